@@ -1,0 +1,32 @@
+# bpf_skeleton(NAME source.bpf.c): compiles the kernel program and makes its skeleton header.
+# The object depends on every header it includes (DEPFILE), so that a change of the shared header
+# rebuilds both sides.
+find_program(BPF_CLANG NAMES clang clang-19 clang-14 REQUIRED)
+find_program(BPFTOOL NAMES bpftool PATHS /usr/sbin /sbin REQUIRED)
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  set(BPF_TARGET_ARCH arm64)
+else()
+  set(BPF_TARGET_ARCH x86)
+endif()
+
+function(bpf_skeleton name source)
+  set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
+  set(header ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
+  get_filename_component(source ${source} ABSOLUTE)
+  add_custom_command(
+    OUTPUT ${object}
+    COMMAND ${BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_${BPF_TARGET_ARCH}
+            -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -fdebug-compilation-dir=.
+            -I${PROJECT_SOURCE_DIR}/include -I${PROJECT_SOURCE_DIR}/vmlinux
+            -isystem ${bpf_INCLUDEDIR} -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
+            -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
+    DEPENDS ${source} DEPFILE ${object}.d VERBATIM
+    COMMENT "Compiling BPF program ${name}")
+  add_custom_command(
+    OUTPUT ${header}
+    COMMAND ${BPFTOOL} gen skeleton ${object} name ${name} > ${header}
+    DEPENDS ${object} VERBATIM
+    COMMENT "Making BPF skeleton ${name}")
+  add_custom_target(${name}_skeleton DEPENDS ${header})
+endfunction()

@@ -1,0 +1,23 @@
+# Imported targets for the libraries that the binary carries inside itself.
+find_package(PkgConfig REQUIRED)
+find_package(fmt REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(RapidJSON REQUIRED)
+find_package(tsl-robin-map REQUIRED)
+
+# static_library(NAME package): target tcpdwell::NAME from the archive of a pkg-config package.
+function(static_library name package)
+  pkg_check_modules(${name} REQUIRED ${package})
+  find_library(${name}_ARCHIVE NAMES lib${name}.a HINTS ${${name}_LIBRARY_DIRS} REQUIRED)
+  add_library(tcpdwell::${name} STATIC IMPORTED GLOBAL)
+  set_target_properties(tcpdwell::${name} PROPERTIES
+    IMPORTED_LOCATION ${${name}_ARCHIVE}
+    INTERFACE_INCLUDE_DIRECTORIES "${${name}_INCLUDE_DIRS}")
+endfunction()
+
+static_library(z zlib)
+static_library(zstd libzstd)
+static_library(elf libelf)
+static_library(bpf libbpf)
+target_link_libraries(tcpdwell::elf INTERFACE tcpdwell::z tcpdwell::zstd)
+target_link_libraries(tcpdwell::bpf INTERFACE tcpdwell::elf)
