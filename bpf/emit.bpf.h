@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* From what is known of a socket to a record in the ring. */
+#ifndef TCPDWELL_EMIT_BPF_H
+#define TCPDWELL_EMIT_BPF_H
+
+#define AF_INET 2
+#define AF_INET6 10
+
+/* One line about to be written. */
+struct td_line {
+	__u64 mono_ns, dwell_ns;
+	__u8 old_state, new_state, dwell, reason;
+	bool final; /* the connection's last line: life, path and traffic are known */
+};
+
+static __always_inline void identify(struct td_who *who, const struct tcp_sock *tp)
+{
+	const struct sock_common *c = &tp->inet_conn.icsk_inet.sk.__sk_common;
+
+	who->netns = c->skc_net.net->ns.inum;
+	/* Not skc_num: tcp_set_state(CLOSE) gives the port back before the tracepoint fires. */
+	who->lport = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	who->rport = bpf_ntohs(c->skc_dport);
+	if (c->skc_family == AF_INET6) {
+		who->family = 6;
+		for (int i = 0; i < 4; i++) {
+			who->laddr[i] = c->skc_v6_rcv_saddr.in6_u.u6_addr32[i];
+			who->raddr[i] = c->skc_v6_daddr.in6_u.u6_addr32[i];
+		}
+	} else {
+		who->family = 4;
+		who->laddr[0] = c->skc_rcv_saddr;
+		who->raddr[0] = c->skc_daddr;
+	}
+}
+
+/* tcp_fin() counts the peer's FIN as a received byte (tcp_rcv_nxt_update, net/ipv4/tcp_input.c). */
+static __always_inline bool fin_received(__u64 path)
+{
+	for (int i = 0; i < 16; i++, path >>= 4)
+		if ((path & 15) == TD_CLOSE_WAIT || (path & 15) == TD_CLOSING ||
+		    (path & 15) == TD_TIME_WAIT)
+			return true;
+	return false;
+}
+
+static __always_inline void read_stats(struct td_stats *st, const struct tcp_sock *tp, __u64 path)
+{
+	__u32 min_rtt = tp->rtt_min.s[0].v;
+
+	st->bytes_sent = tp->bytes_sent - tp->bytes_retrans;
+	st->bytes_received = tp->bytes_received;
+	if (st->bytes_received && fin_received(path))
+		st->bytes_received--;
+	st->segs_out = tp->segs_out;
+	st->segs_in = tp->segs_in;
+	st->retrans = tp->total_retrans;
+	st->srtt_us = tp->srtt_us >> 3;
+	st->min_rtt_us = min_rtt == ~0u ? 0 : min_rtt;
+	st->pad = 0;
+}
+
+static __always_inline void fill(struct td_event *e, const struct td_line *line,
+				 const struct td_who *who, const struct td_sock *s, __u64 cookie)
+{
+	e->version = TD_EVENT_VERSION;
+	e->kind = TD_KIND_TRANSITION;
+	e->flags = s->flags & TD_S_GAP ? TD_F_GAP : 0;
+	e->mono_ns = line->mono_ns;
+	e->cookie = cookie;
+	e->dwell_ns = line->dwell_ns;
+	e->start_ns = s->start_ns;
+	e->path = s->path;
+	e->cgroup_id = s->cgroup_id;
+	e->use = s->use;
+	e->netns = who->netns;
+	e->pid = s->pid;
+	e->lport = who->lport;
+	e->rport = who->rport;
+	e->family = who->family;
+	e->old_state = line->old_state;
+	e->new_state = line->new_state;
+	e->dwell = line->dwell;
+	e->owner = s->owner;
+	e->reason = line->reason;
+	e->restarts = 0;
+	e->pad = 0;
+	__builtin_memcpy(e->laddr, who->laddr, sizeof(e->laddr));
+	__builtin_memcpy(e->raddr, who->raddr, sizeof(e->raddr));
+	__builtin_memcpy(e->comm, s->comm, sizeof(e->comm));
+}
+
+/* Wakes the reader at the fill mark only; below it the reader comes by itself. */
+static __always_inline __u64 wakeup_flags(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= cfg.wakeup_bytes ?
+		       BPF_RB_FORCE_WAKEUP :
+		       BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void emit(struct td_counters *count, const struct td_line *line,
+				 const struct td_who *who, struct td_sock *s,
+				 const struct tcp_sock *tp, __u64 cookie)
+{
+	struct td_event *e;
+
+	if (!socket_passes(who, s) ||
+	    !change_passes(line->old_state, line->new_state, line->dwell, line->dwell_ns))
+		return;
+	e = line->final ? bpf_ringbuf_reserve(&ring, sizeof(*e), 0) :
+			  bpf_ringbuf_reserve(&ring, TD_OFFSETOF(struct td_event, stats), 0);
+	if (!e) {
+		count->ring_full++;
+		s->flags |= TD_S_GAP;
+		return;
+	}
+	fill(e, line, who, s, cookie);
+	e->size = TD_OFFSETOF(struct td_event, stats);
+	s->flags &= ~TD_S_GAP;
+	if (line->final) {
+		e->size = sizeof(*e);
+		e->flags |= TD_F_STATS;
+		read_stats(&e->stats, tp, s->path);
+	}
+	bpf_ringbuf_submit(e, wakeup_flags());
+}
+
+#endif

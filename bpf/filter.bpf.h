@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Cuts lines nobody asked for before they cost room in the ring. Timing is kept regardless. */
+#ifndef TCPDWELL_FILTER_BPF_H
+#define TCPDWELL_FILTER_BPF_H
+
+/* Who a line is about: addresses as in struct td_event. */
+struct td_who {
+	__u32 laddr[4], raddr[4];
+	__u16 lport, rport;
+	__u32 netns;
+	__u8 family;
+};
+
+static __always_inline bool port_in(const volatile __u64 *ports, __u16 port)
+{
+	return ports[port / 64] >> (port % 64) & 1;
+}
+
+static __always_inline bool cidr_in(const volatile struct td_cidr *cidrs, __u8 n, __u8 family,
+				    const __u32 *addr)
+{
+	__u32 mapped[4] = {addr[0], addr[1], addr[2], addr[3]};
+
+	if (family == 4) {
+		mapped[0] = 0;
+		mapped[1] = 0;
+		mapped[2] = bpf_htonl(0xffff);
+		mapped[3] = addr[0];
+	}
+	for (int i = 0; i < TD_MAX_CIDRS && i < n; i++) {
+		__u32 differ = 0;
+
+		for (int w = 0; w < 4; w++)
+			differ |= (mapped[w] & cidrs[i].mask[w]) ^ cidrs[i].addr[w];
+		if (!differ)
+			return true;
+	}
+	return false;
+}
+
+static __always_inline bool pid_in(__u32 pid)
+{
+	for (int i = 0; i < TD_MAX_PIDS && i < cfg.n_pids; i++)
+		if (cfg.pids[i] == pid)
+			return true;
+	return false;
+}
+
+static __always_inline bool comm_in(const char *comm)
+{
+	const __u64 *mine = (const __u64 *)comm;
+
+	for (int i = 0; i < TD_MAX_COMMS && i < cfg.n_comms; i++) {
+		const volatile __u64 *wanted = (const volatile __u64 *)cfg.comms[i];
+
+		if (wanted[0] == mine[0] && wanted[1] == mine[1])
+			return true;
+	}
+	return false;
+}
+
+/* A connection whose owner changes (listener, accepting process, closing process) is shown from the
+ * first owner that matches to its end, so that no chain breaks off. */
+static __always_inline bool owner_passes(struct td_sock *s)
+{
+	if (!cfg.n_pids && !cfg.n_comms && !cfg.cgroup_id)
+		return true;
+	if (s->flags & TD_S_SHOWN)
+		return true;
+	if (cfg.n_pids && !pid_in(s->pid))
+		return false;
+	if (cfg.n_comms && !comm_in(s->comm))
+		return false;
+	if (cfg.cgroup_id && !(s->flags & TD_S_CGROUP))
+		return false;
+	s->flags |= TD_S_SHOWN;
+	return true;
+}
+
+static __always_inline bool socket_passes(const struct td_who *who, struct td_sock *s)
+{
+	if (cfg.family && cfg.family != who->family)
+		return false;
+	if (cfg.netns && cfg.netns != who->netns)
+		return false;
+	if (cfg.filter_lports && !port_in(td_lports, who->lport))
+		return false;
+	if (cfg.filter_rports && !port_in(td_rports, who->rport))
+		return false;
+	if (cfg.n_local && !cidr_in(cfg.local, cfg.n_local, who->family, who->laddr))
+		return false;
+	if (cfg.n_remote && !cidr_in(cfg.remote, cfg.n_remote, who->family, who->raddr))
+		return false;
+	return owner_passes(s);
+}
+
+static __always_inline bool change_passes(int old_state, int new_state, __u8 dwell, __u64 dwell_ns)
+{
+	if (cfg.states && !(cfg.states & (1u << (old_state & 15) | 1u << (new_state & 15))))
+		return false;
+	return !cfg.min_dwell_ns || (dwell != TD_DWELL_UNKNOWN && dwell_ns >= cfg.min_dwell_ns);
+}
+
+#endif

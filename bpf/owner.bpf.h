@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Whose socket it is. The CPU's current task is the owner only where a process drives the socket. */
+#ifndef TCPDWELL_OWNER_BPF_H
+#define TCPDWELL_OWNER_BPF_H
+
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+
+/*
+ * sk_lock.owned is set by lock_sock() and only by it; packets and timers that meet it wait in the
+ * backlog (net/core/sock.c). So with it set, the current task is the one that works on this socket.
+ */
+static __always_inline bool driven_by_process(const struct sock *sk)
+{
+	return sk->sk_lock.owned != 0;
+}
+
+static __always_inline void remember_owner(struct td_sock *s, __u8 how)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 pid = task->tgid;
+
+	/* A worker thread that drops the last reference is not who used the socket. */
+	if (s->owner != TD_OWNER_NONE && (task->flags & PF_KTHREAD))
+		return;
+	/* The same process closing what it opened tells nothing new. */
+	if (s->owner != TD_OWNER_NONE && s->pid == pid && how == TD_OWNER_CLOSE &&
+	    s->owner != TD_OWNER_LISTEN)
+		return;
+	s->pid = pid;
+	s->owner = how;
+	s->cgroup_id = bpf_get_current_cgroup_id();
+	bpf_probe_read_kernel(s->comm, sizeof(s->comm), task->group_leader->comm);
+	if (cfg.cgroup_id) {
+		if (bpf_get_current_ancestor_cgroup_id(cfg.cgroup_level) == cfg.cgroup_id)
+			s->flags |= TD_S_CGROUP;
+		else
+			s->flags &= ~TD_S_CGROUP;
+	}
+}
+
+/* Only transitions made by connect(), listen(), close(), shutdown() and exit say something. */
+static __always_inline void learn_owner(struct td_sock *s, const struct sock *sk, int old_state,
+					int new_state)
+{
+	if (!driven_by_process(sk))
+		return;
+	switch (new_state) {
+	case TD_SYN_SENT:
+		remember_owner(s, TD_OWNER_CONNECT);
+		break;
+	case TD_LISTEN:
+		remember_owner(s, TD_OWNER_LISTEN);
+		break;
+	case TD_FIN_WAIT1:
+	case TD_LAST_ACK:
+		remember_owner(s, TD_OWNER_CLOSE);
+		break;
+	case TD_CLOSE:
+		/* An abortive close. With an error set it is somebody else's doing: a reset taken
+		 * from the backlog, or sock_diag's tcp_abort(). */
+		if (!sk->sk_err && (old_state == TD_ESTABLISHED || old_state == TD_CLOSE_WAIT ||
+				    old_state == TD_SYN_SENT || old_state == TD_SYN_RECV))
+			remember_owner(s, TD_OWNER_CLOSE);
+		break;
+	}
+}
+
+#endif

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Every TCP state transition of the host, timed where it happens.
+ *
+ * The state a socket is in, since when, and who owns it live with the socket; the ring carries
+ * finished lines. Losing a line therefore never falsifies the next one.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include <tcpdwell/config.h>
+
+#include "maps.bpf.h"
+#include "owner.bpf.h"
+#include "filter.bpf.h"
+#include "emit.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define IPPROTO_TCP 6
+
+/* include/uapi/asm-generic/errno.h */
+#define EPIPE 32
+#define ECONNABORTED 103
+#define ECONNRESET 104
+#define ETIMEDOUT 110
+#define ECONNREFUSED 111
+
+/* sk_err is set before tcp_done() where the stack ends a connection (tcp_reset, tcp_write_err,
+ * tcp_abort); a close of our own without a FIN leaves it 0. */
+static __always_inline __u8 reason_of(const struct sock *sk, int old_state)
+{
+	switch (sk->sk_err) {
+	case ECONNREFUSED:
+		return TD_REASON_REFUSED;
+	case ECONNRESET:
+	case EPIPE:
+		return TD_REASON_RESET_BY_PEER;
+	case ETIMEDOUT:
+		return TD_REASON_TIMEOUT;
+	case ECONNABORTED:
+		return TD_REASON_ABORTED;
+	case 0:
+		if (old_state == TD_ESTABLISHED || old_state == TD_CLOSE_WAIT)
+			return TD_REASON_RESET_LOCAL;
+	}
+	return TD_REASON_NONE;
+}
+
+/*
+ * tcp_time_wait() hands these states to a time-wait socket and reports "-> CLOSE" for the full
+ * one (net/ipv4/tcp_minisocks.c): how long the state lasts from there on is not seen here.
+ */
+static __always_inline bool handed_over(const struct sock *sk, int old_state, int new_state)
+{
+	return new_state == TD_CLOSE && !sk->sk_err &&
+	       (old_state == TD_FIN_WAIT1 || old_state == TD_FIN_WAIT2 || old_state == TD_CLOSING);
+}
+
+/* A passive open: the entry is a copy of the listener's, of which only the owner is ours. The
+ * request socket's past is not known, and the child's identity not yet settled (until Linux 6.12
+ * it still carries the listener's cookie here), so the line waits for the next transition. */
+static __always_inline void begin_passive(struct td_sock *s, __u64 now)
+{
+	s->use = 1;
+	s->start_ns = 0;
+	s->path = TD_SYN_RECV;
+	s->since = TD_DWELL_UNKNOWN;
+	s->state = TD_SYN_RECV;
+	s->flags = (s->flags & TD_S_CGROUP) | TD_S_FIRST_DUE;
+	s->first_old = TD_LISTEN;
+	s->first_new = TD_SYN_RECV;
+	s->first_ns = now;
+}
+
+/* connect() or listen() on a socket that may have lived before. */
+static __always_inline void begin_active(struct td_sock *s, __u64 now)
+{
+	s->use++;
+	s->start_ns = now;
+	s->path = 0;
+	s->flags = 0;
+	s->owner = TD_OWNER_NONE;
+}
+
+/* A socket older than the tracer, or one whose last transition was not seen. */
+static __always_inline void begin_unknown(struct td_sock *s, int old_state)
+{
+	if (s->use)
+		s->flags |= TD_S_GAP;
+	else
+		s->use = 1;
+	s->start_ns = 0;
+	s->path = s->path << 4 | old_state;
+	s->since = TD_DWELL_UNKNOWN;
+}
+
+static __always_inline bool defer_first(const struct td_who *who, struct td_sock *s,
+					const struct td_line *line)
+{
+	/* connect() chooses the port after the state: a port filter has to wait for it. */
+	if (!cfg.filter_lports || who->lport || line->new_state != TD_SYN_SENT)
+		return false;
+	s->flags |= TD_S_FIRST_DUE;
+	s->first_old = line->old_state;
+	s->first_new = line->new_state;
+	s->first_ns = line->mono_ns;
+	return true;
+}
+
+static __always_inline void write_lines(struct td_counters *count, const struct sock *sk,
+					struct td_sock *s, struct td_line *line)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock((void *)sk);
+	struct td_who who = {};
+	__u64 cookie;
+
+	if (!tp)
+		return;
+	identify(&who, tp);
+	cookie = bpf_get_socket_cookie((void *)sk);
+	if (s->flags & TD_S_FIRST_DUE) {
+		struct td_line first = {
+			.mono_ns = s->first_ns,
+			.old_state = s->first_old,
+			.new_state = s->first_new,
+		};
+
+		s->flags &= ~TD_S_FIRST_DUE;
+		emit(count, &first, &who, s, tp, cookie);
+	}
+	if (!defer_first(&who, s, line))
+		emit(count, line, &who, s, tp, cookie);
+}
+
+static __always_inline void take(struct td_counters *count, const struct sock *sk,
+				 struct td_sock *s, int old_state, int new_state)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct td_line line = {
+		.mono_ns = now, .old_state = old_state, .new_state = new_state};
+
+	count->handled++;
+	if (old_state == new_state) /* tcp_set_state() reports these too; nothing changed */
+		return;
+	if (old_state == TD_LISTEN && new_state == TD_SYN_RECV) {
+		begin_passive(s, now);
+		return;
+	}
+	if (old_state == TD_CLOSE) {
+		begin_active(s, now);
+	} else {
+		if (s->state != old_state)
+			begin_unknown(s, old_state);
+		line.dwell = handed_over(sk, old_state, new_state) ? TD_DWELL_UNKNOWN : s->since;
+		if (line.dwell)
+			line.dwell_ns = now - s->since_ns;
+	}
+	learn_owner(s, sk, old_state, new_state);
+	s->path = s->path << 4 | new_state;
+	s->state = new_state;
+	s->since_ns = now;
+	s->since = TD_DWELL_EXACT;
+	if (new_state == TD_CLOSE) {
+		line.reason = reason_of(sk, old_state);
+		line.final = true;
+		if (handed_over(sk, old_state, new_state))
+			s->start_ns = 0;
+	}
+	write_lines(count, sk, s, &line);
+}
+
+static __always_inline __u64 change_of(int old_state, int new_state)
+{
+	return (__u64)old_state << 8 | new_state;
+}
+
+static __always_inline struct td_sock *entry_of(const struct sock *sk, struct td_counters *count)
+{
+	struct td_sock *s =
+		bpf_sk_storage_get(&socks, (void *)sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!s)
+		count->map_full++;
+	return s;
+}
+
+/*
+ * The kernel runs a program at most once a CPU at a time: a softirq that interrupts it would go
+ * unseen. So there are two, one after the other. The spare handles what the first one missed, and
+ * knows it by the socket's stored state; what the first one just handled it skips at once.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, const struct sock *sk, const int old_state, const int new_state)
+{
+	__u32 zero = 0;
+	struct td_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
+	struct td_sock *s;
+
+	if (!cpu)
+		return 0;
+	cpu->last_sk = 0;
+	cpu->of[0].entered++;
+	if (sk->sk_protocol != IPPROTO_TCP) {
+		cpu->of[0].handled++;
+	} else {
+		s = entry_of(sk, &cpu->of[0]);
+		if (s)
+			take(&cpu->of[0], sk, s, old_state, new_state);
+	}
+	cpu->last_change = change_of(old_state, new_state);
+	cpu->last_sk = (__u64)sk;
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state_spare, const struct sock *sk, const int old_state, const int new_state)
+{
+	__u32 zero = 0;
+	struct td_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
+	struct td_sock *s;
+
+	if (!cpu)
+		return 0;
+	cpu->of[1].entered++;
+	if (cpu->last_sk == (__u64)sk && cpu->last_change == change_of(old_state, new_state)) {
+		cpu->last_sk = 0;
+		return 0;
+	}
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	s = entry_of(sk, &cpu->of[1]);
+	if (s && s->state != new_state)
+		take(&cpu->of[1], sk, s, old_state, new_state);
+	return 0;
+}

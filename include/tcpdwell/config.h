@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the user side tells the kernel program before it is loaded: read-only data, so the verifier
+ * removes the code of every filter that is not set.
+ *
+ * Kernel filters only cut lines, never timing; each may pass more than was asked for (the user side
+ * filters exactly), never less. A list too long for its array is left to the user side (n = 0).
+ */
+#ifndef TCPDWELL_CONFIG_H
+#define TCPDWELL_CONFIG_H
+
+#include <tcpdwell/event.h>
+
+#define TD_MAX_PIDS 64
+#define TD_MAX_COMMS 16
+#define TD_MAX_CIDRS 16
+
+struct td_cidr {
+	__u32 addr[4]; /* network order; IPv4 as its IPv4-mapped IPv6 address */
+	__u32 mask[4]; /* network order */
+};
+
+struct td_config {
+	__u64 min_dwell_ns;	/* cut lines of shorter or unknown dwell; 0 = off */
+	__u64 cgroup_id;	/* owners at or below this cgroup v2 id only; 0 = off */
+	__u64 wakeup_bytes;	/* wake the reader when the ring holds this much */
+	__u32 cgroup_level;	/* depth of cgroup_id in its hierarchy (the root is 0) */
+	__u32 netns;		/* inode number; 0 = all */
+	__u16 states;		/* bit n = state n; a line passes if either end is in it; 0 = all */
+	__u8 family;		/* 4, 6, or 0 for both */
+	__u8 filter_lports;	/* the bitmap td_lports is set */
+	__u8 filter_rports;
+	__u8 n_pids, n_comms, n_local, n_remote;
+	__u8 pad[3];
+	__u32 pids[TD_MAX_PIDS];
+	char comms[TD_MAX_COMMS][TD_COMM_LEN]; /* NUL-padded */
+	struct td_cidr local[TD_MAX_CIDRS];
+	struct td_cidr remote[TD_MAX_CIDRS];
+};
+
+TD_STATIC_ASSERT(sizeof(struct td_cidr) == 32, "td_cidr layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, pids) == 44, "td_config layout");
+
+/* Ports as bitmaps: bit p % 64 of word p / 64. */
+#define TD_PORT_WORDS 1024
+
+/* Counters of one CPU. Two programs may nest on a CPU (process and softirq context), so each
+ * program has a row of its own: no increment can be lost. */
+struct td_counters {
+	__u64 entered;	 /* program runs */
+	__u64 handled;	 /* transitions taken */
+	__u64 ring_full; /* lines for which the ring had no room */
+	__u64 map_full;	 /* sockets for which no storage could be had */
+};
+
+#define TD_PROGRAMS 2
+
+struct td_cpu {
+	struct td_counters of[TD_PROGRAMS];
+	/* The transition the first program handled last, so that the spare can skip it. */
+	__u64 last_sk;
+	__u64 last_change;
+};
+
+#endif /* TCPDWELL_CONFIG_H */

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The contract between the kernel program (bpf/) and the user side (user/capture).
+ *
+ * One ring-buffer record is one `struct td_event`, complete in itself: a reader needs no earlier
+ * record to understand it. The file is valid C11 and C++20; every field has a fixed width, padding
+ * is explicit, and no field needs more than 8-byte alignment (BPF ring records are 8-aligned).
+ *
+ * Byte order: integers are host order, addresses are network order.
+ * Clock: every *_ns time stamp is CLOCK_MONOTONIC (bpf_ktime_get_ns); durations are nanoseconds.
+ */
+#ifndef TCPDWELL_EVENT_H
+#define TCPDWELL_EVENT_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#ifdef __cplusplus
+#define TD_STATIC_ASSERT(cond, text) static_assert(cond, text)
+#define TD_ALIGNOF(type) alignof(type)
+#else
+#define TD_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
+#define TD_ALIGNOF(type) _Alignof(type)
+#endif
+
+/* offsetof of libbpf is no constant expression for every compiler */
+#define TD_OFFSETOF(type, member) __builtin_offsetof(type, member)
+
+/* Raised on every change of layout or meaning; both sides are built from this file, so a mismatch
+ * means a stale object and the reader refuses it. */
+#define TD_EVENT_VERSION 1
+
+#define TD_COMM_LEN 16 /* TASK_COMM_LEN, include/linux/sched.h */
+
+/*
+ * States carry the numbers of the kernel's enum (include/net/tcp_states.h, also the BPF_TCP_* of
+ * uapi/linux/bpf.h); TCP_NEW_SYN_RECV (12) is reported as TD_SYN_RECV. 0 is "unknown".
+ */
+enum td_state {
+	TD_UNKNOWN = 0,
+	TD_ESTABLISHED = 1,
+	TD_SYN_SENT = 2,
+	TD_SYN_RECV = 3,
+	TD_FIN_WAIT1 = 4,
+	TD_FIN_WAIT2 = 5,
+	TD_TIME_WAIT = 6,
+	TD_CLOSE = 7,
+	TD_CLOSE_WAIT = 8,
+	TD_LAST_ACK = 9,
+	TD_LISTEN = 10,
+	TD_CLOSING = 11,
+	TD_STATE_COUNT = 12,
+};
+
+enum td_kind {
+	TD_KIND_TRANSITION = 1, /* a socket left `old_state` for `new_state` */
+	TD_KIND_SEED = 2,	/* a socket that existed before the tracer: `new_state`, age in dwell */
+	TD_KIND_COUNT = 3,
+};
+
+/* What `dwell_ns` is. */
+enum td_dwell {
+	TD_DWELL_UNKNOWN = 0,  /* dwell_ns means nothing */
+	TD_DWELL_EXACT = 1,
+	TD_DWELL_AT_LEAST = 2, /* the state lasted dwell_ns or longer */
+	TD_DWELL_COUNT = 3,
+};
+
+/* How the owner was learned, the latest and best source wins. */
+enum td_owner {
+	TD_OWNER_NONE = 0,
+	TD_OWNER_CONNECT = 1,
+	TD_OWNER_ACCEPT = 2,
+	TD_OWNER_LISTEN = 3, /* inherited from the listening socket */
+	TD_OWNER_CLOSE = 4,
+	TD_OWNER_SEED = 5,
+	TD_OWNER_COUNT = 6,
+};
+
+/* Why a state or a connection ended. */
+enum td_reason {
+	TD_REASON_NONE = 0,
+	TD_REASON_REFUSED = 1,
+	TD_REASON_TIMEOUT = 2,
+	TD_REASON_RESET_BY_PEER = 3,
+	TD_REASON_RESET_LOCAL = 4,
+	TD_REASON_ABORTED = 5,
+	TD_REASON_EXPIRED = 6,
+	TD_REASON_REUSED = 7,
+	TD_REASON_REOPENED = 8,
+	TD_REASON_PURGED = 9,
+	TD_REASON_OVERFLOW = 10,
+	TD_REASON_SYN_TIMEOUT = 11,
+	TD_REASON_COUNT = 12,
+};
+
+/* Bits of td_event.flags. */
+#define TD_F_GAP 0x01u	/* a transition of this socket before this one was lost */
+#define TD_F_STATS 0x02u /* the record carries `stats` */
+
+/* Traffic of the connection, on its last record only; from struct tcp_sock at that moment. */
+struct td_stats {
+	__u64 bytes_sent;     /* tcp_sock.bytes_acked: payload the peer acknowledged (RFC 4898) */
+	__u64 bytes_received; /* tcp_sock.bytes_received: payload received in order (RFC 4898) */
+	__u32 segs_out;
+	__u32 segs_in;
+	__u32 retrans;	      /* tcp_sock.total_retrans, segments */
+	__u32 srtt_us;	      /* smoothed RTT in microseconds; 0 where no sample was taken */
+	__u32 min_rtt_us;     /* 0 where no sample was taken */
+	__u32 pad;
+};
+
+struct td_event {
+	__u32 size;	  /* bytes of this record: without TD_F_STATS it ends before `stats` */
+	__u16 version;	  /* TD_EVENT_VERSION */
+	__u8 kind;	  /* enum td_kind */
+	__u8 flags;	  /* TD_F_* */
+	__u64 mono_ns;	  /* when the transition happened */
+	__u64 cookie;	  /* socket cookie (sock_gen_cookie); shared by request, full and time-wait socket */
+	__u64 dwell_ns;	  /* time spent in old_state (seed: age in new_state); see `dwell` */
+	__u64 start_ns;	  /* when the connection began (SYN sent or received); 0 where unknown */
+	__u64 path;	  /* states so far, 4 bits each, the newest in the lowest bits; 0 = none */
+	__u64 cgroup_id;  /* cgroup v2 id of the owner when it was learned; 0 if none */
+	__u32 use;	  /* 1, or the n-th use of a socket that connected again */
+	__u32 netns;	  /* inode number of the network namespace */
+	__u32 pid;	  /* owner, thread group id in the initial pid namespace; 0 where unknown */
+	__u16 lport;	  /* host order; 0 where not yet known */
+	__u16 rport;	  /* host order; 0 where not yet known */
+	__u8 family;	  /* 4 or 6 */
+	__u8 old_state;	  /* enum td_state */
+	__u8 new_state;	  /* enum td_state */
+	__u8 dwell;	  /* enum td_dwell */
+	__u8 owner;	  /* enum td_owner */
+	__u8 reason;	  /* enum td_reason */
+	__u8 restarts;	  /* times the time-wait timer was restarted, saturating at 255 */
+	__u8 pad;
+	__u8 laddr[16];	  /* network order; IPv4 in the first 4 bytes, the rest 0 */
+	__u8 raddr[16];
+	char comm[TD_COMM_LEN]; /* owner's process name, NUL-terminated; empty where unknown */
+	struct td_stats stats;	/* meaningful with TD_F_STATS only */
+};
+
+TD_STATIC_ASSERT(sizeof(struct td_stats) == 40, "td_stats layout");
+TD_STATIC_ASSERT(sizeof(struct td_event) == 168, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, mono_ns) == 8, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, use) == 56, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, family) == 72, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, laddr) == 80, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, comm) == 112, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, stats) == 128, "td_event layout");
+TD_STATIC_ASSERT(TD_ALIGNOF(struct td_event) <= 8, "BPF ring records are 8-aligned");
+
+#endif /* TCPDWELL_EVENT_H */

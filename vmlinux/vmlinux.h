@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Made by vmlinux/regenerate: do not edit. The kernel types that bpf/ uses, reduced to the fields it
+ * uses; preserve_access_index makes every access relocatable (CO-RE).
+ */
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#ifndef NULL
+#define NULL ((void *)0)
+#endif
+
+#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
+#pragma clang attribute push (__attribute__((preserve_access_index)), apply_to = record)
+#endif
+
+typedef short unsigned int __u16;
+
+typedef unsigned int __u32;
+
+typedef long long unsigned int __u64;
+
+typedef __u16 u16;
+
+typedef __u32 u32;
+
+typedef __u64 u64;
+
+typedef int __kernel_pid_t;
+
+typedef __u16 __be16;
+
+typedef __u32 __be32;
+
+typedef __kernel_pid_t pid_t;
+
+struct task_struct {
+	unsigned int flags;
+	pid_t tgid;
+	struct task_struct *group_leader;
+	char comm[16];
+};
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+struct in6_addr {
+	union {
+		__be32 u6_addr32[4];
+	} in6_u;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct sock_common {
+	union {
+		struct {
+			__be32 skc_daddr;
+			__be32 skc_rcv_saddr;
+		};
+	};
+	union {
+		struct {
+			__be16 skc_dport;
+		};
+	};
+	short unsigned int skc_family;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+};
+
+typedef struct {
+	int owned;
+} socket_lock_t;
+
+struct sock {
+	struct sock_common __sk_common;
+	int sk_err;
+	socket_lock_t sk_lock;
+	u16 sk_protocol;
+};
+
+struct inet_sock {
+	struct sock sk;
+	__be16 inet_sport;
+};
+
+struct minmax_sample {
+	u32 v;
+};
+
+struct minmax {
+	struct minmax_sample s[3];
+};
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	struct minmax rtt_min;
+	u32 segs_out;
+	u64 bytes_sent;
+	u32 srtt_us;
+	u64 bytes_received;
+	u32 segs_in;
+	u64 bytes_retrans;
+	u32 total_retrans;
+};
+
+#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
+#pragma clang attribute pop
+#endif
+
+#endif /* __VMLINUX_H__ */
