@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Turns a Filter into what the kernel program can cut by itself.
+#pragma once
+
+#include <tcpdwell/config.h>
+
+#include <array>
+#include <cstdint>
+
+#include "model/filter.h"
+
+namespace tcpdwell {
+
+/// The kernel's part of a filter: passes everything the filter passes, and perhaps more.
+struct KernelFilter {
+  td_config config{};
+  std::array<std::uint64_t, TD_PORT_WORDS> local_ports{}, remote_ports{};
+};
+
+KernelFilter kernel_filter(const Filter& filter);
+
+}  // namespace tcpdwell

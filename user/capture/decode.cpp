@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "capture/decode.h"
+
+#include <tcpdwell/event.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+namespace tcpdwell {
+namespace {
+
+static_assert(static_cast<unsigned>(State::Listen) == TD_LISTEN && kStateCount == TD_STATE_COUNT);
+static_assert(static_cast<unsigned>(State::TimeWait) == TD_TIME_WAIT);
+static_assert(static_cast<unsigned>(Bound::AtLeast) == TD_DWELL_AT_LEAST && kBoundCount == TD_DWELL_COUNT);
+static_assert(static_cast<unsigned>(OwnerSource::Seed) == TD_OWNER_SEED && kOwnerSourceCount == TD_OWNER_COUNT);
+static_assert(static_cast<unsigned>(Reason::SynTimeout) == TD_REASON_SYN_TIMEOUT && kReasonCount == TD_REASON_COUNT);
+
+constexpr std::size_t kShortSize = TD_OFFSETOF(td_event, stats);
+
+Error malformed(const char* what) { return {Fault::Runtime, std::string("malformed event: ") + what}; }
+
+/// Why the record cannot be used, or nullptr.
+const char* fault_in(const td_event& e, std::size_t size) {
+  const bool has_stats = (e.flags & TD_F_STATS) != 0;
+  if (e.size != size) return "size field differs from its length";
+  if (e.version != TD_EVENT_VERSION) return "unknown version";
+  if (size != (has_stats ? sizeof(td_event) : kShortSize)) return "length does not fit its flags";
+  if (e.kind == 0 || e.kind >= TD_KIND_COUNT) return "unknown kind";
+  if (e.flags & ~(TD_F_GAP | TD_F_STATS)) return "unknown flag";
+  if (e.family != 4 && e.family != 6) return "unknown address family";
+  if (e.old_state >= TD_STATE_COUNT || e.new_state >= TD_STATE_COUNT) return "unknown state";
+  if (e.dwell >= TD_DWELL_COUNT) return "unknown kind of dwell";
+  if (e.owner >= TD_OWNER_COUNT) return "unknown owner source";
+  if (e.reason >= TD_REASON_COUNT) return "unknown reason";
+  if (e.use == 0) return "use 0";
+  return nullptr;
+}
+
+Endpoint endpoint_of(const std::uint8_t (&addr)[16], std::uint16_t port, std::uint8_t family) {
+  Endpoint endpoint;
+  std::copy_n(addr, family == 4 ? 4 : 16, endpoint.addr.begin());
+  endpoint.port = port;
+  return endpoint;
+}
+
+Socket socket_of(const td_event& e) {
+  Socket socket;
+  socket.id = {e.cookie, e.use};
+  socket.netns = e.netns;
+  socket.family = e.family == 6 ? Family::V6 : Family::V4;
+  socket.local = endpoint_of(e.laddr, e.lport, e.family);
+  socket.remote = endpoint_of(e.raddr, e.rport, e.family);
+  if (e.pid != 0) socket.owner.pid = e.pid;
+  socket.owner.comm = Comm(std::string_view(e.comm, strnlen(e.comm, sizeof e.comm)));
+  socket.owner.source = static_cast<OwnerSource>(e.owner);
+  socket.owner.cgroup_id = e.cgroup_id;
+  return socket;
+}
+
+Dwell dwell_of(const td_event& e) {
+  if (e.dwell == TD_DWELL_UNKNOWN) return {};
+  return {static_cast<Bound>(e.dwell), e.dwell_ns};
+}
+
+TrafficStats traffic_of(const td_stats& s) {
+  TrafficStats traffic{s.bytes_sent, s.bytes_received, s.segs_out, s.segs_in, s.retrans, {}, {}};
+  if (s.srtt_us != 0) traffic.srtt_us = s.srtt_us;
+  if (s.min_rtt_us != 0) traffic.min_rtt_us = s.min_rtt_us;
+  return traffic;
+}
+
+Transition transition_of(const td_event& e) {
+  Transition t;
+  t.mono_ns = e.mono_ns;
+  t.socket = socket_of(e);
+  t.from = static_cast<State>(e.old_state);
+  t.to = static_cast<State>(e.new_state);
+  t.dwell = dwell_of(e);
+  t.gap = (e.flags & TD_F_GAP) != 0;
+  t.reason = static_cast<Reason>(e.reason);
+  t.timer_restarts = e.restarts;
+  if (!t.last()) return t;
+  t.path = Path(e.path);
+  if (e.start_ns != 0 && e.start_ns <= e.mono_ns) t.life_ns = e.mono_ns - e.start_ns;
+  if (e.flags & TD_F_STATS) t.traffic = traffic_of(e.stats);
+  return t;
+}
+
+Seed seed_of(const td_event& e) {
+  Seed seed;
+  seed.mono_ns = e.mono_ns;
+  seed.socket = socket_of(e);
+  seed.state = static_cast<State>(e.new_state);
+  seed.age = dwell_of(e);
+  return seed;
+}
+
+}  // namespace
+
+Result<std::variant<Transition, Seed>> decode_event(const void* data, std::size_t size) {
+  td_event e{};
+  if (size < kShortSize) return malformed("too short");
+  if (size > sizeof e) return malformed("too long");
+  std::memcpy(&e, data, size);
+  if (const char* fault = fault_in(e, size)) return malformed(fault);
+  if (e.kind == TD_KIND_SEED) return std::variant<Transition, Seed>(seed_of(e));
+  return std::variant<Transition, Seed>(transition_of(e));
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Ring-buffer bytes to model events; checks every length, version and range. Knows no libbpf.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <variant>
+
+#include "model/event.h"
+
+namespace tcpdwell {
+
+/// Error (Fault::Runtime) says which check failed; the record is then to be counted, not used.
+/// Wall times are 0: they are the caller's to set.
+Result<std::variant<Transition, Seed>> decode_event(const void* data, std::size_t size);
+
+}  // namespace tcpdwell

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Asks this kernel what it has: features, never version numbers.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tcpdwell {
+
+/// Whether the kernel describes its own types (/sys/kernel/btf/vmlinux).
+bool kernel_has_btf();
+/// Whether `tp_btf/NAME` can be attached: the kernel has a typedef btf_trace_NAME.
+bool kernel_has_tracepoint(std::string_view name);
+/// Whether `structure` exists and has the (direct) member `member`.
+bool kernel_has_field(const char* structure, const char* member);
+bool kernel_has_ringbuf();
+/// Socket storage usable from tracing programs, Linux 5.11 (8e4597c627fb "bpf: Allow using
+/// bpf_sk_storage in FENTRY/FEXIT/RAW_TP"): seen by the helper's BTF id, which came with it.
+bool kernel_has_tracing_sk_storage();
+
+/// bpf_get_socket_cookie() from tracing programs, Linux 5.12 (c5dbb89fc2ac "bpf: Expose
+/// bpf_get_socket_cookie to tracing programs"), seen as the one above.
+bool kernel_has_tracing_cookie();
+
+/// A capability of this process that is wanted and not there.
+struct MissingCapability {
+  std::string name;  ///< "CAP_BPF"
+};
+/// Of CAP_BPF and CAP_PERFMON (Linux 5.8; CAP_SYS_ADMIN stands for both), what is missing.
+std::vector<MissingCapability> missing_capabilities();
+
+}  // namespace tcpdwell

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "capture/tracer.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "capture/config.h"
+#include "capture/decode.h"
+#include "capture/probe.h"
+#include "tcpdwell_bpf.skel.h"
+
+namespace tcpdwell {
+namespace {
+
+/// A drain gives its caller (signals, timers) a turn after this many records.
+constexpr unsigned kRecordsPerDrain = 32768;
+
+/// What libbpf had to say, for the message of a failure. libbpf's printer takes no context.
+struct LibbpfLog {
+  std::string text;
+  bool verbose = false;
+};
+LibbpfLog& libbpf_log() {
+  static LibbpfLog log;
+  return log;
+}
+
+int collect_libbpf_message(libbpf_print_level level, const char* format, va_list args) {
+  LibbpfLog& log = libbpf_log();
+  if (log.verbose) return std::vfprintf(stderr, format, args);
+  if (level != LIBBPF_WARN) return 0;
+  char line[512];
+  const int length = std::vsnprintf(line, sizeof line, format, args);
+  log.text += line;
+  return length;
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+Error permission_error(int code) {
+  std::string names;
+  for (const MissingCapability& missing : missing_capabilities())
+    names += (names.empty() ? "" : " and ") + missing.name;
+  if (names.empty())
+    return {Fault::Permission, "the kernel refused to load the program although CAP_BPF and CAP_PERFMON "
+                               "are there (a security module or lockdown?): " + first_line(libbpf_log().text), code};
+  return {Fault::Permission, fmt::format("not permitted: {} missing; run as root, or: setcap "
+                                         "cap_bpf,cap_perfmon+ep tcpdwell", names), code};
+}
+
+/// What every kernel must have; checked before libbpf tries, for words instead of a verifier log.
+Status check_kernel() {
+  if (!kernel_has_btf())
+    return Error{Fault::Unsupported, "this kernel has no BTF (/sys/kernel/btf/vmlinux): it needs "
+                                     "CONFIG_DEBUG_INFO_BTF=y"};
+  if (!kernel_has_tracepoint("inet_sock_set_state"))
+    return Error{Fault::Unsupported, "this kernel has no tracepoint sock/inet_sock_set_state (Linux 4.16)"};
+  if (!kernel_has_ringbuf())
+    return Error{Fault::Unsupported, "this kernel has no BPF ring buffer (Linux 5.8): use 5.12 or later"};
+  if (!kernel_has_tracing_sk_storage() || !kernel_has_tracing_cookie())
+    return Error{Fault::Unsupported, "this kernel keeps neither socket storage nor socket cookies for tracing "
+                                     "programs (Linux 5.11, 5.12): use 5.12 or later"};
+  return Ok;
+}
+
+Error load_error(int code) {
+  if (code == EPERM || code == EACCES) return permission_error(code);
+  if (code == EINVAL || code == EOPNOTSUPP || code == ESRCH || code == ENOENT)
+    return {Fault::Unsupported, fmt::format("this kernel cannot run the program ({}): {}", std::strerror(code),
+                                            first_line(libbpf_log().text)), code};
+  return {Fault::Runtime, fmt::format("cannot load or attach the program: {}: {}", std::strerror(code),
+                                      first_line(libbpf_log().text)), code};
+}
+
+std::uint32_t ring_size(std::uint64_t wanted) {
+  const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  const std::uint64_t bounded = std::clamp<std::uint64_t>(wanted, page, 1U << 30);
+  return static_cast<std::uint32_t>(std::bit_ceil(bounded));
+}
+
+/// The kernel shows a connection to its end once its owner matched, even when the owner changes; and
+/// it knows the cgroup hierarchy.
+void leave_owners_to_kernel(Filter& filter) {
+  if (filter.pids.size() <= TD_MAX_PIDS) filter.pids.clear();
+  if (filter.comms.size() <= TD_MAX_COMMS) filter.comms.clear();
+  filter.cgroups.clear();
+}
+
+struct SkeletonFree {
+  void operator()(tcpdwell_bpf* skeleton) const { tcpdwell_bpf__destroy(skeleton); }
+};
+struct RingFree {
+  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+};
+
+void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
+  const KernelFilter k = kernel_filter(options.filter);
+  auto& config = const_cast<td_config&>(reinterpret_cast<const volatile td_config&>(skeleton.rodata->cfg));
+  config = k.config;
+  const std::uint32_t bytes = ring_size(options.ring_bytes);
+  config.wakeup_bytes = bytes / 4;
+  if (options.cgroup) {
+    config.cgroup_id = options.cgroup->id;
+    config.cgroup_level = options.cgroup->level;
+  }
+  std::memcpy(const_cast<__u64*>(skeleton.rodata->td_lports), k.local_ports.data(), sizeof k.local_ports);
+  std::memcpy(const_cast<__u64*>(skeleton.rodata->td_rports), k.remote_ports.data(), sizeof k.remote_ports);
+  bpf_map__set_max_entries(skeleton.maps.ring, bytes);
+}
+
+bpf_prog_info program_info(const bpf_program* program) {
+  bpf_prog_info info{};
+  __u32 size = sizeof info;
+  if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) return {};
+  return info;
+}
+
+}  // namespace
+
+struct Tracer::Impl {
+  Filter filter;
+  bool filtered = false;
+  std::unique_ptr<tcpdwell_bpf, SkeletonFree> skeleton;
+  std::unique_ptr<ring_buffer, RingFree> ring;
+  std::int64_t wall_offset_ns = 0;
+  std::uint64_t malformed = 0;
+  std::uint64_t misses_at_detach = 0;
+  bool attached = false;
+  // Of the drain under way.
+  Consumer* consumer = nullptr;
+  unsigned records = 0;
+  Status outcome = Ok;
+
+  Status open(const TracerOptions& options);
+  int take(const void* data, std::size_t size);
+  td_counters count(unsigned program) const;
+  td_counters count() const;
+  std::uint64_t misses() const;
+
+  template <class Event>
+  Status pass(Event& event, Status (Consumer::*method)(const Event&)) {
+    event.wall_ns = static_cast<std::int64_t>(event.mono_ns) + wall_offset_ns;
+    if (filtered && !filter.matches(event)) return Ok;
+    return (consumer->*method)(event);
+  }
+};
+
+Status Tracer::Impl::open(const TracerOptions& options) {
+  filter = options.filter;
+  wall_offset_ns = options.wall_offset_ns;
+  leave_owners_to_kernel(filter);
+  filtered = !filter.empty();
+  libbpf_log() = {"", options.verbose};
+  libbpf_set_print(collect_libbpf_message);
+  skeleton.reset(tcpdwell_bpf__open());
+  if (!skeleton) return load_error(errno);
+  configure(*skeleton, options);
+  if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
+  ring.reset(ring_buffer__new(
+      bpf_map__fd(skeleton->maps.ring),
+      [](void* self, void* data, std::size_t size) { return static_cast<Impl*>(self)->take(data, size); }, this,
+      nullptr));
+  if (!ring) return load_error(errno);
+  // The spare comes last and goes first (detach): alone it would count what nobody fired.
+  skeleton->links.on_state = bpf_program__attach(skeleton->progs.on_state);
+  if (skeleton->links.on_state == nullptr) return load_error(errno);
+  skeleton->links.on_state_spare = bpf_program__attach(skeleton->progs.on_state_spare);
+  if (skeleton->links.on_state_spare == nullptr) return load_error(errno);
+  attached = true;
+  return Ok;
+}
+
+int Tracer::Impl::take(const void* data, std::size_t size) {
+  auto event = decode_event(data, size);
+  if (!event) {
+    ++malformed;
+  } else if (auto* transition = std::get_if<Transition>(&*event)) {
+    outcome = pass(*transition, &Consumer::transition);
+  } else {
+    outcome = pass(std::get<Seed>(*event), &Consumer::seed);
+  }
+  return !outcome.ok() || ++records >= kRecordsPerDrain ? -ECANCELED : 0;
+}
+
+td_counters Tracer::Impl::count(unsigned program) const {
+  const int cpus = libbpf_num_possible_cpus();
+  std::vector<td_cpu> values(static_cast<std::size_t>(cpus));
+  const __u32 key = 0;
+  td_counters sum{};
+  if (bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.cpus), &key, values.data()) != 0) return sum;
+  for (const td_cpu& cpu : values) {
+    sum.entered += cpu.of[program].entered;
+    sum.handled += cpu.of[program].handled;
+    sum.ring_full += cpu.of[program].ring_full;
+    sum.map_full += cpu.of[program].map_full;
+  }
+  return sum;
+}
+
+td_counters Tracer::Impl::count() const {
+  const td_counters first = count(0), spare = count(1);
+  return {first.entered, first.handled + spare.handled, first.ring_full + spare.ring_full,
+          first.map_full + spare.map_full};
+}
+
+std::uint64_t Tracer::Impl::misses() const {
+  return attached ? program_info(skeleton->progs.on_state).recursion_misses : misses_at_detach;
+}
+
+Tracer::Tracer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Tracer::~Tracer() = default;
+
+Result<std::unique_ptr<Tracer>> Tracer::start(const TracerOptions& options) {
+  if (!missing_capabilities().empty()) return permission_error(EPERM);
+  if (Status status = check_kernel(); !status) return status.error();
+  auto impl = std::make_unique<Impl>();
+  if (Status status = impl->open(options); !status) return status.error();
+  return std::unique_ptr<Tracer>(new Tracer(std::move(impl)));
+}
+
+int Tracer::poll_fd() const { return ring_buffer__epoll_fd(impl_->ring.get()); }
+
+Result<bool> Tracer::drain(Consumer& consumer) {
+  impl_->consumer = &consumer;
+  impl_->records = 0;
+  impl_->outcome = Ok;
+  const int got = ring_buffer__consume(impl_->ring.get());
+  if (!impl_->outcome) return impl_->outcome.error();
+  if (got < 0 && got != -ECANCELED)
+    return Error{Fault::Runtime, fmt::format("cannot read the ring buffer: {}", std::strerror(-got)), -got};
+  return got == -ECANCELED;
+}
+
+void Tracer::detach() {
+  if (!impl_->attached) return;
+  auto& links = impl_->skeleton->links;
+  bpf_link__destroy(std::exchange(links.on_state_spare, nullptr));
+  bpf_link__destroy(std::exchange(links.on_state, nullptr));
+  // A program that another CPU was just running ends within microseconds.
+  const timespec a_moment{0, 2'000'000};
+  nanosleep(&a_moment, nullptr);
+  impl_->misses_at_detach = program_info(impl_->skeleton->progs.on_state).recursion_misses;
+  impl_->attached = false;
+}
+
+LossCounts Tracer::lost() const {
+  const std::uint64_t fired = balance().fired;
+  const td_counters sum = impl_->count();
+  LossCounts lost{};
+  lost[static_cast<std::size_t>(LossPlace::Ring)] = sum.ring_full + impl_->malformed;
+  lost[static_cast<std::size_t>(LossPlace::Map)] = sum.map_full;
+  const std::uint64_t seen = sum.handled + sum.map_full;
+  lost[static_cast<std::size_t>(LossPlace::Recursion)] = fired > seen ? fired - seen : 0;
+  return lost;
+}
+
+Tracer::Balance Tracer::balance() const {
+  const std::uint64_t misses = impl_->misses();
+  const td_counters sum = impl_->count();
+  return {sum.handled, sum.entered + misses};
+}
+
+std::uint32_t Tracer::verified_instructions() const {
+  return std::max(program_info(impl_->skeleton->progs.on_state).verified_insns,
+                  program_info(impl_->skeleton->progs.on_state_spare).verified_insns);
+}
+
+}  // namespace tcpdwell

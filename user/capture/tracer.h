@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// The live source: loads the kernel program, attaches it, and plays its records to a consumer.
+/// The only room that knows libbpf.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "model/event.h"
+#include "model/filter.h"
+
+namespace tcpdwell {
+
+struct TracerOptions {
+  Filter filter;                        ///< what can be cut in the kernel is cut there
+  /// Owners in this cgroup v2 or below it only: its id and its depth (the root is 0).
+  struct CgroupScope {
+    std::uint64_t id = 0;
+    unsigned level = 0;
+  };
+  std::optional<CgroupScope> cgroup;
+  std::uint64_t ring_bytes = 8U << 20;  ///< rounded up to a power of two of pages
+  std::int64_t wall_offset_ns = 0;      ///< wall clock minus CLOCK_MONOTONIC, for wall_ns of events
+  bool verbose = false;                 ///< libbpf's own messages to standard error
+};
+
+/// Attached while it lives; one thread. Events come in the order of the ring.
+class Tracer {
+ public:
+  /// Open, configure, load, attach. Fault::Permission names the capability that is missing,
+  /// Fault::Unsupported what the kernel lacks.
+  static Result<std::unique_ptr<Tracer>> start(const TracerOptions& options);
+  ~Tracer();
+  Tracer(const Tracer&) = delete;
+  Tracer& operator=(const Tracer&) = delete;
+
+  /// A descriptor that becomes readable when the ring passes its fill mark; between marks the
+  /// caller calls drain() on a timer (20 ms is what the ring is sized for).
+  int poll_fd() const;
+
+  /// Plays what is in the ring to `consumer`, wall times set. True when there may be more: it
+  /// returns after some ten thousand records so that its caller can look after signals and timers.
+  /// Stops at a consumer's error, which it returns; the rest stays in the ring for the next call.
+  Result<bool> drain(Consumer& consumer);
+
+  /// No more events are made after this. What is in the ring can still be drained.
+  void detach();
+
+  /// Totals since the start. `recursion` is exact only after detach().
+  LossCounts lost() const;
+
+  /// handled == fired - lost[recursion]: transitions the programs saw, and could have seen.
+  struct Balance {
+    std::uint64_t handled = 0, fired = 0;
+  };
+  Balance balance() const;
+
+  /// Instructions the verifier walked for the largest program (0 where the kernel does not tell).
+  std::uint32_t verified_instructions() const;
+
+ private:
+  struct Impl;
+  explicit Tracer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tcpdwell

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/app.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/pipeline.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr int kUsage = static_cast<int>(Fault::Usage);
+
+struct Words {
+  std::vector<std::string> ours, command;
+};
+
+/// Splits at the first `--`; what follows is a command line of its own.
+Words split(int argc, char** argv) {
+  Words words;
+  char** const end = argv + argc;
+  char** const dashes = std::find(argv + 1, end, std::string_view("--"));
+  words.ours.assign(argv + 1, dashes);
+  if (dashes != end) words.command.assign(dashes + 1, end);
+  return words;
+}
+
+/// Without a command word it is `trace`: `tcpdwell -p 12` traces.
+bool wants_default(const std::vector<std::string>& words) {
+  if (words.empty()) return true;
+  const std::string& first = words.front();
+  if (first == "-h" || first == "--help" || first == "--version") return false;
+  return first.rfind('-', 0) == 0;
+}
+
+/// CLI11 may say it in several lines; ours is one.
+std::string one_line(std::string text) {
+  text.erase(text.find_last_not_of('\n') + 1);
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+int parse_failure(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
+  const auto chosen = app.get_subcommands();
+  complain(fmt::format("{} (see 'tcpdwell {}--help')", one_line(error.what()),
+                       chosen.empty() ? "" : chosen.front()->get_name() + " "));
+  return kUsage;
+}
+
+Status check_command(const CLI::App& app, const Words& words, bool dashes) {
+  if (!dashes) return Ok;
+  const std::string name = app.get_subcommands().front()->get_name();
+  if (words.command.empty()) return Error{Fault::Usage, "no command after --"};
+  if (name != "trace" && name != "record" && name != "stat")
+    return Error{Fault::Usage, fmt::format("{} takes no command", name)};
+  return Ok;
+}
+
+}  // namespace
+
+int run_app(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);
+  CLI::App app("How long TCP connections dwell in each state: every state true, every owner right, every loss counted.",
+               "tcpdwell");
+  app.set_version_flag("--version", "tcpdwell " TCPDWELL_VERSION);
+  app.require_subcommand(1);
+  app.footer("Exit status: 0 fine, 1 run-time failure, 2 bad usage or input file, 3 not permitted, 4 this kernel cannot;\n"
+             "with -- COMMAND, the command's own.");
+  Invocation invocation;
+  for (auto* add : {add_trace, add_stat, add_record, add_report, add_explain, add_check}) add(app, invocation);
+
+  const bool dashes = std::any_of(argv + 1, argv + argc, [](const char* word) { return std::string_view(word) == "--"; });
+  Words words = split(argc, argv);
+  if (wants_default(words.ours)) words.ours.insert(words.ours.begin(), "trace");
+  try {
+    std::vector<std::string> reversed(words.ours.rbegin(), words.ours.rend());
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    return parse_failure(app, error);
+  }
+  invocation.command = words.command;
+  Status status = check_command(app, words, dashes);
+  auto outcome = status ? invocation.action() : Result<int>(status.error());
+  if (outcome) return *outcome;
+  complain(outcome.error().message);
+  return static_cast<int>(outcome.error().fault);
+}
+
+}  // namespace tcpdwell

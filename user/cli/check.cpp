@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// `tcpdwell check`.
+#include "capture/check.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "cli/commands.h"
+#include "enrich/host.h"
+#include "util/escape.h"
+#include "util/output.h"
+
+namespace tcpdwell {
+namespace {
+
+/// 0, or the status with which tracing would fail.
+int status_of(const std::vector<CheckItem>& checks) {
+  bool permission = false, unsupported = false;
+  for (const CheckItem& check : checks) {
+    if (check.ok || !check.needed) continue;
+    (check.permission ? permission : unsupported) = true;
+  }
+  if (unsupported) return static_cast<int>(Fault::Unsupported);
+  return permission ? static_cast<int>(Fault::Permission) : 0;
+}
+
+std::string as_json(const std::vector<CheckItem>& checks, const Header& host) {
+  std::string out = "{\"type\":\"check\",\"kernel\":";
+  append_json_string(out, host.kernel);
+  out += ",\"arch\":";
+  append_json_string(out, host.arch);
+  out += fmt::format(",\"ok\":{},\"checks\":[", status_of(checks) == 0);
+  const char* separator = "";
+  for (const CheckItem& check : checks) {
+    out += separator;
+    separator = ",";
+    out += "{\"name\":";
+    append_json_string(out, check.name);
+    out += fmt::format(",\"ok\":{},\"needed\":{},\"detail\":", check.ok, check.needed);
+    append_json_string(out, check.detail);
+    out += ",\"serves\":";
+    append_json_string(out, check.serves);
+    out += ",\"mend\":";
+    append_json_string(out, check.mend);
+    out += '}';
+  }
+  return out + "]}\n";
+}
+
+std::string as_text(const std::vector<CheckItem>& checks, const Header& host, bool colour) {
+  std::size_t width = 0;
+  for (const CheckItem& check : checks) width = std::max(width, check.name.size());
+  std::string out = fmt::format("kernel {} ({})\n\n", printable(host.kernel), host.arch);
+  for (const CheckItem& check : checks) {
+    const char* word = check.ok ? "yes" : check.needed ? "NO" : "no";
+    const char* paint = !colour ? "" : check.ok ? "\x1b[32m" : check.needed ? "\x1b[31m" : "\x1b[33m";
+    out += fmt::format("{}{:<3}{}  {:<{}}  {}\n", paint, word, colour ? "\x1b[0m" : "", check.name, width, check.detail);
+    if (!check.ok)
+      out += fmt::format("{:{}}serves {}{}{}\n", "", width + 7, check.serves, check.mend.empty() ? "" : "; to mend it: ",
+                         check.mend);
+  }
+  const bool fine = status_of(checks) == 0;
+  return out + (fine ? "\ntcpdwell can trace here.\n" : "\ntcpdwell cannot trace here.\n");
+}
+
+Result<int> run_check(const Invocation& invocation) {
+  auto format = parse_format(invocation.raw);
+  if (!format) return format.error();
+  if (*format == Format::Csv) return Error{Fault::Usage, "--format csv: check knows text and json"};
+  const std::vector<CheckItem> checks = run_checks();
+  const Header host = describe_host();
+  FdOutput out(STDOUT_FILENO, "standard output", false);
+  Status status = out.write(*format == Format::Json ? as_json(checks, host)
+                                                    : as_text(checks, host, want_colour(invocation.raw, STDOUT_FILENO)));
+  if (status) status = out.flush();
+  if (!status && status.error().os_errno != EPIPE) return status.error();
+  return status_of(checks);
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, Invocation& invocation) {
+  CLI::App* sub = app.add_subcommand("check", "what this kernel and these privileges allow");
+  sub->footer("Exit status: 0 when tracing works here, 3 when a privilege is missing, 4 when the kernel lacks something.");
+  sub->add_option("--format", invocation.raw.format, "text or json")->type_name("FORMAT");
+  sub->add_flag("--no-color", invocation.raw.no_color, "no colour");
+  sub->callback([&] { invocation.action = [&] { return run_check(invocation); }; });
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/command.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace tcpdwell {
+namespace {
+
+[[noreturn]] void become(const std::vector<std::string>& words, int go, int failed) {
+  char byte = 0;
+  if (read(go, &byte, 1) != 1) _exit(0);  // the tracer failed first
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  signal(SIGPIPE, SIG_DFL);
+  std::vector<char*> argv;
+  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  execvp(argv[0], argv.data());
+  const int code = errno;
+  [[maybe_unused]] const ssize_t told = write(failed, &code, sizeof code);
+  _exit(127);
+}
+
+}  // namespace
+
+Result<ChildCommand> ChildCommand::prepare(const std::vector<std::string>& words) {
+  int go[2], failed[2];
+  if (pipe2(go, O_CLOEXEC) != 0 || pipe2(failed, O_CLOEXEC) != 0)
+    return Error{Fault::Runtime, fmt::format("cannot make a pipe: {}", std::strerror(errno)), errno};
+  ChildCommand child;
+  child.name_ = words.front();
+  child.pid_ = fork();
+  if (child.pid_ < 0) return Error{Fault::Runtime, fmt::format("cannot fork: {}", std::strerror(errno)), errno};
+  if (child.pid_ == 0) {
+    close(go[1]);
+    close(failed[0]);
+    become(words, go[0], failed[1]);
+  }
+  close(go[0]);
+  close(failed[1]);
+  child.go_ = go[1];
+  child.failed_ = failed[0];
+  child.pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, child.pid_, 0));
+  return child;
+}
+
+ChildCommand::ChildCommand(ChildCommand&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      pidfd_(std::exchange(other.pidfd_, -1)),
+      go_(std::exchange(other.go_, -1)),
+      failed_(std::exchange(other.failed_, -1)),
+      name_(std::move(other.name_)) {}
+
+ChildCommand::~ChildCommand() {
+  const bool never_released = go_ >= 0;
+  for (const int fd : {go_, failed_, pidfd_})
+    if (fd >= 0) close(fd);
+  if (never_released && pid_ > 0) waitpid(pid_, nullptr, 0);
+}
+
+Status ChildCommand::release() {
+  const char byte = 1;
+  [[maybe_unused]] const ssize_t told = write(go_, &byte, 1);
+  close(std::exchange(go_, -1));
+  int code = 0;
+  if (read(failed_, &code, sizeof code) != sizeof code) return Ok;
+  waitpid(std::exchange(pid_, -1), nullptr, 0);
+  return Error{Fault::Usage, fmt::format("cannot run {}: {}", name_, std::strerror(code)), code};
+}
+
+int ChildCommand::end() {
+  int status = 0;
+  if (pid_ < 0) return 0;
+  if (waitpid(pid_, &status, WNOHANG) == 0) kill(pid_, SIGTERM);
+  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) continue;
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+}  // namespace tcpdwell

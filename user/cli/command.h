@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// The `-- COMMAND` of a live run: started before tracing, let go once tracing is on.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "util/result.h"
+
+namespace tcpdwell {
+
+class ChildCommand {
+ public:
+  /// Forks; the child waits for release(). Fault::Runtime if it cannot be made.
+  static Result<ChildCommand> prepare(const std::vector<std::string>& words);
+  ChildCommand(ChildCommand&& other) noexcept;
+  ChildCommand& operator=(ChildCommand&&) = delete;
+  /// A command never released never runs.
+  ~ChildCommand();
+
+  /// Lets it run. Fault::Usage when it cannot be executed.
+  Status release();
+  /// Becomes readable when the command has ended (a pidfd).
+  int poll_fd() const { return pidfd_; }
+  /// Its end: terminates it if it still runs. Exit status, or 128 + signal.
+  int end();
+
+ private:
+  ChildCommand() = default;
+  pid_t pid_ = -1;
+  int pidfd_ = -1;
+  int go_ = -1;      ///< write end: one byte lets the child go
+  int failed_ = -1;  ///< read end: errno of a failed execvp, or end of file
+  std::string name_;
+};
+
+}  // namespace tcpdwell

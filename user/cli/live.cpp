@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/live.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "cli/command.h"
+#include "enrich/host.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::uint64_t kDrainEveryNs = 20'000'000;
+constexpr std::uint64_t kLossEveryNs = 1'000'000'000;
+
+/// Counts transitions and lets no more pass than were asked for.
+class Gate : public Consumer {
+ public:
+  Gate(Consumer& next, std::uint64_t limit) : next_(next), limit_(limit) {}
+  Status transition(const Transition& t) override {
+    if (full()) return Ok;
+    ++transitions_;
+    return next_.transition(t);
+  }
+  Status seed(const Seed& seed) override { return full() ? Status(Ok) : next_.seed(seed); }
+  bool full() const { return limit_ != 0 && transitions_ >= limit_; }
+  std::uint64_t transitions() const { return transitions_; }
+
+ private:
+  Consumer& next_;
+  std::uint64_t limit_, transitions_ = 0;
+};
+
+int timer_fd(std::uint64_t first_ns, std::uint64_t every_ns) {
+  const auto spec = [](std::uint64_t ns) {
+    return timespec{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
+  };
+  const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  const itimerspec times{spec(every_ns), spec(first_ns ? first_ns : 1)};
+  timerfd_settime(fd, 0, &times, nullptr);
+  return fd;
+}
+
+/// Everything the run waits for. Descriptors are closed with it.
+class Waiter {
+ public:
+  enum Event : std::uint32_t { Ring, Drain, Signal, Duration, Tick, Loss, Command, Stdout };
+
+  Waiter() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
+  ~Waiter() {
+    for (const int fd : owned_) close(fd);
+    close(epoll_);
+  }
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
+  /// A regular file cannot be waited for: then nothing is.
+  void watch(int fd, Event event, std::uint32_t for_what = EPOLLIN) {
+    epoll_event e{};
+    e.events = for_what;
+    e.data.u32 = event;
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e);
+  }
+  void watch_timer(std::uint64_t first_ns, std::uint64_t every_ns, Event event) {
+    owned_.push_back(timer_fd(first_ns, every_ns));
+    watch(owned_.back(), event);
+    timers_[event] = owned_.back();
+  }
+  void watch_signals(const sigset_t& set) {
+    owned_.push_back(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    watch(owned_.back(), Signal);
+  }
+  /// Bit set of what happened; waits only when `block`.
+  std::uint32_t wait(bool block) {
+    std::array<epoll_event, 8> events{};
+    const int n = epoll_wait(epoll_, events.data(), events.size(), block ? -1 : 0);
+    std::uint32_t happened = 0;
+    for (int i = 0; i < n; ++i) {
+      const std::uint32_t event = events[static_cast<std::size_t>(i)].data.u32;
+      happened |= 1U << event;
+      std::uint64_t expirations = 0;
+      if (timers_[event] >= 0) [[maybe_unused]] const ssize_t r = read(timers_[event], &expirations, sizeof expirations);
+    }
+    return happened;
+  }
+
+ private:
+  int epoll_;
+  std::vector<int> owned_;
+  std::array<int, 8> timers_{-1, -1, -1, -1, -1, -1, -1, -1};
+};
+
+sigset_t block_ending_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+bool closed_pipe(const Status& status) { return !status && status.error().os_errno == EPIPE; }
+
+class LiveRun {
+ public:
+  LiveRun(const LivePlan& plan, Consumer& consumer) : plan_(plan), consumer_(consumer), gate_(consumer, plan.count) {}
+
+  Result<LiveOutcome> run(Header header) {
+    const sigset_t signals = block_ending_signals();
+    std::unique_ptr<ChildCommand> child;
+    if (!plan_.command.empty()) {
+      auto prepared = ChildCommand::prepare(plan_.command);
+      if (!prepared) return prepared.error();
+      child = std::make_unique<ChildCommand>(std::move(prepared).value());
+    }
+    TracerOptions options = plan_.tracer;
+    options.wall_offset_ns = clock_.offset_ns();
+    auto tracer = Tracer::start(options);
+    if (!tracer) return tracer.error();
+    tracer_ = std::move(tracer).value();
+    start_ns_ = clock_.now();
+    header.start_wall_ns = start_ns_;
+    if (plan_.on_attached) plan_.on_attached();
+    Status status = consumer_.header(header);
+    if (status && child) status = child->release();
+    if (status) {
+      watch(signals, child.get());
+      status = loop();
+    }
+    return finish(std::move(status), child.get());
+  }
+
+ private:
+  void watch(const sigset_t& signals, const ChildCommand* child) {
+    waiter_.watch(tracer_->poll_fd(), Waiter::Ring);
+    waiter_.watch_timer(kDrainEveryNs, kDrainEveryNs, Waiter::Drain);
+    waiter_.watch_timer(kLossEveryNs, kLossEveryNs, Waiter::Loss);
+    waiter_.watch_signals(signals);
+    waiter_.watch(STDOUT_FILENO, Waiter::Stdout, 0);  // EPOLLERR alone: the reader of a pipe has gone
+    if (plan_.duration_ns) waiter_.watch_timer(*plan_.duration_ns, 0, Waiter::Duration);
+    if (plan_.tick_ns) waiter_.watch_timer(*plan_.tick_ns, *plan_.tick_ns, Waiter::Tick);
+    if (child != nullptr) waiter_.watch(child->poll_fd(), Waiter::Command);
+  }
+
+  Status loop() {
+    const auto bit = [](Waiter::Event event) { return 1U << event; };
+    const std::uint32_t ends = bit(Waiter::Signal) | bit(Waiter::Duration) | bit(Waiter::Command) | bit(Waiter::Stdout);
+    bool more = false;
+    while (!gate_.full()) {
+      const std::uint32_t happened = waiter_.wait(!more);
+      if (happened & ends) return Ok;
+      auto drained = tracer_->drain(gate_);
+      if (!drained) return drained.error();
+      more = *drained;
+      if (plan_.after_drain)
+        if (Status status = plan_.after_drain(); !status) return status;
+      if (happened & bit(Waiter::Loss))
+        if (Status status = tell_losses(); !status) return status;
+      if (happened & bit(Waiter::Tick)) {
+        auto go_on = plan_.on_tick(clock_.now());
+        if (!go_on) return go_on.error();
+        if (!*go_on) return Ok;
+      }
+    }
+    return Ok;
+  }
+
+  Status tell_losses() {
+    const LossCounts now = tracer_->lost();
+    for (std::size_t place = 0; place < kLossPlaceCount; ++place) {
+      // Recursion is a balance of counters read one after the other: exact at the end only.
+      if (place == static_cast<std::size_t>(LossPlace::Recursion) && !detached_) continue;
+      if (now[place] <= told_[place]) continue;
+      const Loss loss{clock_.now(), static_cast<LossPlace>(place), now[place] - told_[place]};
+      told_[place] = now[place];
+      if (Status status = consumer_.loss(loss); !status) return status;
+    }
+    return Ok;
+  }
+
+  Result<LiveOutcome> finish(Status status, ChildCommand* child) {
+    tracer_->detach();
+    detached_ = true;
+    LiveOutcome outcome;
+    outcome.end_wall_ns = clock_.now();
+    while (status && !gate_.full()) {
+      auto drained = tracer_->drain(gate_);
+      if (!drained) status = drained.error();
+      if (!drained || !*drained) break;
+    }
+    if (status) status = tell_losses();
+    if (status) {
+      TraceEnd end{outcome.end_wall_ns, gate_.transitions(), tracer_->lost(), 0, 0};
+      if (plan_.connections) end.connections = plan_.connections();
+      end.duration_ns = static_cast<std::uint64_t>(outcome.end_wall_ns - start_ns_);
+      status = consumer_.end(end);
+    }
+    if (child != nullptr) outcome.command_status = child->end();
+    if (!status && !closed_pipe(status)) return status.error();
+    return outcome;
+  }
+
+  const LivePlan& plan_;
+  Consumer& consumer_;
+  Gate gate_;
+  Waiter waiter_;
+  WallClock clock_;
+  std::unique_ptr<Tracer> tracer_;
+  std::int64_t start_ns_ = 0;
+  LossCounts told_{};
+  bool detached_ = false;
+};
+
+}  // namespace
+
+Result<LiveOutcome> run_live(const LivePlan& plan, Header header, Consumer& consumer) {
+  return LiveRun(plan, consumer).run(std::move(header));
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// One live run: attach, play events until something ends it, detach, drain, report.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "capture/tracer.h"
+#include "model/event.h"
+
+namespace tcpdwell {
+
+struct LivePlan {
+  TracerOptions tracer;
+  std::optional<std::uint64_t> duration_ns;
+  std::uint64_t count = 0;             ///< end after this many transitions; 0 = no limit
+  std::vector<std::string> command;    ///< run this, end when it ends; empty = none
+  std::optional<std::uint64_t> tick_ns;  ///< call `on_tick` this often
+  std::function<Result<bool>(std::int64_t wall_ns)> on_tick;  ///< false ends the run
+  std::function<void()> on_attached;
+  std::function<Status()> after_drain;           ///< what was drained can be flushed
+  std::function<std::uint64_t()> connections;    ///< for the `end` line
+};
+
+/// What ended the run and what the command said.
+struct LiveOutcome {
+  std::int64_t end_wall_ns = 0;
+  int command_status = 0;  ///< as a shell tells it: exit status, or 128 + signal
+};
+
+/// Plays header, events, losses and end to `consumer`. SIGINT, SIGTERM and SIGHUP, the duration, the
+/// count, the command's end and a closed standard output all end it well; an error of the consumer
+/// other than EPIPE is returned after detaching.
+Result<LiveOutcome> run_live(const LivePlan& plan, Header header, Consumer& consumer);
+
+}  // namespace tcpdwell

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// The flags that several commands share: read as text by CLI11, then checked and turned into what
+/// the program works with. Every error is one line and exit status 2.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "capture/tracer.h"
+#include "model/filter.h"
+#include "model/summary.h"
+
+namespace CLI {
+class App;
+}
+
+namespace tcpdwell {
+
+enum class Format { Text, Json, Csv };
+
+/// Flag values as typed.
+struct RawOptions {
+  std::vector<std::string> pids, comms, local_ports, remote_ports, local, remote, states, by;
+  bool ipv4 = false, ipv6 = false;
+  std::string netns = "all", cgroup, min_dwell, format = "text", output, duration, buffer = "8M",
+              minisockets = "auto";
+  std::uint64_t count = 0;
+  bool wide = false, time = false, no_color = false, quiet = false, verbose = false;
+};
+
+/// What decides which lines are shown: all commands that show connections.
+void add_filter_flags(CLI::App& app, RawOptions& raw);
+/// How it looks.
+void add_look_flags(CLI::App& app, RawOptions& raw);
+/// When tracing ends, how much memory it takes.
+void add_live_flags(CLI::App& app, RawOptions& raw);
+void add_by_flag(CLI::App& app, RawOptions& raw);
+
+/// Where the connections are: this host, whose namespaces and cgroups can be looked up, or a trace.
+enum class Scope { Live, Trace };
+
+struct FilterChoice {
+  Filter filter;
+  std::optional<TracerOptions::CgroupScope> cgroup;  ///< Scope::Live only
+};
+Result<FilterChoice> parse_filter(const RawOptions& raw, Scope scope);
+Result<Format> parse_format(const RawOptions& raw);
+Result<std::vector<Key>> parse_by(const RawOptions& raw);
+
+/// Whether to colour what goes to `fd`: a terminal, no --no-color, no NO_COLOR, not TERM=dumb.
+bool want_colour(const RawOptions& raw, int fd);
+
+}  // namespace tcpdwell

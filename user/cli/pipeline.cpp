@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/pipeline.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "enrich/host.h"
+#include "sinks/csv_lines.h"
+#include "sinks/tables.h"
+#include "sinks/text_lines.h"
+#include "trace/compress.h"
+#include "trace/writer.h"
+#include "util/duration.h"
+
+namespace tcpdwell {
+
+std::unique_ptr<Consumer> line_sink(Format format, const RawOptions& raw, int fd, Output& out) {
+  switch (format) {
+    case Format::Json:
+      return std::make_unique<TraceWriter>(out);
+    case Format::Csv:
+      return std::make_unique<CsvLines>(out);
+    case Format::Text:
+      break;
+  }
+  return std::make_unique<TextLines>(out, TextOptions{raw.wide, raw.time, want_colour(raw, fd)});
+}
+
+Status write_table(Format format, const RawOptions& raw, int fd, Output& out, const Summary& summary, bool first) {
+  switch (format) {
+    case Format::Json:
+      return write_table_json(out, summary);
+    case Format::Csv:
+      return write_table_csv(out, summary, first);
+    case Format::Text:
+      break;
+  }
+  return write_table_text(out, summary, TableOptions{want_colour(raw, fd), raw.wide});
+}
+
+Result<std::unique_ptr<Output>> open_output(const RawOptions& raw) {
+  return create_trace_file(raw.output.empty() ? "-" : raw.output);
+}
+
+Header live_header(const Filter& filter) {
+  Header header = describe_host();
+  header.version = TCPDWELL_VERSION;
+  header.filters_json = filter.to_json();
+  return header;
+}
+
+Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& choice) {
+  const RawOptions& raw = invocation.raw;
+  LivePlan plan;
+  plan.tracer.filter = choice.filter;
+  plan.tracer.cgroup = choice.cgroup;
+  plan.tracer.verbose = raw.verbose;
+  plan.count = raw.count;
+  plan.command = invocation.command;
+  auto bytes = parse_size_bytes(raw.buffer);
+  if (!bytes) return Error{Fault::Usage, "--buffer: " + bytes.error().message};
+  plan.tracer.ring_bytes = *bytes;
+  if (!raw.duration.empty()) {
+    auto ns = parse_duration_ns(raw.duration);
+    if (!ns) return Error{Fault::Usage, "--duration: " + ns.error().message};
+    plan.duration_ns = *ns;
+  }
+  if (raw.minisockets == "fentry" || raw.minisockets == "timer")
+    return Error{Fault::Unsupported, fmt::format("--minisockets {}: not in this version; request and time-wait "
+                                                 "sockets are reported as unknown", raw.minisockets)};
+  if (raw.minisockets != "auto" && raw.minisockets != "off")
+    return Error{Fault::Usage, fmt::format("--minisockets {}: expected auto, fentry, timer or off", raw.minisockets)};
+  if (raw.verbose)
+    plan.on_attached = [] { complain("attached to sock/inet_sock_set_state; Ctrl-C ends and reports"); };
+  return plan;
+}
+
+void complain(const std::string& message) { fmt::print(stderr, "tcpdwell: {}\n", message); }
+
+}  // namespace tcpdwell

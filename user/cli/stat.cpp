@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// `tcpdwell stat`: a table each interval, or one at the end.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "aggregate/aggregator.h"
+#include "cli/commands.h"
+#include "cli/live.h"
+#include "cli/pipeline.h"
+#include "util/duration.h"
+
+namespace tcpdwell {
+namespace {
+
+class Stat {
+ public:
+  Stat(const Invocation& invocation, Format format, Output& out, AggregatorOptions options)
+      : invocation_(invocation), format_(format), out_(out), aggregator_(std::move(options)) {}
+
+  Result<int> run(LivePlan plan, const Filter& filter) {
+    plan.connections = [this] { return aggregator_.connections(); };
+    if (plan.tick_ns) plan.on_tick = [this](std::int64_t wall_ns) { return tick(wall_ns); };
+    auto outcome = run_live(plan, live_header(filter), aggregator_);
+    if (!outcome) return outcome.error();
+    if (!done()) {
+      Status status = table(outcome->end_wall_ns);
+      if (!status && status.error().os_errno != EPIPE) return status.error();
+    }
+    if (Status status = out_.close(); !status && status.error().os_errno != EPIPE) return status.error();
+    return outcome->command_status;
+  }
+
+ private:
+  bool done() const { return invocation_.tables != 0 && written_ >= invocation_.tables; }
+
+  Result<bool> tick(std::int64_t wall_ns) {
+    if (Status status = table(wall_ns); !status) return status.error();
+    return !done();
+  }
+
+  Status table(std::int64_t wall_ns) {
+    const RawOptions& raw = invocation_.raw;
+    if (written_ != 0 && format_ == Format::Text)
+      if (Status status = out_.write("\n"); !status) return status;
+    const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
+    Status status = write_table(format_, raw, fd, out_, aggregator_.take_summary(wall_ns), written_ == 0);
+    ++written_;
+    return status ? out_.flush() : status;
+  }
+
+  const Invocation& invocation_;
+  Format format_;
+  Output& out_;
+  Aggregator aggregator_;
+  std::uint64_t written_ = 0;
+};
+
+Result<int> run_stat(const Invocation& invocation) {
+  auto format = parse_format(invocation.raw);
+  if (!format) return format.error();
+  auto choice = parse_filter(invocation.raw, Scope::Live);
+  if (!choice) return choice.error();
+  auto by = parse_by(invocation.raw);
+  if (!by) return by.error();
+  auto plan = live_plan(invocation, *choice);
+  if (!plan) return plan.error();
+  if (!invocation.interval.empty()) {
+    auto interval = parse_duration_ns(invocation.interval);
+    if (!interval || *interval == 0)
+      return Error{Fault::Usage, "INTERVAL: expected a duration such as 1, 500ms or 1m, not '" +
+                                     invocation.interval + "'"};
+    plan->tick_ns = *interval;
+  }
+  auto out = open_output(invocation.raw);
+  if (!out) return out.error();
+  AggregatorOptions options;
+  options.by = std::move(by).value();
+  options.states = choice->filter.states;
+  options.open_known = choice->filter.min_dwell_ns == 0;
+  return Stat(invocation, *format, **out, std::move(options)).run(std::move(plan).value(), choice->filter);
+}
+
+}  // namespace
+
+void add_stat(CLI::App& app, Invocation& invocation) {
+  CLI::App* sub = app.add_subcommand("stat", "a table of dwell per state, each interval or once at the end");
+  sub->footer("tcpdwell stat [INTERVAL [COUNT]] [OPTIONS] [-- COMMAND [ARG...]]: as vmstat does.");
+  sub->add_option("INTERVAL", invocation.interval, "seconds, or with a unit: 500ms, 1m");
+  sub->add_option("COUNT", invocation.tables, "end after this many tables")->check(CLI::PositiveNumber);
+  add_filter_flags(*sub, invocation.raw);
+  add_look_flags(*sub, invocation.raw);
+  add_live_flags(*sub, invocation.raw);
+  add_by_flag(*sub, invocation.raw);
+  sub->callback([&] { invocation.action = [&] { return run_stat(invocation); }; });
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// `tcpdwell trace` and `tcpdwell record`: lines as they happen, a table at the end.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+
+#include "aggregate/aggregator.h"
+#include "cli/commands.h"
+#include "cli/live.h"
+#include "cli/pipeline.h"
+#include "trace/compress.h"
+#include "trace/writer.h"
+
+namespace tcpdwell {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+AggregatorOptions table_options(const Filter& filter, std::vector<Key> by) {
+  AggregatorOptions options;
+  options.by = std::move(by);
+  options.states = filter.states;
+  options.open_known = filter.min_dwell_ns == 0;
+  return options;
+}
+
+/// The table of a finished run, for a person: on standard output where the lines went there too and
+/// somebody looks, else on standard error.
+Status write_summary(const RawOptions& raw, Format format, const Summary& summary) {
+  const bool with_lines = format == Format::Text && raw.output.empty() && isatty(STDOUT_FILENO);
+  const int fd = with_lines ? STDOUT_FILENO : STDERR_FILENO;
+  FdOutput out(fd, with_lines ? "standard output" : "standard error", false);
+  if (Status status = out.write("\n"); !status) return status;
+  if (Status status = write_table(Format::Text, raw, fd, out, summary, true); !status) return status;
+  return out.flush();
+}
+
+/// A pipe whose reader has left ends a run; it is no failure.
+Status forgive_closed_pipe(Status status) {
+  return !status && status.error().os_errno == EPIPE ? Status(Ok) : status;
+}
+
+struct Lines {
+  const Invocation& invocation;
+  Format format;
+  FilterChoice choice;
+  std::vector<Key> by;
+
+  /// Flushes what was written every `flush_every`, and plays the run into `sink`.
+  Result<int> run(Output& out, Consumer& sink, Clock::duration flush_every) {
+    const RawOptions& raw = invocation.raw;
+    auto plan = live_plan(invocation, choice);
+    if (!plan) return plan.error();
+    Aggregator aggregator(table_options(choice.filter, by));
+    Tee tee({&sink, &aggregator});
+    Clock::time_point flushed = Clock::now();
+    plan->after_drain = [&]() -> Status {
+      if (Clock::now() - flushed < flush_every) return Ok;
+      flushed = Clock::now();
+      return out.flush();
+    };
+    plan->connections = [&] { return aggregator.connections(); };
+    auto outcome = run_live(*plan, live_header(choice.filter), tee);
+    const Status closed = forgive_closed_pipe(out.close());
+    if (!outcome) return outcome.error();
+    if (!closed) return closed.error();
+    if (!raw.quiet)
+      if (Status status = forgive_closed_pipe(write_summary(raw, format, aggregator.take_summary(outcome->end_wall_ns)));
+          !status)
+        return status.error();
+    return outcome->command_status;
+  }
+};
+
+Result<Lines> parse_lines(const Invocation& invocation) {
+  auto format = parse_format(invocation.raw);
+  if (!format) return format.error();
+  auto choice = parse_filter(invocation.raw, Scope::Live);
+  if (!choice) return choice.error();
+  auto by = parse_by(invocation.raw);
+  if (!by) return by.error();
+  return Lines{invocation, *format, std::move(choice).value(), std::move(by).value()};
+}
+
+Result<int> run_trace(const Invocation& invocation) {
+  const RawOptions& raw = invocation.raw;
+  auto lines = parse_lines(invocation);
+  if (!lines) return lines.error();
+  auto out = open_output(raw);
+  if (!out) return out.error();
+  const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
+  const auto sink = line_sink(lines->format, raw, fd, **out);
+  return lines->run(**out, *sink, Clock::duration::zero());
+}
+
+Result<int> run_record(const Invocation& invocation) {
+  auto lines = parse_lines(invocation);
+  if (!lines) return lines.error();
+  if (lines->format != Format::Json)
+    return Error{Fault::Usage, "record writes JSON traces; use trace --format text|csv -o FILE for others"};
+  auto out = create_trace_file(invocation.raw.output);
+  if (!out) return out.error();
+  TraceWriter sink(**out);
+  return lines->run(**out, sink, std::chrono::seconds(1));
+}
+
+}  // namespace
+
+void add_trace(CLI::App& app, Invocation& invocation) {
+  CLI::App* sub = app.add_subcommand("trace", "print every transition as it happens (the default)");
+  sub->footer("tcpdwell trace [OPTIONS] [-- COMMAND [ARG...]]: with a command, tracing ends when it ends.");
+  add_filter_flags(*sub, invocation.raw);
+  add_look_flags(*sub, invocation.raw);
+  add_live_flags(*sub, invocation.raw);
+  add_by_flag(*sub, invocation.raw);
+  sub->callback([&] { invocation.action = [&] { return run_trace(invocation); }; });
+}
+
+void add_record(CLI::App& app, Invocation& invocation) {
+  CLI::App* sub = app.add_subcommand("record", "write a JSON trace to a file (.zst, .gz by suffix; - is stdout)");
+  sub->footer("tcpdwell record -o FILE [OPTIONS] [-- COMMAND [ARG...]]");
+  add_filter_flags(*sub, invocation.raw);
+  add_look_flags(*sub, invocation.raw);
+  add_live_flags(*sub, invocation.raw);
+  add_by_flag(*sub, invocation.raw);
+  sub->get_option("--output")->required();
+  sub->get_option("--format")->description("json (the only one)");
+  sub->callback([&] {
+    if (invocation.raw.format == "text") invocation.raw.format = "json";
+    invocation.action = [&] { return run_record(invocation); };
+  });
+}
+
+}  // namespace tcpdwell

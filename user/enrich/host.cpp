@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "enrich/host.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <mntent.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+namespace tcpdwell {
+namespace {
+
+std::int64_t clock_ns(clockid_t clock) {
+  timespec t{};
+  clock_gettime(clock, &t);
+  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+
+std::string first_line_of(const char* path) {
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path, "re"), std::fclose);
+  char line[128] = "";
+  if (!file || std::fgets(line, sizeof line, file.get()) == nullptr) return "";
+  return std::string(line, std::strcspn(line, "\n"));
+}
+
+/// Where cgroup v2 is mounted; empty if nowhere.
+std::string cgroup2_mount() {
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> mounts(setmntent("/proc/self/mounts", "re"), endmntent);
+  if (!mounts) return "";
+  while (const mntent* entry = getmntent(mounts.get()))
+    if (std::strcmp(entry->mnt_type, "cgroup2") == 0) return entry->mnt_dir;
+  return "";
+}
+
+bool all_digits(const std::string& text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+Header describe_host() {
+  Header header;
+  utsname name{};
+  uname(&name);
+  header.host = name.nodename;
+  header.kernel = name.release;
+  header.arch = name.machine;
+  header.boot_id = first_line_of("/proc/sys/kernel/random/boot_id");
+  header.start_wall_ns = clock_ns(CLOCK_REALTIME);
+  return header;
+}
+
+WallClock::WallClock() : offset_ns_(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC)) {}
+
+std::int64_t WallClock::now() const { return clock_ns(CLOCK_MONOTONIC) + offset_ns_; }
+
+Result<std::uint32_t> netns_inode(const std::string& pid_or_path) {
+  const std::string path = all_digits(pid_or_path) ? "/proc/" + pid_or_path + "/ns/net" : pid_or_path;
+  struct stat st {};
+  struct statfs fs {};
+  if (stat(path.c_str(), &st) != 0 || statfs(path.c_str(), &fs) != 0)
+    return Error{Fault::Usage, fmt::format("--netns {}: {}: {}", pid_or_path, path, std::strerror(errno)), errno};
+  if (fs.f_type != NSFS_MAGIC)
+    return Error{Fault::Usage, fmt::format("--netns {}: not a network namespace; give a pid, a path such as "
+                                           "/run/netns/NAME, or 'all'", pid_or_path)};
+  return static_cast<std::uint32_t>(st.st_ino);
+}
+
+Result<Cgroup> find_cgroup(const std::string& path) {
+  const std::string mount = cgroup2_mount();
+  if (mount.empty()) return Error{Fault::Usage, "--cgroup: no cgroup v2 hierarchy is mounted on this host"};
+  std::error_code ignored;
+  const auto below = [&](const std::filesystem::path& p) {
+    return std::filesystem::weakly_canonical(p, ignored);
+  };
+  std::filesystem::path full = below(path);
+  if (path.rfind(mount, 0) != 0) full = below(mount + "/" + path);
+  struct statfs fs {};
+  struct stat st {};
+  if (stat(full.c_str(), &st) != 0 || statfs(full.c_str(), &fs) != 0)
+    return Error{Fault::Usage, fmt::format("--cgroup {}: {}: {}", path, full.string(), std::strerror(errno)), errno};
+  if (fs.f_type != CGROUP2_SUPER_MAGIC || !S_ISDIR(st.st_mode))
+    return Error{Fault::Usage, fmt::format("--cgroup {}: not a directory of the cgroup v2 hierarchy at {}", path, mount)};
+  const auto relative = full.lexically_relative(mount);
+  const auto depth = relative == "." ? 0 : std::distance(relative.begin(), relative.end());
+  return Cgroup{st.st_ino, static_cast<unsigned>(depth)};
+}
+
+}  // namespace tcpdwell

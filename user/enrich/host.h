@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// What the host says of itself and of the ids in the events.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "model/event.h"
+
+namespace tcpdwell {
+
+/// Host name, kernel release, architecture, boot id; start_wall_ns is now. Version and minisockets
+/// are left to the caller.
+Header describe_host();
+
+/// Turns CLOCK_MONOTONIC into wall time with the offset measured when it was made, so that time
+/// stamps of one trace are in order even when the wall clock steps.
+class WallClock {
+ public:
+  WallClock();
+  std::int64_t at(std::uint64_t mono_ns) const { return static_cast<std::int64_t>(mono_ns) + offset_ns_; }
+  std::int64_t now() const;  ///< CLOCK_MONOTONIC now, as wall time
+  std::int64_t offset_ns() const { return offset_ns_; }
+
+ private:
+  std::int64_t offset_ns_;
+};
+
+/// Inode number of a network namespace: a pid, or a path (/run/netns/x). Fault::Usage when there
+/// is none such.
+Result<std::uint32_t> netns_inode(const std::string& pid_or_path);
+
+/// A cgroup v2 directory: its id (inode number) and its depth below the root of the hierarchy.
+struct Cgroup {
+  std::uint64_t id = 0;
+  unsigned level = 0;
+};
+/// From an absolute path below a cgroup2 mount, or one relative to the mount
+/// ("system.slice/nginx.service"). Fault::Usage when it is none.
+Result<Cgroup> find_cgroup(const std::string& path);
+
+}  // namespace tcpdwell
