@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/event.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <cstring>
+#include <system_error>
+
+namespace tcpdwell {
+namespace {
+
+/// All of `text` as an unsigned number; nullopt for anything else.
+template <class Number>
+std::optional<Number> to_number(std::string_view text, int base) {
+  Number value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, failure] = std::from_chars(text.data(), end, value, base);
+  if (failure != std::errc{} || stop != end) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+Comm::Comm(std::string_view text) {
+  const std::string_view name = text.substr(0, std::min(text.find('\0'), bytes.size() - 1));
+  std::copy(name.begin(), name.end(), bytes.begin());
+}
+
+std::string_view Comm::view() const {
+  return {bytes.data(), ::strnlen(bytes.data(), bytes.size())};
+}
+
+std::string to_string(const ConnId& id) {
+  std::array<char, 32> text;  // 16 hexadecimal digits, a dot, 10 decimal ones
+  char* const end = text.data() + text.size();
+  char* at = std::to_chars(text.data(), end, id.cookie, 16).ptr;
+  if (id.use != 1) {
+    *at++ = '.';
+    at = std::to_chars(at, end, id.use).ptr;
+  }
+  return {text.data(), at};
+}
+
+std::optional<ConnId> parse_conn_id(std::string_view text) {
+  const std::size_t dot = text.find('.');
+  const auto cookie = to_number<std::uint64_t>(text.substr(0, dot), 16);
+  if (!cookie) return std::nullopt;
+  if (dot == std::string_view::npos) return ConnId{*cookie, 1};
+  const auto use = to_number<std::uint32_t>(text.substr(dot + 1), 10);
+  if (!use || *use < 2) return std::nullopt;  // the first use carries no number
+  return ConnId{*cookie, *use};
+}
+
+std::string address_text(Family family, const Endpoint& endpoint) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const int af = family == Family::V4 ? AF_INET : AF_INET6;
+  // Neither family nor size can be wrong, so it cannot fail.
+  ::inet_ntop(af, endpoint.addr.data(), text.data(), text.size());
+  return text.data();
+}
+
+bool Transition::ends_a_dwell() const {
+  const bool request_arrives = from == State::Listen && to == State::SynRecv;
+  return from != State::Close && !request_arrives;
+}
+
+}  // namespace tcpdwell

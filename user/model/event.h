@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// What flows through the program: one stream of events, from the kernel or from a trace file, to
+/// any number of consumers.
+///
+/// Clocks: `mono_ns` is CLOCK_MONOTONIC of the traced host, `wall_ns` nanoseconds since the Unix
+/// epoch, UTC. Ports are host order, addresses network order.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "model/state.h"
+#include "util/result.h"
+
+namespace tcpdwell {
+
+/// Name of a process, at most 15 bytes of anything (it is hostile input), NUL-padded.
+struct Comm {
+  std::array<char, 16> bytes{};
+  Comm() = default;
+  explicit Comm(std::string_view text);  ///< cut to 15 bytes, and at a NUL
+  std::string_view view() const;
+  friend bool operator==(const Comm&, const Comm&) = default;
+};
+
+enum class Family : std::uint8_t { V4 = 4, V6 = 6 };
+
+struct Endpoint {
+  std::array<std::uint8_t, 16> addr{};  ///< IPv4 in the first 4 bytes, the rest 0
+  std::uint16_t port = 0;               ///< 0 where not yet known
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+/// Connection id: the socket cookie, and which use of the socket it is (1 = first).
+struct ConnId {
+  std::uint64_t cookie = 0;
+  std::uint32_t use = 1;
+  friend bool operator==(const ConnId&, const ConnId&) = default;
+};
+std::string to_string(const ConnId& id);  ///< "1a2b", from the second use on "1a2b.2"
+std::optional<ConnId> parse_conn_id(std::string_view text);
+
+struct Owner {
+  std::optional<std::uint32_t> pid;  ///< absent where unknown; 0 is never used for that
+  Comm comm;
+  OwnerSource source = OwnerSource::None;
+  std::uint64_t cgroup_id = 0;  ///< cgroup v2 id, 0 if none
+  friend bool operator==(const Owner&, const Owner&) = default;
+};
+
+/// Who a line is about.
+struct Socket {
+  ConnId id;
+  std::uint32_t netns = 0;  ///< inode number
+  Family family = Family::V4;
+  Endpoint local, remote;
+  Owner owner;
+  friend bool operator==(const Socket&, const Socket&) = default;
+};
+/// Numeric address without port or brackets, as inet_ntop prints it ("::ffff:10.0.0.1" for a
+/// mapped one).
+std::string address_text(Family family, const Endpoint& endpoint);
+
+/// A duration and what it is worth; `ns` means nothing when `bound` is Unknown.
+struct Dwell {
+  Bound bound = Bound::Unknown;
+  std::uint64_t ns = 0;
+  friend bool operator==(const Dwell&, const Dwell&) = default;
+};
+
+/// Traffic of a connection, known when it ends (see struct td_stats for the sources).
+struct TrafficStats {
+  std::uint64_t bytes_sent = 0, bytes_received = 0;
+  std::uint32_t segs_out = 0, segs_in = 0, retrans = 0;
+  std::optional<std::uint32_t> srtt_us, min_rtt_us;  ///< absent where no sample was taken
+  friend bool operator==(const TrafficStats&, const TrafficStats&) = default;
+};
+
+/// `type` `transition`.
+struct Transition {
+  std::int64_t wall_ns = 0;
+  std::uint64_t mono_ns = 0;
+  Socket socket;
+  State from = State::Unknown, to = State::Unknown;  ///< `old` and `new` in JSON
+  Dwell dwell;                                       ///< time spent in `from`
+  bool gap = false;  ///< a transition of this connection before this one was lost
+  Reason reason = Reason::None;
+  std::uint32_t timer_restarts = 0;  ///< time-wait timer restarts, on the line that leaves TIME_WAIT
+  /// The rest is known on the connection's last line (`to` is CLOSE) only.
+  std::optional<std::uint64_t> life_ns;
+  Path path;
+  std::optional<TrafficStats> traffic;
+
+  bool last() const { return to == State::Close; }
+  /// False on the line that begins a connection (CLOSE -> SYN_SENT, CLOSE -> LISTEN,
+  /// LISTEN -> SYN_RECV, CLOSE -> anything): no state was dwelt in before it.
+  bool ends_a_dwell() const;
+  friend bool operator==(const Transition&, const Transition&) = default;
+};
+
+/// `type` `seed`: a socket that existed before the trace.
+struct Seed {
+  std::int64_t wall_ns = 0;
+  std::uint64_t mono_ns = 0;
+  Socket socket;
+  State state = State::Unknown;
+  Dwell age;
+  friend bool operator==(const Seed&, const Seed&) = default;
+};
+
+/// `type` `loss`: `count` events lost since the last such line for the same place.
+struct Loss {
+  std::int64_t wall_ns = 0;
+  LossPlace where = LossPlace::Ring;
+  std::uint64_t count = 0;
+  friend bool operator==(const Loss&, const Loss&) = default;
+};
+
+/// `type` `header`, the first line of a trace. `filters_json` is a JSON object as text.
+struct Header {
+  int schema = 1;
+  std::string version, host, kernel, arch, boot_id;
+  std::int64_t start_wall_ns = 0;
+  std::string minisockets = "off";  ///< "fentry", "timer" or "off"
+  std::string filters_json = "{}";
+  friend bool operator==(const Header&, const Header&) = default;
+};
+
+/// Losses by place, indexed with LossPlace.
+using LossCounts = std::array<std::uint64_t, kLossPlaceCount>;
+
+/// `type` `end`, the last line of a trace.
+struct TraceEnd {
+  std::int64_t wall_ns = 0;
+  std::uint64_t transitions = 0;
+  LossCounts lost{};
+  std::uint64_t duration_ns = 0;
+  std::uint64_t connections = 0;  ///< connections of which at least one line was written
+  friend bool operator==(const TraceEnd&, const TraceEnd&) = default;
+};
+
+/// Takes the stream. An error ends the stream; a closed pipe is an Error with os_errno EPIPE.
+class Consumer {
+ public:
+  virtual ~Consumer() = default;
+  virtual Status header(const Header&) { return Ok; }
+  virtual Status transition(const Transition&) = 0;
+  virtual Status seed(const Seed&) { return Ok; }
+  virtual Status loss(const Loss&) { return Ok; }
+  virtual Status end(const TraceEnd&) { return Ok; }
+};
+
+}  // namespace tcpdwell

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/histogram.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace tcpdwell {
+namespace {
+
+std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) {
+  std::uint64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+std::uint64_t saturating_multiply(std::uint64_t a, std::uint64_t b) {
+  std::uint64_t product;
+  return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+/// Nearest rank, 1..count.
+std::uint64_t rank_of(double percent, std::uint64_t count) {
+  const double rank = std::ceil(percent * static_cast<double>(count) / 100.0);
+  if (!(rank > 1.0)) return 1;  // also for NaN
+  if (rank >= static_cast<double>(count)) return count;
+  return static_cast<std::uint64_t>(rank);
+}
+
+}  // namespace
+
+Histogram::Histogram(const Histogram& other) { merge(other); }
+
+Histogram& Histogram::operator=(const Histogram& other) {
+  if (this != &other) *this = Histogram(other);
+  return *this;
+}
+
+void Histogram::add(std::uint64_t ns, std::uint64_t times) {
+  if (times == 0) return;
+  // Octave 0 holds 0..63 one by one; octave n holds [32 * 2^n, 64 * 2^n) in steps of 2^(n-1).
+  const unsigned octave = ns < kSub ? 0 : static_cast<unsigned>(std::bit_width(ns)) - kSubBits;
+  const std::uint64_t sub = octave == 0 ? ns : (ns >> (octave - 1)) & (kSub - 1);
+  if (!octaves_[octave]) octaves_[octave] = std::make_unique<Octave>();
+  (*octaves_[octave])[sub] += times;
+  count_ += times;
+  total_ = saturating_add(total_, saturating_multiply(ns, times));
+  min_ = std::min(min_, ns);
+  max_ = std::max(max_, ns);
+}
+
+void Histogram::merge(const Histogram& other) {
+  for (unsigned i = 0; i < kOctaves; ++i) {
+    if (!other.octaves_[i]) continue;
+    if (!octaves_[i]) octaves_[i] = std::make_unique<Octave>();
+    for (unsigned sub = 0; sub < kSub; ++sub) (*octaves_[i])[sub] += (*other.octaves_[i])[sub];
+  }
+  count_ += other.count_;
+  total_ = saturating_add(total_, other.total_);
+  min_ = std::min(min_, other.min_);
+  max_ = std::max(max_, other.max_);
+}
+
+std::optional<std::uint64_t> Histogram::min() const {
+  return count_ == 0 ? std::nullopt : std::optional(min_);
+}
+
+std::optional<std::uint64_t> Histogram::max() const {
+  return count_ == 0 ? std::nullopt : std::optional(max_);
+}
+
+std::optional<std::uint64_t> Histogram::total() const {
+  return count_ == 0 ? std::nullopt : std::optional(total_);
+}
+
+std::optional<std::uint64_t> Histogram::percentile(double percent) const {
+  if (count_ == 0) return std::nullopt;
+  std::uint64_t rank = rank_of(percent, count_);
+  if (rank == 1) return min_;
+  if (rank == count_) return max_;
+  for (unsigned octave = 0; octave < kOctaves; ++octave) {
+    if (!octaves_[octave]) continue;
+    for (std::uint64_t sub = 0; sub < kSub; ++sub) {
+      const std::uint64_t here = (*octaves_[octave])[sub];
+      if (rank > here) {
+        rank -= here;
+        continue;
+      }
+      if (octave == 0) return sub;
+      const std::uint64_t width = std::uint64_t{1} << (octave - 1);
+      return std::clamp((kSub + sub) * width + width / 2, min_, max_);
+    }
+  }
+  return max_;
+}
+
+}  // namespace tcpdwell

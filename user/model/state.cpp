@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/state.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace tcpdwell {
+namespace {
+
+/// Names by number; the number of an enumerator is its place.
+template <std::size_t N>
+using Names = std::array<std::string_view, N>;
+
+constexpr Names<kStateCount> kStates = {"UNKNOWN",    "ESTABLISHED", "SYN_SENT",  "SYN_RECV",
+                                        "FIN_WAIT1",  "FIN_WAIT2",   "TIME_WAIT", "CLOSE",
+                                        "CLOSE_WAIT", "LAST_ACK",    "LISTEN",    "CLOSING"};
+constexpr Names<kBoundCount> kBounds = {"unknown", "exact", "at_least"};
+constexpr Names<kOwnerSourceCount> kOwnerSources = {"none",   "connect", "accept",
+                                                    "listen", "close",   "seed"};
+constexpr Names<kReasonCount> kReasons = {
+    "",        "refused", "timeout",  "reset_by_peer", "reset_local", "aborted",
+    "expired", "reused",  "reopened", "purged",        "overflow",    "syn_timeout"};
+constexpr Names<4> kClosers = {"none", "local", "remote", "both"};
+constexpr Names<kLossPlaceCount> kLossPlaces = {"ring", "recursion", "map", "output"};
+
+/// What ss and the RFC call states, where it is not netstat's name.
+constexpr std::pair<std::string_view, State> kStateAliases[] = {
+    {"ESTAB", State::Established},   {"CLOSED", State::Close},
+    {"LISTENING", State::Listen},    {"SYN_RCV", State::SynRecv},
+    {"FIN_WAIT_1", State::FinWait1}, {"FIN_WAIT_2", State::FinWait2}};
+
+/// The name at 0 for a number that has none.
+template <class Enum, std::size_t N>
+std::string_view name_in(const Names<N>& names, Enum value) {
+  const auto number = static_cast<std::size_t>(value);
+  return names[number < N ? number : 0];
+}
+
+template <class Enum, std::size_t N>
+std::optional<Enum> find_in(const Names<N>& names, std::string_view text) {
+  const auto found = std::find(names.begin(), names.end(), text);
+  if (found == names.end()) return std::nullopt;
+  return static_cast<Enum>(found - names.begin());
+}
+
+char to_name_char(char c) {
+  if (c == '-') return '_';
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
+
+constexpr unsigned kPathStates = 16;
+
+State state_at(std::uint64_t packed, unsigned place) {
+  return static_cast<State>(packed >> (4 * place) & 0xfU);
+}
+
+/// States in the path; the oldest is at this place - 1.
+unsigned length_of(std::uint64_t packed) {
+  unsigned length = 0;
+  for (; length < kPathStates && packed != 0; packed >>= 4) ++length;
+  return length;
+}
+
+/// Whose FIN came first, as far as the states tell: only our own leads to FIN_WAIT, only the
+/// peer's to CLOSE_WAIT and LAST_ACK. A path may start in the middle of a connection.
+Closer first_fin(Path path) {
+  for (unsigned place = length_of(path.packed()); place-- > 0;) {
+    switch (state_at(path.packed(), place)) {
+      case State::FinWait1:
+      case State::FinWait2:
+        return Closer::Local;
+      case State::CloseWait:
+      case State::LastAck:
+        return Closer::Remote;
+      default:
+        break;
+    }
+  }
+  return Closer::None;
+}
+
+}  // namespace
+
+std::string_view name_of(State state) { return name_in(kStates, state); }
+std::string_view name_of(Bound bound) { return name_in(kBounds, bound); }
+std::string_view name_of(OwnerSource source) { return name_in(kOwnerSources, source); }
+std::string_view name_of(Reason reason) { return name_in(kReasons, reason); }
+std::string_view name_of(Closer closer) { return name_in(kClosers, closer); }
+std::string_view name_of(LossPlace place) { return name_in(kLossPlaces, place); }
+
+std::optional<Bound> parse_bound(std::string_view text) { return find_in<Bound>(kBounds, text); }
+std::optional<OwnerSource> parse_owner_source(std::string_view text) {
+  return find_in<OwnerSource>(kOwnerSources, text);
+}
+std::optional<Reason> parse_reason(std::string_view text) {
+  return find_in<Reason>(kReasons, text);
+}
+std::optional<Closer> parse_closer(std::string_view text) {
+  return find_in<Closer>(kClosers, text);
+}
+std::optional<LossPlace> parse_loss_place(std::string_view text) {
+  return find_in<LossPlace>(kLossPlaces, text);
+}
+
+std::optional<State> parse_state(std::string_view text) {
+  std::array<char, 12> buffer;  // the longest name is ESTABLISHED
+  if (text.size() > buffer.size()) return std::nullopt;
+  const auto end = std::transform(text.begin(), text.end(), buffer.begin(), to_name_char);
+  const std::string_view name(buffer.data(), static_cast<std::size_t>(end - buffer.begin()));
+
+  const auto alias = std::find_if(std::begin(kStateAliases), std::end(kStateAliases),
+                                  [name](const auto& entry) { return entry.first == name; });
+  if (alias != std::end(kStateAliases)) return alias->second;
+  return find_in<State>(kStates, name);
+}
+
+bool Path::contains(State state) const {
+  const unsigned length = length_of(packed_);
+  for (unsigned place = 0; place < length; ++place) {
+    if (state_at(packed_, place) == state) return true;
+  }
+  return false;
+}
+
+State Path::first() const {
+  return empty() ? State::Unknown : state_at(packed_, length_of(packed_) - 1);
+}
+
+std::string Path::to_string() const {
+  std::string text;
+  for (unsigned place = length_of(packed_); place-- > 0;) {
+    text += name_of(state_at(packed_, place));
+    if (place > 0) text += '>';
+  }
+  return text;
+}
+
+std::optional<Path> Path::parse(std::string_view text) {
+  Path path;
+  if (text.empty()) return path;
+  for (std::string_view rest = text;;) {
+    const std::size_t end = rest.find('>');
+    const auto state = find_in<State>(kStates, rest.substr(0, end));
+    if (!state) return std::nullopt;
+    // A full path would lose its oldest state; a path cannot start with an unknown one.
+    const bool full = length_of(path.packed_) == kPathStates;
+    if (full || (path.empty() && *state == State::Unknown)) return std::nullopt;
+    path.push(*state);
+    if (end == std::string_view::npos) return path;
+    rest.remove_prefix(end + 1);
+  }
+}
+
+Closer closer_of(Path path, Reason reason) {
+  if (path.contains(State::Closing)) return Closer::Both;
+  if (const Closer closer = first_fin(path); closer != Closer::None) return closer;
+  switch (reason) {
+    case Reason::ResetByPeer:
+    case Reason::Refused:
+      return Closer::Remote;
+    case Reason::ResetLocal:
+    case Reason::Aborted:
+      return Closer::Local;
+    default:
+      return Closer::None;
+  }
+}
+
+}  // namespace tcpdwell

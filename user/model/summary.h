@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// The table that stat, trace and report show: dwell per state and per key.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/event.h"
+#include "model/histogram.h"
+
+namespace tcpdwell {
+
+/// What rows are grouped by. `state` is added as the last key where it is not named, because a
+/// dwell means nothing without its state - except with `end` or `path`, whose rows are whole
+/// connections: they hold life_ns, counted when the connection ends.
+enum class Key : std::uint8_t {
+  State,
+  Pid,
+  Comm,
+  LocalPort,
+  RemotePort,
+  Remote,
+  Cgroup,
+  Netns,
+  End,
+  Path
+};
+std::string_view name_of(Key key);  ///< the contract's word: "state", "local-port", …
+bool is_number(Key key);            ///< pid, the ports, cgroup, netns
+/// Rows are whole connections: `end` or `path` is among the keys.
+bool whole_connections(const std::vector<Key>& by);
+/// "comm,state"; rejects unknown and repeated keys (Fault::Usage); adds `state` as said above.
+Result<std::vector<Key>> parse_keys(std::string_view text);
+
+struct Row {
+  /// One value per key, in the keys' order, as text ("TIME_WAIT", "4711", "10.0.0.1"); empty where
+  /// unknown. `numeric[i]` holds the number where the key is a number (pid, ports, cgroup, netns).
+  std::vector<std::string> keys;
+  std::vector<std::optional<std::uint64_t>> numeric;
+  Histogram exact;                    ///< finished dwells known exactly; count, percentiles, total
+  std::uint64_t at_least = 0;         ///< finished dwells only bounded from below
+  std::uint64_t unknown = 0;          ///< finished dwells of unknown length
+  std::optional<std::uint64_t> open;  ///< in the state now; absent where it cannot be known
+  /// All finished dwells, whatever they are worth.
+  std::uint64_t count() const { return exact.count() + at_least + unknown; }
+};
+
+struct Summary {
+  std::int64_t start_wall_ns = 0, end_wall_ns = 0;
+  std::vector<Key> by;
+  std::vector<Row> rows;            ///< by state: kLifeOrder; otherwise the largest total first
+  std::uint64_t rows_left_out = 0;  ///< dwells in keys past the row limit, gathered in no row
+  LossCounts lost{};
+};
+
+}  // namespace tcpdwell

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "util/duration.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstddef>
+#include <initializer_list>
+#include <system_error>
+
+#include "util/escape.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kMinute = 60 * kSecond;
+constexpr std::uint64_t kHour = 60 * kMinute;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// Takes the digits at the front of `text`.
+std::string_view take_digits(std::string_view& text) {
+  const auto end = std::find_if_not(text.begin(), text.end(), is_digit);
+  const std::string_view digits = text.substr(0, static_cast<std::size_t>(end - text.begin()));
+  text.remove_prefix(digits.size());
+  return digits;
+}
+
+/// A number of digits only; nullopt if there is none or it does not fit.
+std::optional<std::uint64_t> to_number(std::string_view digits) {
+  std::uint64_t value = 0;
+  const char* end = digits.data() + digits.size();
+  const auto [stop, failure] = std::from_chars(digits.data(), end, value);
+  if (failure != std::errc{} || stop != end) return std::nullopt;
+  return value;
+}
+
+std::optional<std::uint64_t> times(std::uint64_t value, std::uint64_t unit) {
+  std::uint64_t product = 0;
+  if (__builtin_mul_overflow(value, unit, &product)) return std::nullopt;
+  return product;
+}
+
+std::optional<std::uint64_t> plus(std::uint64_t a, std::uint64_t b) {
+  std::uint64_t sum = 0;
+  if (__builtin_add_overflow(a, b, &sum)) return std::nullopt;
+  return sum;
+}
+
+/// 0.`digits` of `unit`; nullopt unless that is a whole number.
+std::optional<std::uint64_t> fraction_of(std::string_view digits, std::uint64_t unit) {
+  std::uint64_t sum = 0;
+  for (const char c : digits) {
+    if (unit % 10 == 0) {
+      unit /= 10;
+      sum += static_cast<std::uint64_t>(c - '0') * unit;
+    } else if (c != '0') {
+      return std::nullopt;
+    }
+  }
+  return sum;
+}
+
+std::optional<std::uint64_t> duration_unit(std::string_view suffix) {
+  if (suffix.empty() || suffix == "s") return kSecond;
+  if (suffix == "ns") return 1;
+  if (suffix == "us") return 1'000;
+  if (suffix == "ms") return 1'000'000;
+  if (suffix == "m") return kMinute;
+  if (suffix == "h") return kHour;
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> duration_ns(std::string_view text) {
+  const auto whole = to_number(take_digits(text));
+  if (!whole) return std::nullopt;
+  std::string_view decimals;
+  if (text.starts_with('.')) {
+    text.remove_prefix(1);
+    decimals = take_digits(text);
+    if (decimals.empty()) return std::nullopt;
+  }
+  const auto unit = duration_unit(text);
+  if (!unit) return std::nullopt;
+  const auto ns = times(*whole, *unit);
+  const auto fraction = fraction_of(decimals, *unit);
+  if (!ns || !fraction) return std::nullopt;
+  return plus(*ns, *fraction);
+}
+
+std::optional<std::uint64_t> size_unit(std::string_view suffix) {
+  if (suffix.empty()) return 1;
+  if (suffix == "K" || suffix == "k") return 1ULL << 10;
+  if (suffix == "M" || suffix == "m") return 1ULL << 20;
+  if (suffix == "G" || suffix == "g") return 1ULL << 30;
+  return std::nullopt;
+}
+
+std::uint64_t rounded_quotient(std::uint64_t value, std::uint64_t divisor) {
+  const std::uint64_t rest = value % divisor;
+  return value / divisor + (rest >= divisor - rest ? 1 : 0);
+}
+
+/// "9.99ms", "61.7s"; "" where `ns`, rounded, needs a fourth digit.
+std::string three_digits(std::uint64_t ns, std::uint64_t unit, std::string_view suffix) {
+  struct Precision {
+    int decimals;
+    std::uint64_t scale;
+  };
+  for (const auto [decimals, scale] : {Precision{2, 100}, Precision{1, 10}, Precision{0, 1}}) {
+    if (unit < scale) continue;
+    const std::uint64_t scaled = rounded_quotient(ns, unit / scale);
+    if (scaled >= 1000) continue;
+    if (decimals == 0) return fmt::format("{}{}", scaled, suffix);
+    return fmt::format("{}.{:0{}}{}", scaled / scale, scaled % scale, decimals, suffix);
+  }
+  return {};
+}
+
+/// "2m03s", "5h12m", "3d04h".
+std::string two_units(std::uint64_t ns) {
+  const std::uint64_t seconds = rounded_quotient(ns, kSecond);
+  if (seconds < 3600) return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
+  const std::uint64_t minutes = rounded_quotient(ns, kMinute);
+  if (minutes < 24 * 60) return fmt::format("{}h{:02}m", minutes / 60, minutes % 60);
+  const std::uint64_t hours = rounded_quotient(ns, kHour);
+  return fmt::format("{}d{:02}h", hours / 24, hours % 24);
+}
+
+/// `width` digits at `at`, leading zeros kept.
+void put_digits(char* at, std::uint32_t value, int width) {
+  for (int i = width - 1; i >= 0; --i, value /= 10) at[i] = static_cast<char>('0' + value % 10);
+}
+
+/// `width` digits at the front, taken; nullopt if there are fewer.
+std::optional<int> take_field(std::string_view& text, std::size_t width) {
+  if (text.size() < width) return std::nullopt;
+  const auto value = to_number(text.substr(0, width));
+  text.remove_prefix(width);
+  if (!value) return std::nullopt;
+  return static_cast<int>(*value);
+}
+
+bool take_char(std::string_view& text, char expected) {
+  if (!text.starts_with(expected)) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+/// "2026-01-02" as days since the epoch.
+std::optional<std::int64_t> take_date(std::string_view& text) {
+  const auto year = take_field(text, 4);
+  if (!year || !take_char(text, '-')) return std::nullopt;
+  const auto month = take_field(text, 2);
+  if (!month || !take_char(text, '-')) return std::nullopt;
+  const auto day = take_field(text, 2);
+  if (!day) return std::nullopt;
+  const std::chrono::year_month_day date{std::chrono::year{*year},
+                                         std::chrono::month{static_cast<unsigned>(*month)},
+                                         std::chrono::day{static_cast<unsigned>(*day)}};
+  if (!date.ok()) return std::nullopt;
+  return std::chrono::sys_days{date}.time_since_epoch().count();
+}
+
+/// "03:04:05" as seconds of the day; a leap second has no place in Unix time.
+std::optional<std::int64_t> take_time_of_day(std::string_view& text) {
+  const auto hour = take_field(text, 2);
+  if (!hour || *hour > 23 || !take_char(text, ':')) return std::nullopt;
+  const auto minute = take_field(text, 2);
+  if (!minute || *minute > 59 || !take_char(text, ':')) return std::nullopt;
+  const auto second = take_field(text, 2);
+  if (!second || *second > 59) return std::nullopt;
+  return (*hour * 60 + *minute) * 60 + *second;
+}
+
+/// ".000000006", or nothing at all, as nanoseconds.
+std::optional<std::int64_t> take_fraction(std::string_view& text) {
+  if (!take_char(text, '.')) return 0;
+  const std::string_view digits = take_digits(text);
+  if (digits.empty() || digits.size() > 9) return std::nullopt;
+  return static_cast<std::int64_t>(*fraction_of(digits, kSecond));
+}
+
+std::optional<std::int64_t> join_seconds(std::int64_t seconds, std::int64_t ns) {
+  constexpr auto kNsPerSecond = static_cast<std::int64_t>(kSecond);
+  if (seconds < 0) {  // toward zero, or the first second of the range would overflow on its way
+    seconds += 1;
+    ns -= kNsPerSecond;
+  }
+  std::int64_t wall_ns = 0;
+  if (__builtin_mul_overflow(seconds, kNsPerSecond, &wall_ns)) return std::nullopt;
+  if (__builtin_add_overflow(wall_ns, ns, &wall_ns)) return std::nullopt;
+  return wall_ns;
+}
+
+}  // namespace
+
+Result<std::uint64_t> parse_duration_ns(std::string_view text) {
+  if (const auto ns = duration_ns(text)) return *ns;
+  return Error{Fault::Usage,
+               fmt::format("\"{}\" is no duration: expected a number and ns, us, ms, s, m or h, "
+                           "such as 10ms or 1.5s",
+                           printable(text))};
+}
+
+Result<std::uint64_t> parse_size_bytes(std::string_view text) {
+  std::string_view suffix = text;
+  const auto number = to_number(take_digits(suffix));
+  const auto unit = size_unit(suffix);
+  const auto bytes = number && unit ? times(*number, *unit) : std::nullopt;
+  if (bytes) return *bytes;
+  return Error{
+      Fault::Usage,
+      fmt::format(
+          "\"{}\" is no size: expected a number of bytes, or one with K, M or G, such as 8M",
+          printable(text))};
+}
+
+std::string human_duration(std::uint64_t ns) {
+  struct Unit {
+    std::uint64_t ns;
+    std::string_view suffix;
+  };
+  for (const auto [unit, suffix] : {Unit{1, "ns"}, Unit{1'000, "us"}, Unit{1'000'000, "ms"}}) {
+    if (std::string text = three_digits(ns, unit, suffix); !text.empty()) return text;
+  }
+  // Up to 99.9s a tenth of a second still shows; past it minutes read better than "123s".
+  if (rounded_quotient(ns, kSecond / 10) < 1000) return three_digits(ns, kSecond, "s");
+  return two_units(ns);
+}
+
+std::string human_count(std::uint64_t count) {
+  std::string text = fmt::format_int(count).str();
+  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, 1, ',');
+  return text;
+}
+
+std::string rfc3339(std::int64_t wall_ns) {
+  using std::chrono::floor;
+  const std::chrono::sys_time<std::chrono::nanoseconds> instant{std::chrono::nanoseconds{wall_ns}};
+  const auto midnight = floor<std::chrono::days>(instant);
+  const std::chrono::year_month_day date{midnight};
+  // Not `instant - midnight`: the first midnight of the range lies before its first nanosecond.
+  const auto second = floor<std::chrono::seconds>(instant);
+  const auto of_day = static_cast<std::uint32_t>((second - midnight).count());
+  const auto rest = wall_ns % static_cast<std::int64_t>(kSecond);
+  const auto below_second = static_cast<std::uint32_t>(rest < 0 ? rest + kSecond : rest);
+
+  std::string text = "0000-00-00T00:00:00.000000000Z";
+  put_digits(&text[0], static_cast<std::uint32_t>(static_cast<int>(date.year())), 4);
+  put_digits(&text[5], static_cast<unsigned>(date.month()), 2);
+  put_digits(&text[8], static_cast<unsigned>(date.day()), 2);
+  put_digits(&text[11], of_day / 3600, 2);
+  put_digits(&text[14], of_day / 60 % 60, 2);
+  put_digits(&text[17], of_day % 60, 2);
+  put_digits(&text[20], below_second, 9);
+  return text;
+}
+
+std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
+  const auto days = take_date(text);
+  if (!days || !take_char(text, 'T')) return std::nullopt;
+  const auto seconds = take_time_of_day(text);
+  if (!seconds) return std::nullopt;
+  const auto ns = take_fraction(text);
+  if (!ns || text != "Z") return std::nullopt;
+  return join_seconds(*days * 86'400 + *seconds, *ns);
+}
+
+}  // namespace tcpdwell
