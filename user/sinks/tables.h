@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// A Summary as an aligned table, as JSON, as CSV.
+#pragma once
+
+#include <string>
+
+#include "model/summary.h"
+#include "util/output.h"
+
+namespace tcpdwell {
+
+struct TableOptions {
+  bool colour = false;
+  bool wide = false;  ///< also the columns "at least" and "unknown" where all are 0
+};
+
+/// One table with a title line (time span) and, below it, a line for anything lost and for dwells
+/// left out of the percentiles ("3 dwells of unknown length are not in the percentiles").
+Status write_table_text(Output& out, const Summary& summary, const TableOptions& options);
+/// One object a table, one line (the contract's "summary").
+Status write_table_json(Output& out, const Summary& summary);
+/// A header row when `with_header`, then a row per row; nanoseconds.
+Status write_table_csv(Output& out, const Summary& summary, bool with_header);
+
+}  // namespace tcpdwell
