@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Files that are compressed according to their name (.zst, .gz) when written, and according to
+/// their first bytes when read.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "util/output.h"
+
+namespace tcpdwell {
+
+/// Creates (truncates) `path`, or takes standard output for "-". Errors are Fault::Runtime with
+/// the path and the reason.
+Result<std::unique_ptr<Output>> create_trace_file(const std::string& path);
+
+/// Bytes of a trace, decompressed.
+class Input {
+ public:
+  virtual ~Input() = default;
+  /// Up to `size` bytes into `data`; 0 at the end. A damaged or cut compressed stream yields what
+  /// came before it and then an Error (Fault::Usage).
+  virtual Result<std::size_t> read(char* data, std::size_t size) = 0;
+};
+
+/// Opens `path`, or standard input for "-". Fault::Usage when it cannot be opened.
+Result<std::unique_ptr<Input>> open_trace_file(const std::string& path);
+/// Over bytes in memory; `bytes` must outlive the result. For tests and fuzzing.
+std::unique_ptr<Input> open_trace_bytes(std::string_view bytes);
+
+}  // namespace tcpdwell

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <fcntl.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "trace/compress.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::size_t kChunk = 64U << 10;
+/// A recorder has to keep up with the kernel: zlib's default level takes several times as long
+/// for a fifth less.
+constexpr int kGzipLevel = Z_BEST_SPEED;
+constexpr int kZstdLevel = 3;
+
+enum class Mode { More, Flush, Finish };
+
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+  /// Takes all of `bytes`; what `mode` asks to be decodable is in `out` when it returns.
+  virtual Status encode(std::string_view bytes, Mode mode, Output& out) = 0;
+};
+
+class GzipEncoder : public Encoder {
+ public:
+  GzipEncoder() {
+    constexpr int kGzipWindow = 15 + 16;  // the largest window; + 16 asks for a gzip header
+    ready_ =
+        deflateInit2(&stream_, kGzipLevel, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+  }
+  ~GzipEncoder() override {
+    if (ready_) deflateEnd(&stream_);
+  }
+  GzipEncoder(const GzipEncoder&) = delete;
+  GzipEncoder& operator=(const GzipEncoder&) = delete;
+
+  Status encode(std::string_view bytes, Mode mode, Output& out) override {
+    if (!ready_) return Error{Fault::Runtime, "not enough memory to compress", ENOMEM};
+    // zlib never writes through next_in; its type is older than const.
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+    stream_.avail_in = static_cast<uInt>(bytes.size());
+    do {
+      stream_.next_out = reinterpret_cast<Bytef*>(chunk_.data());
+      stream_.avail_out = static_cast<uInt>(chunk_.size());
+      deflate(&stream_, flush_of(mode));
+      if (Status written = out.write({chunk_.data(), chunk_.size() - stream_.avail_out}); !written)
+        return written;
+    } while (stream_.avail_out == 0);
+    return Ok;
+  }
+
+ private:
+  static int flush_of(Mode mode) {
+    if (mode == Mode::Finish) return Z_FINISH;
+    return mode == Mode::Flush ? Z_SYNC_FLUSH : Z_NO_FLUSH;
+  }
+
+  z_stream stream_{};
+  bool ready_ = false;
+  std::array<char, kChunk> chunk_;
+};
+
+class ZstdEncoder : public Encoder {
+ public:
+  ZstdEncoder() : context_(ZSTD_createCCtx(), &ZSTD_freeCCtx) {
+    if (!context_) return;
+    ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, kZstdLevel);
+    ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_checksumFlag, 1);
+  }
+
+  Status encode(std::string_view bytes, Mode mode, Output& out) override {
+    if (!context_) return Error{Fault::Runtime, "not enough memory to compress", ENOMEM};
+    ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
+    std::size_t left = 0;
+    do {
+      ZSTD_outBuffer chunk{chunk_.data(), chunk_.size(), 0};
+      left = ZSTD_compressStream2(context_.get(), &chunk, &in, directive_of(mode));
+      if (ZSTD_isError(left)) {
+        return Error{Fault::Runtime, std::string("cannot compress: ") + ZSTD_getErrorName(left)};
+      }
+      if (Status written = out.write({chunk_.data(), chunk.pos}); !written) return written;
+    } while (in.pos < in.size || (mode != Mode::More && left > 0));
+    return Ok;
+  }
+
+ private:
+  static ZSTD_EndDirective directive_of(Mode mode) {
+    if (mode == Mode::Finish) return ZSTD_e_end;
+    return mode == Mode::Flush ? ZSTD_e_flush : ZSTD_e_continue;
+  }
+
+  std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context_;
+  std::array<char, kChunk> chunk_;
+};
+
+class CompressedOutput : public Output {
+ public:
+  CompressedOutput(std::unique_ptr<Encoder> encoder, std::unique_ptr<Output> below)
+      : encoder_(std::move(encoder)), below_(std::move(below)) {}
+  ~CompressedOutput() override {
+    if (!closed_) static_cast<void>(finish());
+  }
+  CompressedOutput(const CompressedOutput&) = delete;
+  CompressedOutput& operator=(const CompressedOutput&) = delete;
+
+  Status write(std::string_view bytes) override { return run(bytes, Mode::More); }
+
+  Status flush() override {
+    const Status encoded = run({}, Mode::Flush);
+    return encoded ? below_->flush() : encoded;
+  }
+
+  Status close() override { return closed_ ? state_ : finish(); }
+
+ private:
+  Status run(std::string_view bytes, Mode mode) {
+    if (closed_) return Error{Fault::Runtime, "the trace is already closed", EBADF};
+    if (state_) state_ = encoder_->encode(bytes, mode, *below_);
+    return state_;
+  }
+
+  Status finish() {
+    static_cast<void>(run({}, Mode::Finish));
+    closed_ = true;
+    const Status closed = below_->close();
+    if (state_) state_ = closed;
+    return state_;
+  }
+
+  std::unique_ptr<Encoder> encoder_;
+  std::unique_ptr<Output> below_;
+  Status state_ = Ok;
+  bool closed_ = false;
+};
+
+std::unique_ptr<Encoder> encoder_for(std::string_view path) {
+  if (path.ends_with(".gz")) return std::make_unique<GzipEncoder>();
+  if (path.ends_with(".zst")) return std::make_unique<ZstdEncoder>();
+  return nullptr;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Output>> create_trace_file(const std::string& path) {
+  if (path == "-") {
+    return std::unique_ptr<Output>(
+        std::make_unique<FdOutput>(STDOUT_FILENO, "standard output", false));
+  }
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644);
+  if (fd < 0) {
+    const int reason = errno;
+    return Error{Fault::Runtime,
+                 "cannot create " + path + ": " + std::generic_category().message(reason), reason};
+  }
+  std::unique_ptr<Output> file = std::make_unique<FdOutput>(fd, path, true);
+  std::unique_ptr<Encoder> encoder = encoder_for(path);
+  if (!encoder) return file;
+  return std::unique_ptr<Output>(
+      std::make_unique<CompressedOutput>(std::move(encoder), std::move(file)));
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Reads a JSON trace and plays it to a consumer. Trusts nothing: every line is checked, a line
+/// that is not right is skipped and counted, and the rest is used.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "model/event.h"
+#include "trace/compress.h"
+
+namespace tcpdwell {
+
+struct ReadReport {
+  std::uint64_t lines = 0;               ///< lines understood
+  std::uint64_t skipped = 0;             ///< lines not understood
+  std::uint64_t first_skipped_line = 0;  ///< 1-based, 0 if none
+  std::string first_skipped_why;
+  bool has_header = false;
+  bool complete = false;  ///< the `end` line was there
+  std::string damage;     ///< what the decompressor said of a cut or damaged file, else ""
+};
+
+/// Fault::Usage when the input holds no header, is of an unknown schema, or no line of a trace at
+/// all; a consumer's Error is passed on. `name` stands in messages.
+Result<ReadReport> read_trace(Input& input, const std::string& name, Consumer& consumer);
+
+}  // namespace tcpdwell

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Writes events as the JSON trace of docs/trace.md: one object a line.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "model/event.h"
+#include "util/output.h"
+
+namespace tcpdwell {
+
+/// Appends one line, with its newline, to `out`. Field names and meanings are fixed
+/// (docs/trace.md).
+void append_json(std::string& out, const Header&);
+void append_json(std::string& out, const Transition&);
+void append_json(std::string& out, const Seed&, std::string_view type = "seed");
+void append_json(std::string& out, const Loss&);
+void append_json(std::string& out, const TraceEnd&);
+
+class TraceWriter : public Consumer {
+ public:
+  explicit TraceWriter(Output& out) : out_(out) {}
+  Status header(const Header&) override;
+  Status transition(const Transition&) override;
+  Status seed(const Seed&) override;
+  Status loss(const Loss&) override;
+  Status end(const TraceEnd&) override;
+
+ private:
+  Output& out_;
+  std::string line_;
+};
+
+}  // namespace tcpdwell
