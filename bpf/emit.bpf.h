@@ -8,9 +8,10 @@
 
 /* One line about to be written. */
 struct td_line {
-	__u64 mono_ns, dwell_ns;
+	__u64 mono_ns, dwell_ns, cookie;
 	__u8 old_state, new_state, dwell, reason;
-	bool final; /* the connection's last line: life, path and traffic are known */
+	__u8 restarts;
+	__u8 pad[3];
 };
 
 static __always_inline void identify(struct td_who *who, const struct tcp_sock *tp)
@@ -34,23 +35,16 @@ static __always_inline void identify(struct td_who *who, const struct tcp_sock *
 	}
 }
 
-/* tcp_fin() counts the peer's FIN as a received byte (tcp_rcv_nxt_update, net/ipv4/tcp_input.c). */
-static __always_inline bool fin_received(__u64 path)
-{
-	for (int i = 0; i < 16; i++, path >>= 4)
-		if ((path & 15) == TD_CLOSE_WAIT || (path & 15) == TD_CLOSING ||
-		    (path & 15) == TD_TIME_WAIT)
-			return true;
-	return false;
-}
-
-static __always_inline void read_stats(struct td_stats *st, const struct tcp_sock *tp, __u64 path)
+/* `fin_received`: tcp_fin() has counted the peer's FIN as a received byte (tcp_rcv_nxt_update,
+ * net/ipv4/tcp_input.c). */
+static __always_inline void read_stats(struct td_stats *st, const struct tcp_sock *tp,
+				       bool fin_received)
 {
 	__u32 min_rtt = tp->rtt_min.s[0].v;
 
 	st->bytes_sent = tp->bytes_sent - tp->bytes_retrans;
 	st->bytes_received = tp->bytes_received;
-	if (st->bytes_received && fin_received(path))
+	if (st->bytes_received && fin_received)
 		st->bytes_received--;
 	st->segs_out = tp->segs_out;
 	st->segs_in = tp->segs_in;
@@ -61,13 +55,13 @@ static __always_inline void read_stats(struct td_stats *st, const struct tcp_soc
 }
 
 static __always_inline void fill(struct td_event *e, const struct td_line *line,
-				 const struct td_who *who, const struct td_sock *s, __u64 cookie)
+				 const struct td_who *who, const struct td_sock *s)
 {
 	e->version = TD_EVENT_VERSION;
 	e->kind = TD_KIND_TRANSITION;
 	e->flags = s->flags & TD_S_GAP ? TD_F_GAP : 0;
 	e->mono_ns = line->mono_ns;
-	e->cookie = cookie;
+	e->cookie = line->cookie;
 	e->dwell_ns = line->dwell_ns;
 	e->start_ns = s->start_ns;
 	e->path = s->path;
@@ -83,7 +77,7 @@ static __always_inline void fill(struct td_event *e, const struct td_line *line,
 	e->dwell = line->dwell;
 	e->owner = s->owner;
 	e->reason = line->reason;
-	e->restarts = 0;
+	e->restarts = line->restarts;
 	e->pad = 0;
 	__builtin_memcpy(e->laddr, who->laddr, sizeof(e->laddr));
 	__builtin_memcpy(e->raddr, who->raddr, sizeof(e->raddr));
@@ -98,31 +92,41 @@ static __always_inline __u64 wakeup_flags(void)
 		       BPF_RB_NO_WAKEUP;
 }
 
-static __always_inline void emit(struct td_counters *count, const struct td_line *line,
-				 const struct td_who *who, struct td_sock *s,
-				 const struct tcp_sock *tp, __u64 cookie)
+/* The size of a reservation has to be a constant. */
+static __always_inline void write_record(struct td_counters *count, const struct td_line *line,
+					 const struct td_who *who, struct td_sock *s,
+					 const struct td_stats *stats, const __u32 size)
 {
-	struct td_event *e;
+	struct td_event *e = bpf_ringbuf_reserve(&ring, size, 0);
 
-	if (!socket_passes(who, s) ||
-	    !change_passes(line->old_state, line->new_state, line->dwell, line->dwell_ns))
-		return;
-	e = line->final ? bpf_ringbuf_reserve(&ring, sizeof(*e), 0) :
-			  bpf_ringbuf_reserve(&ring, TD_OFFSETOF(struct td_event, stats), 0);
 	if (!e) {
 		count->ring_full++;
 		s->flags |= TD_S_GAP;
 		return;
 	}
-	fill(e, line, who, s, cookie);
-	e->size = TD_OFFSETOF(struct td_event, stats);
+	fill(e, line, who, s);
+	e->size = size;
 	s->flags &= ~TD_S_GAP;
-	if (line->final) {
-		e->size = sizeof(*e);
+	if (size == sizeof(*e)) {
 		e->flags |= TD_F_STATS;
-		read_stats(&e->stats, tp, s->path);
+		e->stats = *stats;
 	}
 	bpf_ringbuf_submit(e, wakeup_flags());
+}
+
+/* `stats` on a connection's last line, else NULL. */
+static __noinline int emit(struct td_counters *count, const struct td_line *line,
+			   const struct td_who *who, struct td_sock *s,
+			   const struct td_stats *stats)
+{
+	if (!socket_passes(who, s) ||
+	    !change_passes(line->old_state, line->new_state, line->dwell, line->dwell_ns))
+		return 0;
+	if (stats)
+		write_record(count, line, who, s, stats, sizeof(struct td_event));
+	else
+		write_record(count, line, who, s, NULL, TD_OFFSETOF(struct td_event, stats));
+	return 0;
 }
 
 #endif

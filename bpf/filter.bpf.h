@@ -3,30 +3,26 @@
 #ifndef TCPDWELL_FILTER_BPF_H
 #define TCPDWELL_FILTER_BPF_H
 
-/* Who a line is about: addresses as in struct td_event. */
-struct td_who {
-	__u32 laddr[4], raddr[4];
-	__u16 lport, rport;
-	__u32 netns;
-	__u8 family;
-};
+/* IPv4 as its IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2). */
+static __always_inline void map_address(__u32 *to, const __u32 *addr, __u32 family)
+{
+	to[0] = family == 4 ? 0 : addr[0];
+	to[1] = family == 4 ? 0 : addr[1];
+	to[2] = family == 4 ? bpf_htonl(0xffff) : addr[2];
+	to[3] = family == 4 ? addr[0] : addr[3];
+}
 
 static __always_inline bool port_in(const volatile __u64 *ports, __u16 port)
 {
 	return ports[port / 64] >> (port % 64) & 1;
 }
 
-static __always_inline bool cidr_in(const volatile struct td_cidr *cidrs, __u8 n, __u8 family,
+static __always_inline bool cidr_in(const volatile struct td_cidr *cidrs, __u8 n, __u32 family,
 				    const __u32 *addr)
 {
-	__u32 mapped[4] = {addr[0], addr[1], addr[2], addr[3]};
+	__u32 mapped[4];
 
-	if (family == 4) {
-		mapped[0] = 0;
-		mapped[1] = 0;
-		mapped[2] = bpf_htonl(0xffff);
-		mapped[3] = addr[0];
-	}
+	map_address(mapped, addr, family);
 	for (int i = 0; i < TD_MAX_CIDRS && i < n; i++) {
 		__u32 differ = 0;
 

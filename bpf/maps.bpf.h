@@ -11,6 +11,8 @@ const volatile __u64 td_rports[TD_PORT_WORDS] = {};
 #define TD_S_GAP 0x01	     /* a line of this connection was lost */
 #define TD_S_FIRST_DUE 0x02  /* the connection's first line is still to be written */
 #define TD_S_CGROUP 0x04     /* the owner is inside cfg.cgroup_id */
+#define TD_S_PASSIVE 0x10    /* SYN_RECV after LISTEN: its past is with the request socket */
+#define TD_S_FIN_IN 0x20     /* the peer's FIN was received */
 #define TD_S_SHOWN 0x08	     /* the owner passed the filter once: shown to the end */
 
 /* What is known of one connection. Lives in socket storage: freed with the socket, so there is no
@@ -33,6 +35,14 @@ struct td_sock {
 	char comm[TD_COMM_LEN];
 };
 
+/* Who a line is about: addresses and ports as in struct td_event. */
+struct td_who {
+	__u32 laddr[4], raddr[4];
+	__u16 lport, rport;
+	__u32 netns;
+	__u32 family; /* 4 or 6; a word, so that the struct has no holes */
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	/* A child socket starts with a copy of its listener's entry: the owner. */
@@ -40,6 +50,86 @@ struct {
 	__type(key, int);
 	__type(value, struct td_sock);
 } socks SEC(".maps");
+
+/* A time-wait socket: what the full socket was, and where its own life stands. */
+struct td_mini {
+	struct td_sock s;	/* s.state is FIN_WAIT2 or TIME_WAIT */
+	struct td_who who;
+	struct td_stats stats;
+	__u64 tw;		/* address of the inet_timewait_sock */
+	__u64 changed_ns;	/* FIN arrived before the full socket was done: then */
+	__u64 ended_ns;		/* its timer was taken off; whether for good is not decided yet */
+	__u8 linked;		/* the full socket has handed over what it knew */
+	__u8 substate;		/* at the hand-over */
+	__u8 reason;		/* of the end, should it be one */
+	__u8 restarts;
+	__u8 pad[4];
+};
+
+/* Time-wait sockets by socket cookie, which is the full socket's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144); /* set before load from tcp_max_tw_buckets */
+	__type(key, __u64);
+	__type(value, struct td_mini);
+} minis SEC(".maps");
+
+/* Cookies of time-wait sockets in FIN_WAIT2: the sweep looks for FINs whose rearming went unseen. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64); /* address of the inet_timewait_sock */
+} orphans SEC(".maps");
+
+/* The time-wait socket whose timer a CPU took off last, until it is known what for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024); /* set before load to the number of CPUs */
+	__type(key, __u32);
+	__type(value, __u64); /* cookie */
+} undecided SEC(".maps");
+
+/* A connection to be: addresses in IPv4-mapped form, as one listener may serve both families. */
+struct td_tuple {
+	__u32 laddr[4], raddr[4];
+	__u16 lport, rport;
+	__u32 netns;
+};
+
+/* A request socket. */
+struct td_req {
+	__u64 start_ns;		/* the SYN came */
+	__u64 ended_ns;		/* its timer was taken off or ran out; perhaps for good */
+	__u64 req;		/* address of the request_sock */
+	__u64 listener;		/* address of the listening sock */
+	__u64 cookie;		/* 0 where it has none */
+	__u32 family;
+	__u32 reason;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536); /* set before load from tcp_max_syn_backlog and somaxconn */
+	__type(key, struct td_tuple);
+	__type(value, struct td_req);
+} reqs SEC(".maps");
+
+/* Owners of listening sockets by the address of the sock: for requests, which only have that. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct td_sock);
+} listeners SEC(".maps");
+
+/* What a task is connecting to: tells a time-wait socket that connect() reuses from an aborted one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct td_tuple);
+} connecting SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -13,9 +13,14 @@
 #include <tcpdwell/config.h>
 
 #include "maps.bpf.h"
+#include "context.bpf.h"
 #include "owner.bpf.h"
 #include "filter.bpf.h"
 #include "emit.bpf.h"
+#include "minisocket.bpf.h"
+#include "request.bpf.h"
+#include "timer.bpf.h"
+#include "sweep.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -29,7 +34,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define ECONNREFUSED 111
 
 /* sk_err is set before tcp_done() where the stack ends a connection (tcp_reset, tcp_write_err,
- * tcp_abort); a close of our own without a FIN leaves it 0. */
+ * tcp_abort); a RST of our own - a close without a FIN, data that comes after the close - leaves it 0. */
 static __always_inline __u8 reason_of(const struct sock *sk, int old_state)
 {
 	switch (sk->sk_err) {
@@ -43,7 +48,7 @@ static __always_inline __u8 reason_of(const struct sock *sk, int old_state)
 	case ECONNABORTED:
 		return TD_REASON_ABORTED;
 	case 0:
-		if (old_state == TD_ESTABLISHED || old_state == TD_CLOSE_WAIT)
+		if (old_state != TD_SYN_SENT && old_state != TD_LISTEN && old_state != TD_LAST_ACK)
 			return TD_REASON_RESET_LOCAL;
 	}
 	return TD_REASON_NONE;
@@ -51,17 +56,17 @@ static __always_inline __u8 reason_of(const struct sock *sk, int old_state)
 
 /*
  * tcp_time_wait() hands these states to a time-wait socket and reports "-> CLOSE" for the full
- * one (net/ipv4/tcp_minisocks.c): how long the state lasts from there on is not seen here.
+ * one (net/ipv4/tcp_minisocks.c).
  */
-static __always_inline bool handed_over(const struct sock *sk, int old_state, int new_state)
+static __always_inline bool may_be_handed_over(const struct sock *sk, int old_state, int new_state)
 {
 	return new_state == TD_CLOSE && !sk->sk_err &&
-	       (old_state == TD_FIN_WAIT1 || old_state == TD_FIN_WAIT2 || old_state == TD_CLOSING);
+	       (old_state == TD_FIN_WAIT2 || old_state == TD_CLOSING);
 }
 
 /* A passive open: the entry is a copy of the listener's, of which only the owner is ours. The
- * request socket's past is not known, and the child's identity not yet settled (until Linux 6.12
- * it still carries the listener's cookie here), so the line waits for the next transition. */
+ * child's identity is not yet settled (until Linux 6.12 it still carries the listener's cookie
+ * here), so the line waits for the next transition. */
 static __always_inline void begin_passive(struct td_sock *s, __u64 now)
 {
 	s->use = 1;
@@ -69,7 +74,7 @@ static __always_inline void begin_passive(struct td_sock *s, __u64 now)
 	s->path = TD_SYN_RECV;
 	s->since = TD_DWELL_UNKNOWN;
 	s->state = TD_SYN_RECV;
-	s->flags = (s->flags & TD_S_CGROUP) | TD_S_FIRST_DUE;
+	s->flags = (s->flags & TD_S_CGROUP) | TD_S_FIRST_DUE | TD_S_PASSIVE;
 	s->first_old = TD_LISTEN;
 	s->first_new = TD_SYN_RECV;
 	s->first_ns = now;
@@ -88,9 +93,9 @@ static __always_inline void begin_active(struct td_sock *s, __u64 now)
 /* A socket older than the tracer, or one whose last transition was not seen. */
 static __always_inline void begin_unknown(struct td_sock *s, int old_state)
 {
-	if (s->use)
+	if (s->use && s->state)
 		s->flags |= TD_S_GAP;
-	else
+	if (!s->use)
 		s->use = 1;
 	s->start_ns = 0;
 	s->path = s->path << 4 | old_state;
@@ -110,66 +115,118 @@ static __always_inline bool defer_first(const struct td_who *who, struct td_sock
 	return true;
 }
 
-static __always_inline void write_lines(struct td_counters *count, const struct sock *sk,
-					struct td_sock *s, struct td_line *line)
+static __always_inline void write_first(struct td_counters *count, struct td_sock *s,
+					const struct td_who *who, __u64 cookie)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock((void *)sk);
-	struct td_who who = {};
-	__u64 cookie;
+	struct td_line first = {
+		.mono_ns = s->first_ns,
+		.cookie = cookie,
+		.old_state = s->first_old,
+		.new_state = s->first_new,
+	};
 
-	if (!tp)
+	if (!(s->flags & TD_S_FIRST_DUE))
 		return;
-	identify(&who, tp);
-	cookie = bpf_get_socket_cookie((void *)sk);
-	if (s->flags & TD_S_FIRST_DUE) {
-		struct td_line first = {
-			.mono_ns = s->first_ns,
-			.old_state = s->first_old,
-			.new_state = s->first_new,
-		};
+	s->flags &= ~TD_S_FIRST_DUE;
+	emit(count, &first, who, s, NULL);
+}
 
-		s->flags &= ~TD_S_FIRST_DUE;
-		emit(count, &first, &who, s, tp, cookie);
+/* For the timer way: requests know their listener, time-wait sockets who connects. */
+static __always_inline void note_for_timers(const struct sock *sk, const struct td_sock *s,
+					    const struct td_who *who, int old_state, int new_state)
+{
+	__u64 key = (__u64)sk;
+	struct td_tuple *to;
+
+	if (new_state == TD_LISTEN)
+		bpf_map_update_elem(&listeners, &key, s, BPF_ANY);
+	else if (old_state == TD_LISTEN)
+		bpf_map_delete_elem(&listeners, &key);
+	if (new_state != TD_SYN_SENT)
+		return;
+	to = bpf_task_storage_get(&connecting, bpf_get_current_task_btf(), NULL,
+				  BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (to)
+		tuple_of_who(to, who);
+}
+
+/* The last transition of a full socket: its end, or its hand-over. */
+static __always_inline void close_full(struct td_counters *count, const struct sock *sk,
+				       struct td_sock *s, const struct td_who *who,
+				       const struct tcp_sock *tp, struct td_line *line)
+{
+	bool handed = may_be_handed_over(sk, line->old_state, TD_CLOSE);
+	struct td_stats stats;
+	struct td_mini *m;
+	__u64 cookie = line->cookie;
+
+	if (handed && cfg.minisockets) {
+		m = bpf_map_lookup_elem(&minis, &cookie);
+		if (m && !m->linked) {
+			read_stats(&m->stats, tp, m->substate == TD_TIME_WAIT);
+			mini_link(count, m, s, who, line);
+			return;
+		}
+		line->reason = tw_table_full(sk) ? TD_REASON_OVERFLOW : TD_REASON_RESET_LOCAL;
+	} else if (handed) {
+		line->dwell = TD_DWELL_UNKNOWN; /* the state may go on, unobserved */
+		s->start_ns = 0;
+	} else {
+		line->reason = reason_of(sk, line->old_state);
 	}
-	if (!defer_first(&who, s, line))
-		emit(count, line, &who, s, tp, cookie);
+	read_stats(&stats, tp, s->flags & TD_S_FIN_IN);
+	s->path = s->path << 4 | TD_CLOSE;
+	emit(count, line, who, s, &stats);
 }
 
 static __always_inline void take(struct td_counters *count, const struct sock *sk,
 				 struct td_sock *s, int old_state, int new_state)
 {
-	__u64 now = bpf_ktime_get_ns();
 	struct td_line line = {
-		.mono_ns = now, .old_state = old_state, .new_state = new_state};
+		.mono_ns = bpf_ktime_get_ns(), .old_state = old_state, .new_state = new_state};
+	struct td_who who = {};
+	struct tcp_sock *tp;
 
 	count->handled++;
 	if (old_state == new_state) /* tcp_set_state() reports these too; nothing changed */
 		return;
 	if (old_state == TD_LISTEN && new_state == TD_SYN_RECV) {
-		begin_passive(s, now);
+		begin_passive(s, line.mono_ns);
 		return;
 	}
+	tp = bpf_skc_to_tcp_sock((void *)sk);
+	if (!tp)
+		return;
+	identify(&who, tp);
+	line.cookie = bpf_get_socket_cookie((void *)sk);
 	if (old_state == TD_CLOSE) {
-		begin_active(s, now);
+		begin_active(s, line.mono_ns);
 	} else {
 		if (s->state != old_state)
 			begin_unknown(s, old_state);
-		line.dwell = handed_over(sk, old_state, new_state) ? TD_DWELL_UNKNOWN : s->since;
+		else if (s->flags & TD_S_PASSIVE)
+			req_take(s, &who, tp);
+		line.dwell = s->since;
 		if (line.dwell)
-			line.dwell_ns = now - s->since_ns;
+			line.dwell_ns = line.mono_ns - s->since_ns;
 	}
+	s->flags &= ~TD_S_PASSIVE;
+	if (new_state == TD_CLOSE_WAIT || new_state == TD_CLOSING)
+		s->flags |= TD_S_FIN_IN;
 	learn_owner(s, sk, old_state, new_state);
-	s->path = s->path << 4 | new_state;
-	s->state = new_state;
-	s->since_ns = now;
-	s->since = TD_DWELL_EXACT;
+	if (cfg.minisockets == TD_MINI_TIMER)
+		note_for_timers(sk, s, &who, old_state, new_state);
+	write_first(count, s, &who, line.cookie);
 	if (new_state == TD_CLOSE) {
-		line.reason = reason_of(sk, old_state);
-		line.final = true;
-		if (handed_over(sk, old_state, new_state))
-			s->start_ns = 0;
+		close_full(count, sk, s, &who, tp, &line);
+	} else {
+		s->path = s->path << 4 | new_state;
+		if (!defer_first(&who, s, &line))
+			emit(count, &line, &who, s, NULL);
 	}
-	write_lines(count, sk, s, &line);
+	s->state = new_state;
+	s->since_ns = line.mono_ns;
+	s->since = TD_DWELL_EXACT;
 }
 
 static __always_inline __u64 change_of(int old_state, int new_state)
@@ -202,13 +259,13 @@ int BPF_PROG(on_state, const struct sock *sk, const int old_state, const int new
 	if (!cpu)
 		return 0;
 	cpu->last_sk = 0;
-	cpu->of[0].entered++;
+	cpu->of[TD_PROGRAM_STATE].entered++;
 	if (sk->sk_protocol != IPPROTO_TCP) {
-		cpu->of[0].handled++;
+		cpu->of[TD_PROGRAM_STATE].handled++;
 	} else {
-		s = entry_of(sk, &cpu->of[0]);
+		s = entry_of(sk, &cpu->of[TD_PROGRAM_STATE]);
 		if (s)
-			take(&cpu->of[0], sk, s, old_state, new_state);
+			take(&cpu->of[TD_PROGRAM_STATE], sk, s, old_state, new_state);
 	}
 	cpu->last_change = change_of(old_state, new_state);
 	cpu->last_sk = (__u64)sk;
@@ -224,15 +281,15 @@ int BPF_PROG(on_state_spare, const struct sock *sk, const int old_state, const i
 
 	if (!cpu)
 		return 0;
-	cpu->of[1].entered++;
+	cpu->of[TD_PROGRAM_SPARE].entered++;
 	if (cpu->last_sk == (__u64)sk && cpu->last_change == change_of(old_state, new_state)) {
 		cpu->last_sk = 0;
 		return 0;
 	}
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	s = entry_of(sk, &cpu->of[1]);
+	s = entry_of(sk, &cpu->of[TD_PROGRAM_SPARE]);
 	if (s && s->state != new_state)
-		take(&cpu->of[1], sk, s, old_state, new_state);
+		take(&cpu->of[TD_PROGRAM_SPARE], sk, s, old_state, new_state);
 	return 0;
 }

@@ -17,15 +17,23 @@
 #pragma clang attribute push (__attribute__((preserve_access_index)), apply_to = record)
 #endif
 
+typedef unsigned char __u8;
+
 typedef short unsigned int __u16;
 
 typedef unsigned int __u32;
 
+typedef long long int __s64;
+
 typedef long long unsigned int __u64;
+
+typedef __u8 u8;
 
 typedef __u16 u16;
 
 typedef __u32 u32;
+
+typedef __s64 s64;
 
 typedef __u64 u64;
 
@@ -37,6 +45,14 @@ typedef __u32 __be32;
 
 typedef __kernel_pid_t pid_t;
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
 struct task_struct {
 	unsigned int flags;
 	pid_t tgid;
@@ -44,12 +60,33 @@ struct task_struct {
 	char comm[16];
 };
 
+struct timer_list {
+	long unsigned int expires;
+	void *function;
+};
+
+struct refcount_struct {
+	atomic_t refs;
+};
+
+typedef struct refcount_struct refcount_t;
+
 struct ns_common {
 	unsigned int inum;
 };
 
+struct inet_timewait_death_row {
+	refcount_t tw_refcount;
+	int sysctl_max_tw_buckets;
+};
+
+struct netns_ipv4 {
+	struct inet_timewait_death_row tcp_death_row;
+};
+
 struct net {
 	struct ns_common ns;
+	struct netns_ipv4 ipv4;
 };
 
 struct in6_addr {
@@ -62,6 +99,10 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+struct proto;
+
+struct sock;
+
 struct sock_common {
 	union {
 		struct {
@@ -72,12 +113,18 @@ struct sock_common {
 	union {
 		struct {
 			__be16 skc_dport;
+			__u16 skc_num;
 		};
 	};
 	short unsigned int skc_family;
+	struct proto *skc_prot;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
+	union {
+		struct sock *skc_listener;
+	};
 };
 
 typedef struct {
@@ -89,6 +136,28 @@ struct sock {
 	int sk_err;
 	socket_lock_t sk_lock;
 	u16 sk_protocol;
+};
+
+struct proto {
+	int *per_cpu_fw_alloc;
+};
+
+struct request_sock_ops {
+	int family;
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+	struct timer_list rsk_timer;
+	const struct request_sock_ops *rsk_ops;
+};
+
+struct bpf_array {
+	union {
+		struct {
+			void *pptrs[0];
+		};
+	};
 };
 
 struct inet_sock {
@@ -116,8 +185,20 @@ struct tcp_sock {
 	u32 srtt_us;
 	u64 bytes_received;
 	u32 segs_in;
+	u8 syn_data_acked: 1;
 	u64 bytes_retrans;
 	u32 total_retrans;
+};
+
+struct inet_timewait_sock {
+	struct sock_common __tw_common;
+	unsigned char tw_substate;
+	u32 tw_entry_stamp;
+	struct timer_list tw_timer;
+};
+
+struct tcp_timewait_sock {
+	int tw_ts_recent_stamp;
 };
 
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX

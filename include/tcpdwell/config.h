@@ -20,7 +20,18 @@ struct td_cidr {
 	__u32 mask[4]; /* network order */
 };
 
+/* How request and time-wait sockets are followed. */
+enum td_minisockets {
+	TD_MINI_OFF = 0,
+	TD_MINI_TIMER = 1,  /* their timers, through the timer tracepoints */
+	TD_MINI_FENTRY = 2, /* the functions that make, rearm and end them */
+};
+
 struct td_config {
+	__u64 tw_timer_fn;	/* address of tw_timer_handler; TD_MINI_TIMER only */
+	__u64 reqsk_timer_fn;	/* address of reqsk_timer_handler; TD_MINI_TIMER only */
+	__u64 jiffy_ns;		/* length of a jiffy */
+	__s64 preempt_count_distance; /* bytes from per-CPU tcp_memory_per_cpu_fw_alloc; 0 = unknown */
 	__u64 min_dwell_ns;	/* cut lines of shorter or unknown dwell; 0 = off */
 	__u64 cgroup_id;	/* owners at or below this cgroup v2 id only; 0 = off */
 	__u64 wakeup_bytes;	/* wake the reader when the ring holds this much */
@@ -31,7 +42,8 @@ struct td_config {
 	__u8 filter_lports;	/* the bitmap td_lports is set */
 	__u8 filter_rports;
 	__u8 n_pids, n_comms, n_local, n_remote;
-	__u8 pad[3];
+	__u8 minisockets;	/* enum td_minisockets */
+	__u8 pad[2];
 	__u32 pids[TD_MAX_PIDS];
 	char comms[TD_MAX_COMMS][TD_COMM_LEN]; /* NUL-padded */
 	struct td_cidr local[TD_MAX_CIDRS];
@@ -39,13 +51,13 @@ struct td_config {
 };
 
 TD_STATIC_ASSERT(sizeof(struct td_cidr) == 32, "td_cidr layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, pids) == 44, "td_config layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, pids) == 76, "td_config layout");
 
 /* Ports as bitmaps: bit p % 64 of word p / 64. */
 #define TD_PORT_WORDS 1024
 
-/* Counters of one CPU. Two programs may nest on a CPU (process and softirq context), so each
- * program has a row of its own: no increment can be lost. */
+/* Counters of one CPU and one kind of program. Programs of different kinds may interrupt each other
+ * on a CPU, those of one kind may not: so no increment can be lost. */
 struct td_counters {
 	__u64 entered;	 /* program runs */
 	__u64 handled;	 /* transitions taken */
@@ -53,11 +65,17 @@ struct td_counters {
 	__u64 map_full;	 /* sockets for which no storage could be had */
 };
 
-#define TD_PROGRAMS 2
+enum td_program {
+	TD_PROGRAM_STATE = 0,	/* on_state */
+	TD_PROGRAM_SPARE = 1,	/* on_state_spare */
+	TD_PROGRAM_MINI = 2,	/* timers or functions of request and time-wait sockets */
+	TD_PROGRAM_SWEEP = 3,	/* run from user space */
+	TD_PROGRAMS = 4,
+};
 
 struct td_cpu {
 	struct td_counters of[TD_PROGRAMS];
-	/* The transition the first program handled last, so that the spare can skip it. */
+	/* The transition on_state handled last, so that the spare can skip it. */
 	__u64 last_sk;
 	__u64 last_change;
 };

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace tcpdwell {
@@ -26,6 +27,34 @@ const btf* vmlinux_btf() {
 bool has_type(const std::string& name, unsigned kind) {
   const btf* types = vmlinux_btf();
   return types != nullptr && btf__find_by_name_kind(types, name.c_str(), kind) > 0;
+}
+
+/// Offset of a variable in the kernel's per-CPU section; nullopt if it is not there.
+std::optional<std::int64_t> percpu_offset(const btf* types, const char* variable) {
+  const int section = btf__find_by_name_kind(types, ".data..percpu", BTF_KIND_DATASEC);
+  const int wanted = btf__find_by_name_kind(types, variable, BTF_KIND_VAR);
+  if (section <= 0 || wanted <= 0) return std::nullopt;
+  const btf_type* type = btf__type_by_id(types, static_cast<__u32>(section));
+  const btf_var_secinfo* entries = btf_var_secinfos(type);
+  for (unsigned i = 0; i < btf_vlen(type); ++i)
+    if (entries[i].type == static_cast<__u32>(wanted)) return entries[i].offset;
+  return std::nullopt;
+}
+
+/// Byte offset of a member, also one inside anonymous members; nullopt if there is none.
+std::optional<std::int64_t> member_offset(const btf* types, __u32 structure, std::string_view wanted) {
+  const btf_type* type = btf__type_by_id(types, structure);
+  const btf_member* members = btf_members(type);
+  for (unsigned i = 0; i < btf_vlen(type); ++i) {
+    const std::int64_t here = btf_member_bit_offset(type, i) / 8;
+    const char* name = btf__name_by_offset(types, members[i].name_off);
+    if (name != nullptr && wanted == name) return here;
+    if (name != nullptr && *name != '\0') continue;
+    const btf_type* inner = btf__type_by_id(types, members[i].type);
+    if (!btf_is_composite(inner)) continue;
+    if (const auto below = member_offset(types, members[i].type, wanted)) return here + *below;
+  }
+  return std::nullopt;
 }
 
 bool effective(unsigned capability) {
@@ -47,20 +76,30 @@ bool kernel_has_field(const char* structure, const char* member) {
   const btf* types = vmlinux_btf();
   if (types == nullptr) return false;
   const int id = btf__find_by_name_kind(types, structure, BTF_KIND_STRUCT);
-  if (id <= 0) return false;
-  const btf_type* type = btf__type_by_id(types, static_cast<__u32>(id));
-  const btf_member* members = btf_members(type);
-  for (unsigned i = 0; i < btf_vlen(type); ++i) {
-    const char* name = btf__name_by_offset(types, members[i].name_off);
-    if (name != nullptr && std::string_view(name) == member) return true;
-  }
-  return false;
+  return id > 0 && member_offset(types, static_cast<__u32>(id), member).has_value();
 }
 
 // By its type: creating one, as libbpf's probe does, needs privileges that a caller may lack.
 bool kernel_has_ringbuf() { return has_type("bpf_ringbuf", BTF_KIND_STRUCT); }
 
 bool kernel_has_tracing_sk_storage() { return has_type("bpf_sk_storage_get_tracing", BTF_KIND_FUNC); }
+
+bool kernel_has_safe_allocation() { return has_type("bpf_mem_alloc", BTF_KIND_STRUCT); }
+
+std::int64_t preempt_count_distance() {
+  const btf* types = vmlinux_btf();
+  if (types == nullptr) return 0;
+  const auto anchor = percpu_offset(types, "tcp_memory_per_cpu_fw_alloc");
+  auto count = percpu_offset(types, "__preempt_count");
+  if (!count) {
+    count = percpu_offset(types, "pcpu_hot");
+    const int hot = btf__find_by_name_kind(types, "pcpu_hot", BTF_KIND_STRUCT);
+    const auto inside = hot > 0 ? member_offset(types, static_cast<__u32>(hot), "preempt_count") : std::nullopt;
+    if (!count || !inside) return 0;
+    *count += *inside;
+  }
+  return anchor ? *count - *anchor : 0;
+}
 
 bool kernel_has_tracing_cookie() { return has_type("bpf_get_socket_ptr_cookie", BTF_KIND_FUNC); }
 

@@ -2,6 +2,7 @@
 /// Asks this kernel what it has: features, never version numbers.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,12 +13,19 @@ namespace tcpdwell {
 bool kernel_has_btf();
 /// Whether `tp_btf/NAME` can be attached: the kernel has a typedef btf_trace_NAME.
 bool kernel_has_tracepoint(std::string_view name);
-/// Whether `structure` exists and has the (direct) member `member`.
+/// Whether `structure` exists and has the member `member`, also inside anonymous ones.
 bool kernel_has_field(const char* structure, const char* member);
 bool kernel_has_ringbuf();
 /// Socket storage usable from tracing programs, Linux 5.11 (8e4597c627fb "bpf: Allow using
 /// bpf_sk_storage in FENTRY/FEXIT/RAW_TP"): seen by the helper's BTF id, which came with it.
 bool kernel_has_tracing_sk_storage();
+
+/// Whether hash maps can grow safely from any context (bpf_mem_alloc, Linux 6.1); before that they
+/// have to be allocated in full.
+bool kernel_has_safe_allocation();
+/// Bytes from per-CPU tcp_memory_per_cpu_fw_alloc to the per-CPU preempt count (x86: __preempt_count,
+/// or a member of pcpu_hot in Linux 6.2 to 6.14), as the kernel's BTF has them; 0 if it has not.
+std::int64_t preempt_count_distance();
 
 /// bpf_get_socket_cookie() from tracing programs, Linux 5.12 (c5dbb89fc2ac "bpf: Expose
 /// bpf_get_socket_cookie to tracing programs"), seen as the one above.

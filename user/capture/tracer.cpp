@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
+#include <chrono>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -76,8 +78,8 @@ Status check_kernel() {
 }
 
 Error load_error(int code) {
-  if (code == EPERM || code == EACCES) return permission_error(code);
-  if (code == EINVAL || code == EOPNOTSUPP || code == ESRCH || code == ENOENT)
+  if (code == EPERM) return permission_error(code);
+  if (code == EACCES || code == EINVAL || code == EOPNOTSUPP || code == ESRCH || code == ENOENT)
     return {Fault::Unsupported, fmt::format("this kernel cannot run the program ({}): {}", std::strerror(code),
                                             first_line(libbpf_log().text)), code};
   return {Fault::Runtime, fmt::format("cannot load or attach the program: {}: {}", std::strerror(code),
@@ -101,23 +103,39 @@ void leave_owners_to_kernel(Filter& filter) {
 struct SkeletonFree {
   void operator()(tcpdwell_bpf* skeleton) const { tcpdwell_bpf__destroy(skeleton); }
 };
+struct LinkFree {
+  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
 struct RingFree {
   void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 };
 
+td_config& config_of(tcpdwell_bpf& skeleton) {
+  return const_cast<td_config&>(reinterpret_cast<const volatile td_config&>(skeleton.rodata->cfg));
+}
+
+void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
+  bpf_map__set_max_entries(skeleton.maps.ring, ring_size(options.ring_bytes));
+  bpf_map__set_max_entries(skeleton.maps.undecided, static_cast<__u32>(libbpf_num_possible_cpus()));
+  bpf_map__set_max_entries(skeleton.maps.minis, options.max_time_wait ? options.max_time_wait : time_wait_limit());
+  bpf_map__set_max_entries(skeleton.maps.reqs, options.max_requests ? options.max_requests : request_limit());
+  if (!kernel_has_safe_allocation()) return;
+  for (bpf_map* map : {skeleton.maps.minis, skeleton.maps.orphans, skeleton.maps.reqs, skeleton.maps.listeners})
+    bpf_map__set_map_flags(map, BPF_F_NO_PREALLOC);
+}
+
 void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   const KernelFilter k = kernel_filter(options.filter);
-  auto& config = const_cast<td_config&>(reinterpret_cast<const volatile td_config&>(skeleton.rodata->cfg));
+  td_config& config = config_of(skeleton);
   config = k.config;
-  const std::uint32_t bytes = ring_size(options.ring_bytes);
-  config.wakeup_bytes = bytes / 4;
+  config.wakeup_bytes = ring_size(options.ring_bytes) / 4;
   if (options.cgroup) {
     config.cgroup_id = options.cgroup->id;
     config.cgroup_level = options.cgroup->level;
   }
   std::memcpy(const_cast<__u64*>(skeleton.rodata->td_lports), k.local_ports.data(), sizeof k.local_ports);
   std::memcpy(const_cast<__u64*>(skeleton.rodata->td_rports), k.remote_ports.data(), sizeof k.remote_ports);
-  bpf_map__set_max_entries(skeleton.maps.ring, bytes);
+  size_maps(skeleton, options);
 }
 
 bpf_prog_info program_info(const bpf_program* program) {
@@ -143,7 +161,18 @@ struct Tracer::Impl {
   unsigned records = 0;
   Status outcome = Ok;
 
+  Minisockets way = Minisockets::Off;
+  std::string note;
+  std::vector<std::unique_ptr<bpf_link, LinkFree>> links;  ///< in the order of attaching
+  std::chrono::steady_clock::time_point swept{};
+
   Status open(const TracerOptions& options);
+  Status choose_minisockets(Minisockets wanted);
+  Status attach();
+  void sweep_if_due(bool now);
+  std::array<bpf_program*, 3> timer_programs() const {
+    return {skeleton->progs.on_timer_start, skeleton->progs.on_timer_cancel, skeleton->progs.on_timer_expire};
+  }
   int take(const void* data, std::size_t size);
   td_counters count(unsigned program) const;
   td_counters count() const;
@@ -167,19 +196,67 @@ Status Tracer::Impl::open(const TracerOptions& options) {
   skeleton.reset(tcpdwell_bpf__open());
   if (!skeleton) return load_error(errno);
   configure(*skeleton, options);
+  if (Status status = choose_minisockets(options.minisockets); !status) return status;
   if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
   ring.reset(ring_buffer__new(
       bpf_map__fd(skeleton->maps.ring),
       [](void* self, void* data, std::size_t size) { return static_cast<Impl*>(self)->take(data, size); }, this,
       nullptr));
   if (!ring) return load_error(errno);
+  return attach();
+}
+
+/// Loads only the programs of the way in that is chosen.
+Status Tracer::Impl::choose_minisockets(Minisockets wanted) {
+  way = Minisockets::Off;
+  if (wanted == Minisockets::Fentry)
+    return Error{Fault::Unsupported, "--minisockets fentry: not in this version; use timer or auto"};
+  if (wanted != Minisockets::Off) {
+    auto facts = timer_facts();
+    if (facts) {
+      way = Minisockets::Timer;
+      td_config& config = config_of(*skeleton);
+      config.minisockets = TD_MINI_TIMER;
+      config.tw_timer_fn = facts->tw_timer_fn;
+      config.reqsk_timer_fn = facts->reqsk_timer_fn;
+      config.jiffy_ns = facts->jiffy_ns;
+      config.preempt_count_distance = facts->preempt_count_distance;
+    } else if (wanted == Minisockets::Timer) {
+      return Error{facts.error().fault, "--minisockets timer: " + facts.error().message};
+    } else {
+      note = facts.error().message;
+    }
+  }
+  for (bpf_program* program : timer_programs())
+    bpf_program__set_autoload(program, way == Minisockets::Timer);
+  bpf_program__set_autoload(skeleton->progs.sweep, way == Minisockets::Timer);
+  return Ok;
+}
+
+Status Tracer::Impl::attach() {
   // The spare comes last and goes first (detach): alone it would count what nobody fired.
-  skeleton->links.on_state = bpf_program__attach(skeleton->progs.on_state);
-  if (skeleton->links.on_state == nullptr) return load_error(errno);
-  skeleton->links.on_state_spare = bpf_program__attach(skeleton->progs.on_state_spare);
-  if (skeleton->links.on_state_spare == nullptr) return load_error(errno);
+  std::vector<bpf_program*> programs;
+  if (way == Minisockets::Timer)
+    for (bpf_program* program : timer_programs()) programs.push_back(program);
+  programs.push_back(skeleton->progs.on_state);
+  programs.push_back(skeleton->progs.on_state_spare);
+  for (bpf_program* program : programs) {
+    bpf_link* link = bpf_program__attach(program);
+    if (link == nullptr) return load_error(errno);
+    links.emplace_back(link);
+  }
   attached = true;
   return Ok;
+}
+
+/// Lets the kernel side look up what no event told it, a few times a second.
+void Tracer::Impl::sweep_if_due(bool now) {
+  if (way != Minisockets::Timer) return;
+  const auto moment = std::chrono::steady_clock::now();
+  if (!now && moment - swept < std::chrono::milliseconds(200)) return;
+  swept = moment;
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.sweep), &run);
 }
 
 int Tracer::Impl::take(const void* data, std::size_t size) {
@@ -211,8 +288,13 @@ td_counters Tracer::Impl::count(unsigned program) const {
 
 td_counters Tracer::Impl::count() const {
   const td_counters first = count(0), spare = count(1);
-  return {first.entered, first.handled + spare.handled, first.ring_full + spare.ring_full,
-          first.map_full + spare.map_full};
+  td_counters sum{first.entered, first.handled + spare.handled, 0, 0};
+  for (unsigned program = 0; program < TD_PROGRAMS; ++program) {
+    const td_counters one = count(program);
+    sum.ring_full += one.ring_full;
+    sum.map_full += one.map_full;
+  }
+  return sum;
 }
 
 std::uint64_t Tracer::Impl::misses() const {
@@ -230,9 +312,13 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const TracerOptions& options) {
   return std::unique_ptr<Tracer>(new Tracer(std::move(impl)));
 }
 
+Minisockets Tracer::minisockets() const { return impl_->way; }
+const std::string& Tracer::minisockets_note() const { return impl_->note; }
+
 int Tracer::poll_fd() const { return ring_buffer__epoll_fd(impl_->ring.get()); }
 
 Result<bool> Tracer::drain(Consumer& consumer) {
+  if (impl_->attached) impl_->sweep_if_due(false);
   impl_->consumer = &consumer;
   impl_->records = 0;
   impl_->outcome = Ok;
@@ -245,12 +331,12 @@ Result<bool> Tracer::drain(Consumer& consumer) {
 
 void Tracer::detach() {
   if (!impl_->attached) return;
-  auto& links = impl_->skeleton->links;
-  bpf_link__destroy(std::exchange(links.on_state_spare, nullptr));
-  bpf_link__destroy(std::exchange(links.on_state, nullptr));
-  // A program that another CPU was just running ends within microseconds.
-  const timespec a_moment{0, 2'000'000};
+  while (!impl_->links.empty()) impl_->links.pop_back();
+  // A program that another CPU was just running ends within microseconds; a timer taken off longer
+  // ago than this is taken off for good.
+  const timespec a_moment{0, 6'000'000};
   nanosleep(&a_moment, nullptr);
+  impl_->sweep_if_due(true);
   impl_->misses_at_detach = program_info(impl_->skeleton->progs.on_state).recursion_misses;
   impl_->attached = false;
 }
@@ -261,7 +347,7 @@ LossCounts Tracer::lost() const {
   LossCounts lost{};
   lost[static_cast<std::size_t>(LossPlace::Ring)] = sum.ring_full + impl_->malformed;
   lost[static_cast<std::size_t>(LossPlace::Map)] = sum.map_full;
-  const std::uint64_t seen = sum.handled + sum.map_full;
+  const std::uint64_t seen = sum.handled + impl_->count(TD_PROGRAM_STATE).map_full + impl_->count(TD_PROGRAM_SPARE).map_full;
   lost[static_cast<std::size_t>(LossPlace::Recursion)] = fired > seen ? fired - seen : 0;
   return lost;
 }

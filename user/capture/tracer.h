@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "capture/minisockets.h"
 #include "model/event.h"
 #include "model/filter.h"
 
@@ -22,6 +23,9 @@ struct TracerOptions {
   };
   std::optional<CgroupScope> cgroup;
   std::uint64_t ring_bytes = 8U << 20;  ///< rounded up to a power of two of pages
+  Minisockets minisockets = Minisockets::Auto;
+  std::uint32_t max_time_wait = 0;  ///< time-wait sockets followed at once; 0 = the host's own limit
+  std::uint32_t max_requests = 0;   ///< request sockets followed at once; 0 = from the host's limits
   std::int64_t wall_offset_ns = 0;      ///< wall clock minus CLOCK_MONOTONIC, for wall_ns of events
   bool verbose = false;                 ///< libbpf's own messages to standard error
 };
@@ -44,6 +48,10 @@ class Tracer {
   /// returns after some ten thousand records so that its caller can look after signals and timers.
   /// Stops at a consumer's error, which it returns; the rest stays in the ring for the next call.
   Result<bool> drain(Consumer& consumer);
+
+  /// The way in that was chosen: Fentry, Timer or Off; and why not a better one ("" if none is).
+  Minisockets minisockets() const;
+  const std::string& minisockets_note() const;
 
   /// No more events are made after this. What is in the ring can still be drained.
   void detach();

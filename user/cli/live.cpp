@@ -128,6 +128,7 @@ class LiveRun {
     tracer_ = std::move(tracer).value();
     start_ns_ = clock_.now();
     header.start_wall_ns = start_ns_;
+    header.minisockets = name_of(tracer_->minisockets());
     if (plan_.on_attached) plan_.on_attached();
     Status status = consumer_.header(header);
     if (status && child) status = child->release();

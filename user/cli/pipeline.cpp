@@ -13,6 +13,7 @@
 #include "trace/compress.h"
 #include "trace/writer.h"
 #include "util/duration.h"
+#include "util/escape.h"
 
 namespace tcpdwell {
 
@@ -67,16 +68,15 @@ Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& cho
     if (!ns) return Error{Fault::Usage, "--duration: " + ns.error().message};
     plan.duration_ns = *ns;
   }
-  if (raw.minisockets == "fentry" || raw.minisockets == "timer")
-    return Error{Fault::Unsupported, fmt::format("--minisockets {}: not in this version; request and time-wait "
-                                                 "sockets are reported as unknown", raw.minisockets)};
-  if (raw.minisockets != "auto" && raw.minisockets != "off")
+  const auto way = parse_minisockets(raw.minisockets);
+  if (!way)
     return Error{Fault::Usage, fmt::format("--minisockets {}: expected auto, fentry, timer or off", raw.minisockets)};
+  plan.tracer.minisockets = *way;
   if (raw.verbose)
     plan.on_attached = [] { complain("attached to sock/inet_sock_set_state; Ctrl-C ends and reports"); };
   return plan;
 }
 
-void complain(const std::string& message) { fmt::print(stderr, "tcpdwell: {}\n", message); }
+void complain(const std::string& message) { fmt::print(stderr, "tcpdwell: {}\n", printable(message)); }
 
 }  // namespace tcpdwell

@@ -18,6 +18,8 @@ namespace {
 /// The time of the last event that a trace holds.
 class LastMoment : public Consumer {
  public:
+  Status header(const Header& header) override { return note(header.start_wall_ns); }
+  Status seed(const Seed& seed) override { return note(seed.wall_ns); }
   Status transition(const Transition& t) override { return note(t.wall_ns); }
   Status loss(const Loss& loss) override { return note(loss.wall_ns); }
   Status end(const TraceEnd& end) override { return note(end.wall_ns); }

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Time-wait sockets, whichever way they are observed.
+ *
+ * tcp_time_wait() (net/ipv4/tcp_minisocks.c) makes an inet_timewait_sock, arms its timer, and then
+ * reports the full socket as CLOSE. So: mini_begin() when the timer is armed, mini_link() at that
+ * CLOSE, mini_rearm() when a FIN or a stray segment restarts the timer, mini_end() when it dies.
+ */
+#ifndef TCPDWELL_MINISOCKET_BPF_H
+#define TCPDWELL_MINISOCKET_BPF_H
+
+#define TIMEWAIT_NS 60000000000ull /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
+#define FIVE_MS 5000000ull
+
+/* include/net/inet_timewait_sock.h; tcp_clock_ms() of the moment TIME_WAIT began, since Linux 6.14
+ * (19ce8cd30465 "tcp: Measure TIME-WAIT reuse delay with millisecond precision"). */
+struct inet_timewait_sock___stamp {
+	__u32 tw_entry_stamp;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u64 tw_cookie(const struct inet_timewait_sock *tw)
+{
+	return BPF_CORE_READ(tw, __tw_common.skc_cookie.counter);
+}
+
+static __always_inline __u8 tw_substate(const struct inet_timewait_sock *tw)
+{
+	return BPF_CORE_READ(tw, tw_substate);
+}
+
+/* When TIME_WAIT began, told by the socket itself: to a millisecond where it keeps a stamp (with TCP
+ * timestamps only: tcp_timewait_state_process), else to a jiffy from its timer, which may have been
+ * restarted since. */
+static __always_inline __u64 tw_began_ns(const struct inet_timewait_sock *tw, __u64 now)
+{
+	const struct inet_timewait_sock___stamp *stamped = (const void *)tw;
+	const struct tcp_timewait_sock *tcptw = (const void *)tw;
+
+	__s64 ago_ns;
+
+	if (bpf_core_field_exists(stamped->tw_entry_stamp) &&
+	    BPF_CORE_READ(tcptw, tw_ts_recent_stamp)) {
+		__u32 now_ms = now / 1000000;
+
+		ago_ns = (__s32)(now_ms - BPF_CORE_READ(stamped, tw_entry_stamp)) * 1000000ll +
+			 now % 1000000;
+	} else {
+		__s64 left = BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64();
+
+		ago_ns = (__s64)TIMEWAIT_NS - left * (__s64)cfg.jiffy_ns;
+	}
+	return ago_ns > 0 ? now - ago_ns : now;
+}
+
+static __always_inline void mini_begin(struct td_counters *count, __u64 cookie,
+				       struct inet_timewait_sock *tw)
+{
+	struct td_mini fresh = {.tw = (__u64)tw, .substate = tw_substate(tw)};
+
+	fresh.s.state = fresh.substate;
+	if (bpf_map_update_elem(&minis, &cookie, &fresh, BPF_ANY))
+		count->map_full++;
+}
+
+/* FIN_WAIT2 -> TIME_WAIT inside the time-wait socket. */
+static __noinline int mini_change(struct td_counters *count, __u64 cookie, struct td_mini *m,
+				  __u64 when)
+{
+	struct td_line line = {
+		.mono_ns = when, .cookie = cookie, .old_state = TD_FIN_WAIT2, .new_state = TD_TIME_WAIT};
+
+	if (when < m->s.since_ns)
+		line.mono_ns = when = m->s.since_ns;
+	line.dwell = m->s.since;
+	if (line.dwell)
+		line.dwell_ns = when - m->s.since_ns;
+	m->s.state = TD_TIME_WAIT;
+	m->s.path = m->s.path << 4 | TD_TIME_WAIT;
+	m->s.since_ns = when;
+	m->s.since = TD_DWELL_EXACT;
+	bpf_map_delete_elem(&orphans, &cookie);
+	return emit(count, &line, &m->who, &m->s, NULL);
+}
+
+/* The last line of a connection that ended in a time-wait socket. */
+static __noinline int mini_end(struct td_counters *count, __u64 cookie, struct td_mini *m, __u64 when,
+			       __u8 reason)
+{
+	struct td_line line = {.mono_ns = when,
+			       .cookie = cookie,
+			       .old_state = m->s.state,
+			       .new_state = TD_CLOSE,
+			       .reason = reason,
+			       .restarts = m->restarts};
+
+	if (m->linked) {
+		line.dwell = m->s.since;
+		if (line.dwell)
+			line.dwell_ns = when - m->s.since_ns;
+		m->s.path = m->s.path << 4 | TD_CLOSE;
+		emit(count, &line, &m->who, &m->s, &m->stats);
+	}
+	bpf_map_delete_elem(&orphans, &cookie);
+	bpf_map_delete_elem(&minis, &cookie);
+	return 0;
+}
+
+/* The socket's timer was restarted: by the FIN that makes it TIME_WAIT, or by a stray segment. */
+static __always_inline void mini_rearm(struct td_counters *count, __u64 cookie, struct td_mini *m,
+				       struct inet_timewait_sock *tw, __u64 now)
+{
+	m->ended_ns = 0;
+	if (m->s.state == TD_FIN_WAIT2 && tw_substate(tw) == TD_TIME_WAIT) {
+		if (m->linked)
+			mini_change(count, cookie, m, now);
+		else
+			m->changed_ns = now;
+	} else if (m->s.state == TD_TIME_WAIT && m->restarts < 255) {
+		m->restarts++;
+	}
+}
+
+/* The full socket is done: its past goes to the time-wait socket, which lives on. */
+static __always_inline void mini_link(struct td_counters *count, struct td_mini *m,
+				      const struct td_sock *s, const struct td_who *who,
+				      struct td_line *line)
+{
+	__u64 cookie = line->cookie;
+
+	m->s = *s;
+	m->who = *who;
+	m->linked = 1;
+	if (m->substate == TD_TIME_WAIT) {
+		m->s.path = m->s.path << 4 | TD_TIME_WAIT;
+		m->s.state = TD_TIME_WAIT;
+		m->s.since_ns = line->mono_ns;
+		m->s.since = TD_DWELL_EXACT;
+		line->new_state = TD_TIME_WAIT;
+		emit(count, line, &m->who, &m->s, NULL);
+		return;
+	}
+	m->s.state = TD_FIN_WAIT2;
+	if (m->changed_ns)
+		mini_change(count, cookie, m, m->changed_ns);
+	else
+		bpf_map_update_elem(&orphans, &cookie, &m->tw, BPF_ANY);
+}
+
+/* tcp_time_wait() got no socket: the condition inet_twsk_alloc() refuses on. */
+static __always_inline bool tw_table_full(const struct sock *sk)
+{
+	const struct net *net = sk->__sk_common.skc_net.net;
+	int max = net->ipv4.tcp_death_row.sysctl_max_tw_buckets;
+
+	return (int)net->ipv4.tcp_death_row.tw_refcount.refs.counter - 1 >= max;
+}
+
+#endif

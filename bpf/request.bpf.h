@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Request sockets: a server's SYN_RECV from the SYN to the final ACK (inet_csk_reqsk_queue_hash_add,
+ * net/ipv4/inet_connection_sock.c), and the requests that never become connections.
+ */
+#ifndef TCPDWELL_REQUEST_BPF_H
+#define TCPDWELL_REQUEST_BPF_H
+
+/* Set in the id of a connection whose request socket never had a cookie. */
+#define TD_OWN_ID (1ull << 63)
+
+static __always_inline void tuple_of_who(struct td_tuple *t, const struct td_who *who)
+{
+	map_address(t->laddr, who->laddr, who->family);
+	map_address(t->raddr, who->raddr, who->family);
+	t->lport = who->lport;
+	t->rport = who->rport;
+	t->netns = who->netns;
+}
+
+/* The addresses of a request are IPv4 when its operations are: a dual-stack listener's requests of
+ * both families say AF_INET6 (inet_reqsk_alloc). */
+static __always_inline void tuple_of_req(struct td_tuple *t, const struct request_sock *req)
+{
+	__u32 addr[4] = {};
+
+	if (BPF_CORE_READ(req, rsk_ops, family) == AF_INET) {
+		addr[0] = BPF_CORE_READ(req, __req_common.skc_rcv_saddr);
+		map_address(t->laddr, addr, 4);
+		addr[0] = BPF_CORE_READ(req, __req_common.skc_daddr);
+		map_address(t->raddr, addr, 4);
+	} else {
+		BPF_CORE_READ_INTO(&t->laddr, req, __req_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
+		BPF_CORE_READ_INTO(&t->raddr, req, __req_common.skc_v6_daddr.in6_u.u6_addr32);
+	}
+	t->lport = BPF_CORE_READ(req, __req_common.skc_num);
+	t->rport = bpf_ntohs(BPF_CORE_READ(req, __req_common.skc_dport));
+	t->netns = BPF_CORE_READ(req, __req_common.skc_net.net, ns.inum);
+}
+
+static __always_inline void req_begin(struct td_counters *count, const struct td_tuple *t,
+				      const struct request_sock *req, __u64 now)
+{
+	struct td_req fresh = {
+		.start_ns = now,
+		.req = (__u64)req,
+		.listener = (__u64)BPF_CORE_READ(req, __req_common.skc_listener),
+		.cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter),
+		.family = BPF_CORE_READ(req, __req_common.skc_family) == AF_INET6 ? 6 : 4,
+	};
+
+	if (bpf_map_update_elem(&reqs, t, &fresh, BPF_ANY))
+		count->map_full++;
+}
+
+/* The child of a passive open has its first transition: since when was it SYN_RECV? */
+static __always_inline void req_take(struct td_sock *s, const struct td_who *who,
+				     const struct tcp_sock *tp)
+{
+	struct td_tuple t = {};
+	struct td_req *r;
+
+	tuple_of_who(&t, who);
+	r = cfg.minisockets ? bpf_map_lookup_elem(&reqs, &t) : NULL;
+	if (r) {
+		s->first_ns = r->start_ns;
+		bpf_map_delete_elem(&reqs, &t);
+	} else if (!BPF_CORE_READ_BITFIELD(tp, syn_data_acked)) {
+		return; /* a SYN cookie, or a request older than the tracer */
+	}
+	/* Fast Open makes the child when the SYN comes (tcp_fastopen_create_child). */
+	s->since = TD_DWELL_EXACT;
+	s->since_ns = s->first_ns;
+	s->start_ns = s->first_ns;
+}
+
+/* A request that came to nothing: both lines of its life. */
+static __noinline int req_end(struct td_counters *count, const struct td_tuple *t, struct td_req *r)
+{
+	struct td_line line = {.mono_ns = r->start_ns,
+			       .old_state = TD_LISTEN,
+			       .new_state = TD_SYN_RECV};
+	struct td_sock *owner = bpf_map_lookup_elem(&listeners, &r->listener);
+	struct td_sock s = {};
+	struct td_who who = {
+		.lport = t->lport, .rport = t->rport, .netns = t->netns, .family = r->family};
+	struct td_stats none = {};
+
+	if (owner)
+		s = *owner;
+	s.use = 1;
+	s.path = TD_SYN_RECV;
+	s.flags &= TD_S_CGROUP;
+	s.start_ns = r->start_ns;
+	for (int i = 0; i < 4; i++) {
+		who.laddr[i] = r->family == 6 ? t->laddr[i] : 0;
+		who.raddr[i] = r->family == 6 ? t->raddr[i] : 0;
+	}
+	if (r->family == 4) {
+		who.laddr[0] = t->laddr[3];
+		who.raddr[0] = t->raddr[3];
+	}
+	line.cookie = r->cookie ?: TD_OWN_ID | (r->req ^ r->start_ns << 20) >> 1;
+	emit(count, &line, &who, &s, NULL);
+	s.path = s.path << 4 | TD_CLOSE;
+	line.mono_ns = r->ended_ns;
+	line.old_state = TD_SYN_RECV;
+	line.new_state = TD_CLOSE;
+	line.dwell = TD_DWELL_EXACT;
+	line.dwell_ns = r->ended_ns - r->start_ns;
+	line.reason = r->reason;
+	emit(count, &line, &who, &s, &none);
+	bpf_map_delete_elem(&reqs, t);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The second way in: request and time-wait sockets seen through their timers, where the kernel
+ * refuses fentry. kernel/time/timer.c fires timer_start when a timer enters a wheel bucket,
+ * timer_cancel whenever it leaves one - for a restart, for expiry or for good - and
+ * timer_expire_entry before its function runs.
+ *
+ * start and cancel fire with interrupts off, and expiry never nests, so nothing interrupts these
+ * programs that they would handle themselves.
+ *
+ * What a cancel was for shows in what follows it on the same CPU: the start or the expiry of the
+ * same timer at once, or nothing. Until then it is kept in `undecided`.
+ */
+#ifndef TCPDWELL_TIMER_BPF_H
+#define TCPDWELL_TIMER_BPF_H
+
+static __always_inline struct inet_timewait_sock *tw_of(struct timer_list *timer)
+{
+	return (void *)((__u64)timer - bpf_core_field_offset(struct inet_timewait_sock, tw_timer));
+}
+
+static __always_inline struct request_sock *req_of(struct timer_list *timer)
+{
+	return (void *)((__u64)timer - bpf_core_field_offset(struct request_sock, rsk_timer));
+}
+
+static __always_inline struct td_counters *counters(__u32 program)
+{
+	__u32 zero = 0;
+	struct td_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
+
+	return cpu ? &cpu->of[program & (TD_PROGRAMS - 1)] : NULL;
+}
+
+/* Ends the socket with this cookie if its timer was taken off and nothing followed. The exchange
+ * makes sure that only one of the CPU's programs and the sweep does. */
+static __always_inline void decide(struct td_counters *count, __u64 cookie, __u8 reason)
+{
+	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
+	__u64 ended;
+
+	if (!m)
+		return;
+	ended = m->ended_ns;
+	if (!ended || !m->linked || __sync_val_compare_and_swap(&m->ended_ns, ended, 0) != ended)
+		return;
+	mini_end(count, cookie, m, ended, reason ?: m->reason);
+}
+
+/* The timer event at hand is not about the undecided socket: that one is gone. */
+static __always_inline __u64 *decide_other(struct td_counters *count, __u64 cookie)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	__u64 *slot = bpf_map_lookup_elem(&undecided, &cpu);
+
+	if (slot && *slot && *slot != cookie) {
+		decide(count, *slot, TD_REASON_NONE);
+		*slot = 0;
+	}
+	return slot;
+}
+
+/* Who takes a time-wait socket's timer off (inet_twsk_deschedule_put): the receive path for a RST
+ * or a SYN, connect() that reuses it, sock_diag that aborts it, the namespace's end that purges it. */
+static __always_inline __u8 reason_to_cancel(struct inet_timewait_sock *tw)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct td_tuple *to;
+
+	if (serving_softirq(&tw->__tw_common))
+		return TD_REASON_RESET_BY_PEER;
+	to = bpf_task_storage_get(&connecting, task, NULL, 0);
+	if (to && to->rport == bpf_ntohs(BPF_CORE_READ(tw, __tw_common.skc_dport)) &&
+	    to->netns == BPF_CORE_READ(tw, __tw_common.skc_net.net, ns.inum))
+		return TD_REASON_REUSED;
+	return task->flags & PF_KTHREAD ? TD_REASON_PURGED : TD_REASON_ABORTED;
+}
+
+/* A SYN that reopens a time-wait connection takes its socket down and makes a request at once. */
+static __always_inline void maybe_reopened(struct td_counters *count, const struct td_tuple *t)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	__u64 *slot = bpf_map_lookup_elem(&undecided, &cpu);
+	struct td_mini *m = slot && *slot ? bpf_map_lookup_elem(&minis, slot) : NULL;
+
+	if (!m)
+		return;
+	if (m->who.lport == t->lport && m->who.rport == t->rport && m->who.netns == t->netns)
+		decide(count, *slot, TD_REASON_REOPENED);
+	else
+		decide(count, *slot, TD_REASON_NONE);
+	*slot = 0;
+}
+
+static __always_inline void on_tw_start(struct td_counters *count, struct inet_timewait_sock *tw)
+{
+	__u64 cookie = tw_cookie(tw);
+	__u64 *slot = decide_other(count, cookie);
+	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
+
+	if (!cookie)
+		return;
+	if (slot)
+		*slot = 0;
+	if (m && m->tw == (__u64)tw)
+		mini_rearm(count, cookie, m, tw, bpf_ktime_get_ns());
+	else
+		mini_begin(count, cookie, tw);
+}
+
+static __always_inline void on_tw_cancel(struct td_counters *count, struct inet_timewait_sock *tw)
+{
+	__u64 cookie = tw_cookie(tw);
+	__u64 *slot = decide_other(count, cookie);
+	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
+
+	if (!m || !slot)
+		return;
+	m->reason = reason_to_cancel(tw);
+	m->ended_ns = bpf_ktime_get_ns();
+	*slot = cookie;
+}
+
+static __always_inline void on_tw_expiry(struct td_counters *count, struct inet_timewait_sock *tw)
+{
+	__u64 cookie = tw_cookie(tw), now = bpf_ktime_get_ns();
+	__u64 *slot = decide_other(count, cookie);
+	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
+
+	if (slot)
+		*slot = 0;
+	if (!m)
+		return;
+	if (m->linked && m->s.state == TD_FIN_WAIT2 && tw_substate(tw) == TD_TIME_WAIT)
+		mini_change(count, cookie, m, tw_began_ns(tw, now));
+	mini_end(count, cookie, m, now, TD_REASON_EXPIRED);
+}
+
+static __always_inline void on_req_start(struct td_counters *count, struct request_sock *req)
+{
+	struct td_tuple t = {};
+	struct td_req *r;
+
+	tuple_of_req(&t, req);
+	maybe_reopened(count, &t);
+	r = bpf_map_lookup_elem(&reqs, &t);
+	if (r && r->req == (__u64)req)
+		r->ended_ns = 0; /* the SYN-ACK was sent again */
+	else
+		req_begin(count, &t, req, bpf_ktime_get_ns());
+}
+
+/* For the final ACK, and then the child takes the entry; or for a RST or an abort. */
+static __always_inline void on_req_gone(struct request_sock *req, __u32 reason)
+{
+	struct td_tuple t = {};
+	struct td_req *r;
+
+	tuple_of_req(&t, req);
+	r = bpf_map_lookup_elem(&reqs, &t);
+	if (!r || r->req != (__u64)req)
+		return;
+	r->reason = reason;
+	r->ended_ns = bpf_ktime_get_ns();
+}
+
+SEC("tp_btf/timer_start")
+int BPF_PROG(on_timer_start, struct timer_list *timer)
+{
+	__u64 fn = (__u64)timer->function;
+	struct td_counters *count;
+
+	if (fn != cfg.tw_timer_fn && fn != cfg.reqsk_timer_fn)
+		return 0;
+	count = counters(TD_PROGRAM_MINI);
+	if (!count)
+		return 0;
+	if (fn == cfg.tw_timer_fn)
+		on_tw_start(count, tw_of(timer));
+	else
+		on_req_start(count, req_of(timer));
+	return 0;
+}
+
+SEC("tp_btf/timer_cancel")
+int BPF_PROG(on_timer_cancel, struct timer_list *timer)
+{
+	__u64 fn = (__u64)timer->function;
+	struct td_counters *count;
+
+	if (fn != cfg.tw_timer_fn && fn != cfg.reqsk_timer_fn)
+		return 0;
+	count = counters(TD_PROGRAM_MINI);
+	if (!count)
+		return 0;
+	if (fn == cfg.tw_timer_fn)
+		on_tw_cancel(count, tw_of(timer));
+	else
+		on_req_gone(req_of(timer), serving_softirq(&req_of(timer)->__req_common) ?
+						   TD_REASON_RESET_BY_PEER :
+						   TD_REASON_ABORTED);
+	return 0;
+}
+
+SEC("tp_btf/timer_expire_entry")
+int BPF_PROG(on_timer_expire, struct timer_list *timer)
+{
+	__u64 fn = (__u64)timer->function;
+	struct td_counters *count;
+
+	if (fn != cfg.tw_timer_fn && fn != cfg.reqsk_timer_fn)
+		return 0;
+	count = counters(TD_PROGRAM_MINI);
+	if (!count)
+		return 0;
+	if (fn == cfg.tw_timer_fn)
+		on_tw_expiry(count, tw_of(timer));
+	else
+		on_req_gone(req_of(timer), TD_REASON_SYN_TIMEOUT);
+	return 0;
+}
+
+#endif
