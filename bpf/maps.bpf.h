@@ -63,7 +63,8 @@ struct td_mini {
 	__u8 substate;		/* at the hand-over */
 	__u8 reason;		/* of the end, should it be one */
 	__u8 restarts;
-	__u8 pad[4];
+	__u8 has_stats;
+	__u8 pad[3];
 };
 
 /* Time-wait sockets by socket cookie, which is the full socket's. */
@@ -105,7 +106,8 @@ struct td_req {
 	__u64 listener;		/* address of the listening sock */
 	__u64 cookie;		/* 0 where it has none */
 	__u32 family;
-	__u32 reason;
+	__u16 reason;
+	__u16 seeded;		/* its beginning has been told */
 };
 
 struct {

@@ -98,7 +98,7 @@ static __noinline int mini_end(struct td_counters *count, __u64 cookie, struct t
 		if (line.dwell)
 			line.dwell_ns = when - m->s.since_ns;
 		m->s.path = m->s.path << 4 | TD_CLOSE;
-		emit(count, &line, &m->who, &m->s, &m->stats);
+		emit(count, &line, &m->who, &m->s, m->has_stats ? &m->stats : NULL);
 	}
 	bpf_map_delete_elem(&orphans, &cookie);
 	bpf_map_delete_elem(&minis, &cookie);
@@ -144,6 +144,19 @@ static __always_inline void mini_link(struct td_counters *count, struct td_mini 
 		mini_change(count, cookie, m, m->changed_ns);
 	else
 		bpf_map_update_elem(&orphans, &cookie, &m->tw, BPF_ANY);
+}
+
+/* Why a process takes a time-wait socket down: connect() reuses it, the namespace's end (in a kernel
+ * thread) purges it, sock_diag aborts it. */
+static __always_inline __u8 reason_in_process(struct inet_timewait_sock *tw)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct td_tuple *to = bpf_task_storage_get(&connecting, task, NULL, 0);
+
+	if (to && to->rport == bpf_ntohs(BPF_CORE_READ(tw, __tw_common.skc_dport)) &&
+	    to->netns == BPF_CORE_READ(tw, __tw_common.skc_net.net, ns.inum))
+		return TD_REASON_REUSED;
+	return task->flags & PF_KTHREAD ? TD_REASON_PURGED : TD_REASON_ABORTED;
 }
 
 /* tcp_time_wait() got no socket: the condition inet_twsk_alloc() refuses on. */

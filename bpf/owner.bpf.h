@@ -3,6 +3,7 @@
 #ifndef TCPDWELL_OWNER_BPF_H
 #define TCPDWELL_OWNER_BPF_H
 
+
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 
 /*

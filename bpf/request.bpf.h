@@ -64,6 +64,8 @@ static __always_inline void req_take(struct td_sock *s, const struct td_who *who
 	r = cfg.minisockets ? bpf_map_lookup_elem(&reqs, &t) : NULL;
 	if (r) {
 		s->first_ns = r->start_ns;
+		if (r->seeded)
+			s->flags &= ~TD_S_FIRST_DUE;
 		bpf_map_delete_elem(&reqs, &t);
 	} else if (!BPF_CORE_READ_BITFIELD(tp, syn_data_acked)) {
 		return; /* a SYN cookie, or a request older than the tracer */
@@ -84,7 +86,6 @@ static __noinline int req_end(struct td_counters *count, const struct td_tuple *
 	struct td_sock s = {};
 	struct td_who who = {
 		.lport = t->lport, .rport = t->rport, .netns = t->netns, .family = r->family};
-	struct td_stats none = {};
 
 	if (owner)
 		s = *owner;
@@ -101,7 +102,8 @@ static __noinline int req_end(struct td_counters *count, const struct td_tuple *
 		who.raddr[0] = t->raddr[3];
 	}
 	line.cookie = r->cookie ?: TD_OWN_ID | (r->req ^ r->start_ns << 20) >> 1;
-	emit(count, &line, &who, &s, NULL);
+	if (!r->seeded)
+		emit(count, &line, &who, &s, NULL);
 	s.path = s.path << 4 | TD_CLOSE;
 	line.mono_ns = r->ended_ns;
 	line.old_state = TD_SYN_RECV;
@@ -109,7 +111,7 @@ static __noinline int req_end(struct td_counters *count, const struct td_tuple *
 	line.dwell = TD_DWELL_EXACT;
 	line.dwell_ns = r->ended_ns - r->start_ns;
 	line.reason = r->reason;
-	emit(count, &line, &who, &s, &none);
+	emit(count, &line, &who, &s, NULL);
 	bpf_map_delete_elem(&reqs, t);
 	return 0;
 }

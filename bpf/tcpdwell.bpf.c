@@ -12,6 +12,8 @@
 #include <bpf/bpf_tracing.h>
 #include <tcpdwell/config.h>
 
+#define IPPROTO_TCP 6
+
 #include "maps.bpf.h"
 #include "context.bpf.h"
 #include "owner.bpf.h"
@@ -20,11 +22,11 @@
 #include "minisocket.bpf.h"
 #include "request.bpf.h"
 #include "timer.bpf.h"
+#include "fentry.bpf.h"
 #include "sweep.bpf.h"
+#include "seed.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-#define IPPROTO_TCP 6
 
 /* include/uapi/asm-generic/errno.h */
 #define EPIPE 32
@@ -70,6 +72,8 @@ static __always_inline bool may_be_handed_over(const struct sock *sk, int old_st
 static __always_inline void begin_passive(struct td_sock *s, __u64 now)
 {
 	s->use = 1;
+	if (s->owner != TD_OWNER_NONE)
+		s->owner = TD_OWNER_LISTEN;
 	s->start_ns = 0;
 	s->path = TD_SYN_RECV;
 	s->since = TD_DWELL_UNKNOWN;
@@ -131,8 +135,8 @@ static __always_inline void write_first(struct td_counters *count, struct td_soc
 	emit(count, &first, who, s, NULL);
 }
 
-/* For the timer way: requests know their listener, time-wait sockets who connects. */
-static __always_inline void note_for_timers(const struct sock *sk, const struct td_sock *s,
+/* Requests know their listener, time-wait sockets who connects. */
+static __always_inline void note_for_minisockets(const struct sock *sk, const struct td_sock *s,
 					    const struct td_who *who, int old_state, int new_state)
 {
 	__u64 key = (__u64)sk;
@@ -164,6 +168,7 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 		m = bpf_map_lookup_elem(&minis, &cookie);
 		if (m && !m->linked) {
 			read_stats(&m->stats, tp, m->substate == TD_TIME_WAIT);
+			m->has_stats = 1;
 			mini_link(count, m, s, who, line);
 			return;
 		}
@@ -214,8 +219,8 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 	if (new_state == TD_CLOSE_WAIT || new_state == TD_CLOSING)
 		s->flags |= TD_S_FIN_IN;
 	learn_owner(s, sk, old_state, new_state);
-	if (cfg.minisockets == TD_MINI_TIMER)
-		note_for_timers(sk, s, &who, old_state, new_state);
+	if (cfg.minisockets)
+		note_for_minisockets(sk, s, &who, old_state, new_state);
 	write_first(count, s, &who, line.cookie);
 	if (new_state == TD_CLOSE) {
 		close_full(count, sk, s, &who, tp, &line);

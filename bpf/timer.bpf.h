@@ -64,16 +64,7 @@ static __always_inline __u64 *decide_other(struct td_counters *count, __u64 cook
  * or a SYN, connect() that reuses it, sock_diag that aborts it, the namespace's end that purges it. */
 static __always_inline __u8 reason_to_cancel(struct inet_timewait_sock *tw)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct td_tuple *to;
-
-	if (serving_softirq(&tw->__tw_common))
-		return TD_REASON_RESET_BY_PEER;
-	to = bpf_task_storage_get(&connecting, task, NULL, 0);
-	if (to && to->rport == bpf_ntohs(BPF_CORE_READ(tw, __tw_common.skc_dport)) &&
-	    to->netns == BPF_CORE_READ(tw, __tw_common.skc_net.net, ns.inum))
-		return TD_REASON_REUSED;
-	return task->flags & PF_KTHREAD ? TD_REASON_PURGED : TD_REASON_ABORTED;
+	return serving_softirq(&tw->__tw_common) ? TD_REASON_RESET_BY_PEER : reason_in_process(tw);
 }
 
 /* A SYN that reopens a time-wait connection takes its socket down and makes a request at once. */

@@ -53,14 +53,22 @@ typedef struct {
 	s64 counter;
 } atomic64_t;
 
+struct hlist_node {
+	void *pprev;
+};
+
+struct css_set;
+
 struct task_struct {
 	unsigned int flags;
 	pid_t tgid;
 	struct task_struct *group_leader;
 	char comm[16];
+	struct css_set *cgroups;
 };
 
 struct timer_list {
+	struct hlist_node entry;
 	long unsigned int expires;
 	void *function;
 };
@@ -70,6 +78,24 @@ struct refcount_struct {
 };
 
 typedef struct refcount_struct refcount_t;
+
+struct cgroup;
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct kernfs_node;
+
+struct cgroup {
+	int level;
+	struct kernfs_node *kn;
+	struct cgroup *ancestors[0];
+};
+
+struct kernfs_node {
+	u64 id;
+};
 
 struct ns_common {
 	unsigned int inum;
@@ -117,6 +143,7 @@ struct sock_common {
 		};
 	};
 	short unsigned int skc_family;
+	volatile unsigned char skc_state;
 	struct proto *skc_prot;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
@@ -138,6 +165,10 @@ struct sock {
 	u16 sk_protocol;
 };
 
+struct socket {
+	struct sock *sk;
+};
+
 struct proto {
 	int *per_cpu_fw_alloc;
 };
@@ -157,6 +188,21 @@ struct bpf_array {
 		struct {
 			void *pptrs[0];
 		};
+	};
+};
+
+struct bpf_iter_meta {
+	union {
+		void *seq;
+	};
+};
+
+struct bpf_iter__task_file {
+	union {
+		struct task_struct *task;
+	};
+	union {
+		void *file;
 	};
 };
 
@@ -183,11 +229,21 @@ struct tcp_sock {
 	u32 segs_out;
 	u64 bytes_sent;
 	u32 srtt_us;
+	u32 rcv_tstamp;
 	u64 bytes_received;
 	u32 segs_in;
 	u8 syn_data_acked: 1;
 	u64 bytes_retrans;
 	u32 total_retrans;
+};
+
+struct inet_request_sock {
+	struct request_sock req;
+};
+
+struct tcp_request_sock {
+	struct inet_request_sock req;
+	u64 snt_synack;
 };
 
 struct inet_timewait_sock {
@@ -198,7 +254,17 @@ struct inet_timewait_sock {
 };
 
 struct tcp_timewait_sock {
+	struct inet_timewait_sock tw_sk;
 	int tw_ts_recent_stamp;
+};
+
+struct bpf_iter__tcp {
+	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
+		struct sock_common *sk_common;
+	};
 };
 
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX

@@ -31,14 +31,6 @@ std::uint64_t number_in(const char* path, std::uint64_t otherwise) {
   return file && std::fscanf(file.get(), "%llu", &value) == 1 ? value : otherwise;
 }
 
-/// The length of a jiffy: what the coarse clocks tick in (kernel/time/posix-timers.c).
-std::uint64_t jiffy_ns() {
-  timespec resolution{};
-  clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
-  return static_cast<std::uint64_t>(resolution.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(resolution.tv_nsec);
-}
-
 /// Fills both addresses; false when /proc/kallsyms cannot be read.
 bool find_functions(TimerFacts& facts) {
   const File symbols(std::fopen("/proc/kallsyms", "re"), std::fclose);
@@ -83,9 +75,16 @@ Result<TimerFacts> timer_facts() {
     return Error{Fault::Permission,
                  "/proc/kallsyms hides or lacks tw_timer_handler and reqsk_timer_handler "
                  "(needs CAP_SYSLOG, or kernel.kptr_restrict=0)"};
-  facts.jiffy_ns = jiffy_ns();
   facts.preempt_count_distance = preempt_count_distance();
   return facts;
+}
+
+// The coarse clocks tick in jiffies (kernel/time/posix-timers.c).
+std::uint64_t jiffy_ns() {
+  timespec resolution{};
+  clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+  return static_cast<std::uint64_t>(resolution.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(resolution.tv_nsec);
 }
 
 std::uint32_t time_wait_limit() {

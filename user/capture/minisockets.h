@@ -19,12 +19,14 @@ std::optional<Minisockets> parse_minisockets(std::string_view text);
 /// What the timer way needs to know of this kernel.
 struct TimerFacts {
   std::uint64_t tw_timer_fn = 0, reqsk_timer_fn = 0;  ///< kernel addresses
-  std::uint64_t jiffy_ns = 0;
   /// From per-CPU tcp_memory_per_cpu_fw_alloc to per-CPU preempt count; 0 where that is not known.
   std::int64_t preempt_count_distance = 0;
 };
 /// Fault::Unsupported or Fault::Permission says what stands in the way.
 Result<TimerFacts> timer_facts();
+
+/// Length of a jiffy.
+std::uint64_t jiffy_ns();
 
 /// Entries for the maps of time-wait and of request sockets, from the host's own limits
 /// (tcp_max_tw_buckets; tcp_max_syn_backlog and somaxconn).

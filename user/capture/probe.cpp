@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "capture/probe.h"
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <linux/capability.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,6 +86,32 @@ bool kernel_has_field(const char* structure, const char* member) {
 bool kernel_has_ringbuf() { return has_type("bpf_ringbuf", BTF_KIND_STRUCT); }
 
 bool kernel_has_tracing_sk_storage() { return has_type("bpf_sk_storage_get_tracing", BTF_KIND_FUNC); }
+
+unsigned function_args(const char* function) {
+  const btf* types = vmlinux_btf();
+  const int id = types != nullptr ? btf__find_by_name_kind(types, function, BTF_KIND_FUNC) : -1;
+  if (id <= 0) return 0;
+  return btf_vlen(btf__type_by_id(types, btf__type_by_id(types, static_cast<__u32>(id))->type));
+}
+
+std::string fentry_obstacle(const char* function) {
+  const btf* types = vmlinux_btf();
+  const int id = types != nullptr ? btf__find_by_name_kind(types, function, BTF_KIND_FUNC) : -1;
+  if (id <= 0) return std::string("this kernel has no function ") + function;
+  bpf_insn code[2] = {};
+  code[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
+  code[1].code = BPF_JMP | BPF_EXIT;
+  LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY,
+              .attach_btf_id = static_cast<__u32>(id));
+  const int program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", code, 2, &options);
+  if (program < 0) return std::string("fentry programs cannot be loaded: ") + std::strerror(errno);
+  const int link = bpf_raw_tracepoint_open(nullptr, program);
+  const int code_of_failure = errno;
+  close(program);
+  if (link < 0) return std::string("fentry cannot be attached: ") + std::strerror(code_of_failure);
+  close(link);
+  return "";
+}
 
 bool kernel_has_safe_allocation() { return has_type("bpf_mem_alloc", BTF_KIND_STRUCT); }
 

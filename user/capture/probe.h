@@ -20,6 +20,11 @@ bool kernel_has_ringbuf();
 /// bpf_sk_storage in FENTRY/FEXIT/RAW_TP"): seen by the helper's BTF id, which came with it.
 bool kernel_has_tracing_sk_storage();
 
+/// Number of arguments of a kernel function; 0 if BTF knows none of that name (inlined, renamed).
+unsigned function_args(const char* function);
+/// Why fentry cannot be attached to `function`; "" if it can (tried out with an empty program).
+std::string fentry_obstacle(const char* function);
+
 /// Whether hash maps can grow safely from any context (bpf_mem_alloc, Linux 6.1); before that they
 /// have to be allocated in full.
 bool kernel_has_safe_allocation();

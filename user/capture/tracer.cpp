@@ -173,7 +173,15 @@ struct Tracer::Impl {
   std::array<bpf_program*, 3> timer_programs() const {
     return {skeleton->progs.on_timer_start, skeleton->progs.on_timer_cancel, skeleton->progs.on_timer_expire};
   }
+  std::array<bpf_program*, 11> fentry_programs() const {
+    const auto& p = skeleton->progs;
+    return {p.on_tw_alloc,      p.on_tw_schedule, p.on_tw_timeout,  p.on_tw_process, p.on_tw_processed, p.on_tw_deschedule,
+            p.on_req_add,       p.on_req_drop,    p.on_req_timeout, p.on_accept2,    p.on_accept4};
+  }
+  std::string fentry_lacks() const;
+  void load_only_chosen();
   int take(const void* data, std::size_t size);
+  void play(const void* data, std::size_t size);
   td_counters count(unsigned program) const;
   td_counters count() const;
   std::uint64_t misses() const;
@@ -206,41 +214,66 @@ Status Tracer::Impl::open(const TracerOptions& options) {
   return attach();
 }
 
-/// Loads only the programs of the way in that is chosen.
+/// What fentry needs that this kernel lacks; "" if nothing.
+std::string Tracer::Impl::fentry_lacks() const {
+  for (bpf_program* program : fentry_programs()) {
+    const char* section = bpf_program__section_name(program);
+    const std::string function = std::strchr(section, '/') + 1;
+    if (function_args(function.c_str()) == 0) return "this kernel has no function " + function;
+  }
+  return fentry_obstacle("tw_timer_handler");
+}
+
+/// The best way in that was asked for and works; the note says why not a better one.
 Status Tracer::Impl::choose_minisockets(Minisockets wanted) {
   way = Minisockets::Off;
-  if (wanted == Minisockets::Fentry)
-    return Error{Fault::Unsupported, "--minisockets fentry: not in this version; use timer or auto"};
-  if (wanted != Minisockets::Off) {
+  td_config& config = config_of(*skeleton);
+  if (wanted == Minisockets::Auto || wanted == Minisockets::Fentry) {
+    note = fentry_lacks();
+    if (note.empty()) way = Minisockets::Fentry;
+    if (!note.empty() && wanted == Minisockets::Fentry)
+      return Error{Fault::Unsupported, "--minisockets fentry: " + note + "; use timer or auto"};
+  }
+  if (way == Minisockets::Off && wanted != Minisockets::Off) {
     auto facts = timer_facts();
+    if (!facts && wanted == Minisockets::Timer)
+      return Error{facts.error().fault, "--minisockets timer: " + facts.error().message};
     if (facts) {
       way = Minisockets::Timer;
-      td_config& config = config_of(*skeleton);
-      config.minisockets = TD_MINI_TIMER;
       config.tw_timer_fn = facts->tw_timer_fn;
       config.reqsk_timer_fn = facts->reqsk_timer_fn;
-      config.jiffy_ns = facts->jiffy_ns;
       config.preempt_count_distance = facts->preempt_count_distance;
-    } else if (wanted == Minisockets::Timer) {
-      return Error{facts.error().fault, "--minisockets timer: " + facts.error().message};
     } else {
-      note = facts.error().message;
+      note += (note.empty() ? "" : "; ") + facts.error().message;
     }
   }
-  for (bpf_program* program : timer_programs())
-    bpf_program__set_autoload(program, way == Minisockets::Timer);
-  bpf_program__set_autoload(skeleton->progs.sweep, way == Minisockets::Timer);
+  config.jiffy_ns = jiffy_ns();
+  config.tw_process_args = static_cast<__u8>(function_args("tcp_timewait_state_process"));
+  config.minisockets = way == Minisockets::Fentry  ? TD_MINI_FENTRY
+                       : way == Minisockets::Timer ? TD_MINI_TIMER
+                                                   : TD_MINI_OFF;
+  load_only_chosen();
   return Ok;
+}
+
+void Tracer::Impl::load_only_chosen() {
+  for (bpf_program* program : timer_programs()) bpf_program__set_autoload(program, way == Minisockets::Timer);
+  for (bpf_program* program : fentry_programs()) bpf_program__set_autoload(program, way == Minisockets::Fentry);
+  bpf_program__set_autoload(skeleton->progs.sweep, way != Minisockets::Off);
+  const bool two = function_args("inet_csk_accept") == 2;
+  bpf_program__set_autoload(skeleton->progs.on_accept2, way == Minisockets::Fentry && two);
+  bpf_program__set_autoload(skeleton->progs.on_accept4, way == Minisockets::Fentry && !two);
 }
 
 Status Tracer::Impl::attach() {
   // The spare comes last and goes first (detach): alone it would count what nobody fired.
   std::vector<bpf_program*> programs;
-  if (way == Minisockets::Timer)
-    for (bpf_program* program : timer_programs()) programs.push_back(program);
+  for (bpf_program* program : timer_programs()) programs.push_back(program);
+  for (bpf_program* program : fentry_programs()) programs.push_back(program);
   programs.push_back(skeleton->progs.on_state);
   programs.push_back(skeleton->progs.on_state_spare);
   for (bpf_program* program : programs) {
+    if (!bpf_program__autoload(program)) continue;
     bpf_link* link = bpf_program__attach(program);
     if (link == nullptr) return load_error(errno);
     links.emplace_back(link);
@@ -251,7 +284,7 @@ Status Tracer::Impl::attach() {
 
 /// Lets the kernel side look up what no event told it, a few times a second.
 void Tracer::Impl::sweep_if_due(bool now) {
-  if (way != Minisockets::Timer) return;
+  if (way == Minisockets::Off) return;
   const auto moment = std::chrono::steady_clock::now();
   if (!now && moment - swept < std::chrono::milliseconds(200)) return;
   swept = moment;
@@ -260,6 +293,11 @@ void Tracer::Impl::sweep_if_due(bool now) {
 }
 
 int Tracer::Impl::take(const void* data, std::size_t size) {
+  play(data, size);
+  return !outcome.ok() || ++records >= kRecordsPerDrain ? -ECANCELED : 0;
+}
+
+void Tracer::Impl::play(const void* data, std::size_t size) {
   auto event = decode_event(data, size);
   if (!event) {
     ++malformed;
@@ -268,7 +306,6 @@ int Tracer::Impl::take(const void* data, std::size_t size) {
   } else {
     outcome = pass(std::get<Seed>(*event), &Consumer::seed);
   }
-  return !outcome.ok() || ++records >= kRecordsPerDrain ? -ECANCELED : 0;
 }
 
 td_counters Tracer::Impl::count(unsigned program) const {
@@ -316,6 +353,23 @@ Minisockets Tracer::minisockets() const { return impl_->way; }
 const std::string& Tracer::minisockets_note() const { return impl_->note; }
 
 int Tracer::poll_fd() const { return ring_buffer__epoll_fd(impl_->ring.get()); }
+
+Result<SeedReport> Tracer::seed(Consumer& consumer) {
+  SeedPlan plan;
+  plan.owners = impl_->skeleton->progs.seed_owner;
+  plan.sockets = impl_->skeleton->progs.seed_socket;
+  plan.netns = impl_->filter.netns;
+  plan.on_record = [&](const void* data, std::size_t size) {
+    impl_->consumer = &consumer;
+    impl_->play(data, size);
+    return impl_->outcome;
+  };
+  plan.between = [&]() -> Status {
+    auto drained = drain(consumer);
+    return drained ? Status(Ok) : drained.error();
+  };
+  return walk_sockets(plan);
+}
 
 Result<bool> Tracer::drain(Consumer& consumer) {
   if (impl_->attached) impl_->sweep_if_due(false);

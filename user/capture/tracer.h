@@ -9,6 +9,7 @@
 #include <string>
 
 #include "capture/minisockets.h"
+#include "capture/seeds.h"
 #include "model/event.h"
 #include "model/filter.h"
 
@@ -43,6 +44,10 @@ class Tracer {
   /// A descriptor that becomes readable when the ring passes its fill mark; between marks the
   /// caller calls drain() on a timer (20 ms is what the ring is sized for).
   int poll_fd() const;
+
+  /// Plays a seed for every socket that exists and no hook has seen yet, in every namespace that can
+  /// be entered (or the filter's one), and what happens meanwhile. Once, before the first drain().
+  Result<SeedReport> seed(Consumer& consumer);
 
   /// Plays what is in the ring to `consumer`, wall times set. True when there may be more: it
   /// returns after some ten thousand records so that its caller can look after signals and timers.

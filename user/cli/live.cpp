@@ -131,6 +131,7 @@ class LiveRun {
     header.minisockets = name_of(tracer_->minisockets());
     if (plan_.on_attached) plan_.on_attached();
     Status status = consumer_.header(header);
+    if (status) status = seed();
     if (status && child) status = child->release();
     if (status) {
       watch(signals, child.get());
@@ -149,6 +150,14 @@ class LiveRun {
     if (plan_.duration_ns) waiter_.watch_timer(*plan_.duration_ns, 0, Waiter::Duration);
     if (plan_.tick_ns) waiter_.watch_timer(*plan_.tick_ns, *plan_.tick_ns, Waiter::Tick);
     if (child != nullptr) waiter_.watch(child->poll_fd(), Waiter::Command);
+  }
+
+  Status seed() {
+    if (!plan_.seeds) return Ok;
+    auto report = tracer_->seed(gate_);
+    if (!report) return report.error();
+    if (plan_.on_seeded) plan_.on_seeded(*report);
+    return plan_.after_drain ? plan_.after_drain() : Status(Ok);
   }
 
   Status loop() {

@@ -72,6 +72,13 @@ Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& cho
   if (!way)
     return Error{Fault::Usage, fmt::format("--minisockets {}: expected auto, fentry, timer or off", raw.minisockets)};
   plan.tracer.minisockets = *way;
+  plan.on_seeded = [quiet = raw.quiet, verbose = raw.verbose](const SeedReport& report) {
+    if (verbose)
+      complain(fmt::format("{} sockets in {} network namespaces existed before", report.sockets, report.namespaces));
+    if (report.unreachable != 0 && !quiet)
+      complain(fmt::format("{} network namespaces could not be entered (needs CAP_SYS_ADMIN): their older sockets are "
+                           "seen from their next transition on", report.unreachable));
+  };
   if (raw.verbose)
     plan.on_attached = [] { complain("attached to sock/inet_sock_set_state; Ctrl-C ends and reports"); };
   return plan;

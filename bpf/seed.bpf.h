@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Sockets older than the tracer: walked once, after the hooks are on. What a hook wrote meanwhile is
+ * never overwritten. Records go to the reader through the iterator's own file, not the ring.
+ */
+#ifndef TCPDWELL_SEED_BPF_H
+#define TCPDWELL_SEED_BPF_H
+
+#define TCP_NEW_SYN_RECV 12 /* include/net/tcp_states.h */
+
+/* Too large for the stack. One reader walks at a time. */
+struct td_scratch {
+	struct td_event event;
+	struct td_mini mini;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct td_scratch);
+} scratch SEC(".maps");
+
+struct cgroup___ancestors {
+	struct cgroup *ancestors[0];
+} __attribute__((preserve_access_index));
+
+/* cgroup->ancestors, since Linux 6.1 (7f203bc89eb6 "cgroup: Replace cgroup->ancestor_ids[] with
+ * ->ancestors[]"), ancestor_ids before. */
+struct cgroup___ids {
+	__u64 ancestor_ids[0];
+} __attribute__((preserve_access_index));
+
+static __always_inline bool cgroup_below(struct cgroup *group)
+{
+	__u64 offset, id = 0;
+	struct cgroup *up = NULL;
+
+	if ((__u32)BPF_CORE_READ(group, level) < cfg.cgroup_level)
+		return false;
+	if (bpf_core_field_exists(struct cgroup___ancestors, ancestors)) {
+		offset = bpf_core_field_offset(struct cgroup___ancestors, ancestors);
+		bpf_probe_read_kernel(&up, sizeof(up),
+				      (void *)group + offset + cfg.cgroup_level * sizeof(up));
+		return BPF_CORE_READ(up, kn, id) == cfg.cgroup_id;
+	}
+	offset = bpf_core_field_offset(struct cgroup___ids, ancestor_ids);
+	bpf_probe_read_kernel(&id, sizeof(id),
+			      (void *)group + offset + cfg.cgroup_level * sizeof(id));
+	return id == cfg.cgroup_id;
+}
+
+/* Owners, by the files that processes have open. */
+SEC("iter/task_file")
+int seed_owner(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct cgroup *group;
+	struct socket *socket;
+	struct td_sock *s;
+	struct sock *sk;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	sk = socket ? socket->sk : NULL;
+	if (!sk || sk->sk_protocol != IPPROTO_TCP ||
+	    (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6))
+		return 0;
+	s = bpf_sk_storage_get(&socks, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!s || s->owner != TD_OWNER_NONE)
+		return 0;
+	group = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	s->cgroup_id = BPF_CORE_READ(group, kn, id);
+	s->pid = task->tgid;
+	bpf_probe_read_kernel(s->comm, sizeof(s->comm), task->group_leader->comm);
+	if (cfg.cgroup_id && cgroup_below(group))
+		s->flags |= TD_S_CGROUP;
+	s->owner = TD_OWNER_SEED;
+	return 0;
+}
+
+/* A lower bound of the time in a state that hears nothing more: the segment that led into it is the
+ * last one, or older than the last one. tcp_sock.rcv_tstamp is in jiffies, 32 bits. */
+static __always_inline __u64 quiet_ns(const struct tcp_sock *tp)
+{
+	__s32 ago = (__u32)bpf_jiffies64() - tp->rcv_tstamp;
+
+	/* A jiffy has begun, not passed, when it is counted. */
+	return tp->rcv_tstamp && ago > 1 ? (__u64)(ago - 1) * cfg.jiffy_ns : 0;
+}
+
+static __always_inline struct td_scratch *scratch_space(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+static __always_inline void write_seed(struct seq_file *seq, const struct td_line *line,
+				       const struct td_who *who, struct td_sock *s)
+{
+	struct td_scratch *space = scratch_space();
+	struct td_event *e = space ? &space->event : NULL;
+
+	if (!e || !socket_passes(who, s))
+		return;
+	fill(e, line, who, s);
+	e->kind = TD_KIND_SEED;
+	e->size = TD_OFFSETOF(struct td_event, stats);
+	bpf_seq_write(seq, e, TD_OFFSETOF(struct td_event, stats));
+}
+
+static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64 cookie,
+				      __u8 state)
+{
+	struct sock *sk = (struct sock *)tp;
+	struct td_line line = {
+		.mono_ns = bpf_ktime_get_ns(), .cookie = cookie, .new_state = state};
+	struct td_who who = {};
+	struct td_sock *s;
+	__u64 quiet = 0, key = (__u64)tp;
+
+	if (state == TD_CLOSE)
+		return 0;
+	s = bpf_sk_storage_get(&socks, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!s || s->state)
+		return 0;
+	if (state == TD_CLOSE_WAIT || state == TD_FIN_WAIT2)
+		quiet = quiet_ns(tp);
+	s->use = 1;
+	s->path = state;
+	s->since_ns = line.mono_ns - quiet;
+	s->since = TD_DWELL_AT_LEAST;
+	if (state == TD_CLOSE_WAIT || state == TD_CLOSING || state == TD_LAST_ACK)
+		s->flags |= TD_S_FIN_IN;
+	s->state = state;
+	if (quiet) {
+		line.dwell = TD_DWELL_AT_LEAST;
+		line.dwell_ns = quiet;
+	}
+	identify(&who, tp);
+	if (state == TD_LISTEN)
+		bpf_map_update_elem(&listeners, &key, s, BPF_NOEXIST);
+	write_seed(seq, &line, &who, s);
+	return 0;
+}
+
+static __always_inline void who_of_common(struct td_who *who, const struct sock_common *c)
+{
+	who->netns = c->skc_net.net->ns.inum;
+	who->lport = c->skc_num;
+	who->rport = bpf_ntohs(c->skc_dport);
+	who->family = c->skc_family == AF_INET6 ? 6 : 4;
+	for (int i = 0; i < 4; i++) {
+		who->laddr[i] = who->family == 6 ? c->skc_v6_rcv_saddr.in6_u.u6_addr32[i] : 0;
+		who->raddr[i] = who->family == 6 ? c->skc_v6_daddr.in6_u.u6_addr32[i] : 0;
+	}
+	if (who->family == 4) {
+		who->laddr[0] = c->skc_rcv_saddr;
+		who->raddr[0] = c->skc_daddr;
+	}
+}
+
+static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_sock *tcptw,
+					   __u64 cookie)
+{
+	struct inet_timewait_sock *tw = &tcptw->tw_sk;
+	struct inet_timewait_sock___stamp *stamped = (void *)tw;
+	struct td_line line = {.mono_ns = bpf_ktime_get_ns(), .cookie = cookie};
+	struct td_scratch *space = scratch_space();
+	struct td_mini *m = space ? &space->mini : NULL;
+
+	if (!m)
+		return 0;
+	__builtin_memset(m, 0, sizeof(*m));
+	m->tw = (__u64)tw;
+	m->linked = 1;
+	m->substate = tw_substate(tw);
+	m->s.state = m->substate;
+	m->s.use = 1;
+	m->s.path = m->s.state;
+	m->s.since = TD_DWELL_AT_LEAST;
+	m->s.since_ns = line.mono_ns;
+	if (m->s.state == TD_TIME_WAIT) {
+		m->s.since_ns = tw_began_ns(tw, line.mono_ns);
+		/* By the timer it is a bound: a stray segment may have restarted it. */
+		if (bpf_core_field_exists(stamped->tw_entry_stamp) && tcptw->tw_ts_recent_stamp)
+			m->s.since = TD_DWELL_EXACT;
+		line.dwell = m->s.since;
+		line.dwell_ns = line.mono_ns - m->s.since_ns;
+	}
+	line.new_state = m->s.state;
+	who_of_common(&m->who, &tw->__tw_common);
+	if (bpf_map_update_elem(&minis, &cookie, m, BPF_NOEXIST))
+		return 0;
+	if (m->s.state == TD_FIN_WAIT2)
+		bpf_map_update_elem(&orphans, &cookie, &m->tw, BPF_ANY);
+	write_seed(seq, &line, &m->who, &m->s);
+	return 0;
+}
+
+static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock *treq,
+					 __u64 cookie)
+{
+	struct request_sock *req = &treq->req.req;
+	struct td_line line = {
+		.mono_ns = bpf_ktime_get_ns(), .cookie = cookie, .new_state = TD_SYN_RECV};
+	struct td_req fresh = {.start_ns = treq->snt_synack * 1000,
+			       .req = (__u64)req,
+			       .cookie = cookie,
+			       .seeded = 1};
+	struct td_sock *owner, s = {.use = 1, .path = TD_SYN_RECV};
+	struct td_who who = {};
+	struct td_tuple t = {};
+
+	fresh.listener = (__u64)BPF_CORE_READ(req, __req_common.skc_listener);
+	who_of_common(&who, &req->__req_common);
+	fresh.family = who.family;
+	tuple_of_req(&t, req);
+	if (!treq->snt_synack || bpf_map_update_elem(&reqs, &t, &fresh, BPF_NOEXIST))
+		return 0;
+	owner = bpf_map_lookup_elem(&listeners, &fresh.listener);
+	if (owner)
+		s = *owner;
+	line.dwell = TD_DWELL_EXACT;
+	line.dwell_ns = line.mono_ns - fresh.start_ns;
+	write_seed(seq, &line, &who, &s);
+	return 0;
+}
+
+SEC("iter/tcp")
+int seed_socket(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *c = ctx->sk_common;
+	struct seq_file *seq = ctx->meta->seq;
+	struct tcp_timewait_sock *tw;
+	struct tcp_request_sock *req;
+	struct tcp_sock *tp;
+	__u64 cookie;
+
+	if (!c)
+		return 0;
+	cookie = bpf_get_socket_cookie(c);
+	tp = bpf_skc_to_tcp_sock(c);
+	if (tp) {
+		seed_full(seq, tp, cookie, c->skc_state);
+		return 0;
+	}
+	if (!cfg.minisockets)
+		return 0;
+	tw = bpf_skc_to_tcp_timewait_sock(c);
+	if (tw) {
+		seed_time_wait(seq, tw, cookie);
+		return 0;
+	}
+	req = bpf_skc_to_tcp_request_sock(c);
+	if (req)
+		seed_request(seq, req, cookie);
+	return 0;
+}
+
+#endif

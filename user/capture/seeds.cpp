@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "capture/seeds.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <tcpdwell/event.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace tcpdwell {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Fd {
+ public:
+  explicit Fd(int fd = -1) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Fd() {
+    if (fd_ >= 0) close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+struct LinkFree {
+  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+using Link = std::unique_ptr<bpf_link, LinkFree>;
+
+/// Namespaces by inode number, each with a descriptor that keeps it alive.
+class Namespaces {
+ public:
+  void add(const fs::path& path) {
+    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat st {};
+    if (fd.get() >= 0 && fstat(fd.get(), &st) == 0) found_.try_emplace(st.st_ino, std::move(fd));
+  }
+  const std::map<ino_t, Fd>& all() const { return found_; }
+
+ private:
+  std::map<ino_t, Fd> found_;
+};
+
+/// Of every process, and the named ones nobody is in (`ip netns`).
+Namespaces find_namespaces() {
+  Namespaces namespaces;
+  std::error_code ignored;
+  namespaces.add("/proc/self/ns/net");
+  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+    const std::string name = entry.path().filename();
+    if (name.front() >= '1' && name.front() <= '9') namespaces.add(entry.path() / "ns/net");
+  }
+  for (const auto& entry : fs::directory_iterator("/run/netns", ignored)) namespaces.add(entry.path());
+  return namespaces;
+}
+
+Error iterator_error(const char* what) {
+  return {Fault::Runtime, fmt::format("cannot walk {}: {}", what, std::strerror(errno)), errno};
+}
+
+/// An iterator belongs to the namespace of the thread that makes it.
+Fd iterator_in(int link, int netns) {
+  int fd = -1;
+  std::thread([&] {
+    if (setns(netns, CLONE_NEWNET) == 0) fd = bpf_iter_create(link);
+  }).join();
+  return Fd(fd);
+}
+
+Status read_records(int fd, const SeedPlan& plan, std::uint64_t& count) {
+  constexpr std::size_t kRecord = TD_OFFSETOF(td_event, stats);
+  std::vector<char> buffer(512 * kRecord);
+  std::size_t kept = 0;  // a read may end inside a record
+  for (;;) {
+    const ssize_t got = read(fd, buffer.data() + kept, buffer.size() - kept);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got < 0) return iterator_error("sockets");
+    if (got == 0) return Ok;
+    const std::size_t have = kept + static_cast<std::size_t>(got);
+    std::size_t at = 0;
+    for (; at + kRecord <= have; at += kRecord, ++count)
+      if (Status status = plan.on_record(buffer.data() + at, kRecord); !status) return status;
+    std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(at), buffer.begin() + static_cast<std::ptrdiff_t>(have),
+              buffer.begin());
+    kept = have - at;
+    if (Status status = plan.between(); !status) return status;
+  }
+}
+
+Status walk_owners(bpf_program* program) {
+  const Link link(bpf_program__attach_iter(program, nullptr));
+  if (!link) return iterator_error("open files");
+  const Fd iterator(bpf_iter_create(bpf_link__fd(link.get())));
+  if (iterator.get() < 0) return iterator_error("open files");
+  char nothing[64];
+  ssize_t got = 0;
+  while ((got = read(iterator.get(), nothing, sizeof nothing)) > 0 || (got < 0 && errno == EAGAIN)) continue;
+  return Ok;
+}
+
+}  // namespace
+
+Result<SeedReport> walk_sockets(const SeedPlan& plan) {
+  SeedReport report;
+  if (Status status = walk_owners(plan.owners); !status) return status.error();
+  const Link link(bpf_program__attach_iter(plan.sockets, nullptr));
+  if (!link) return iterator_error("sockets");
+  const Namespaces namespaces = find_namespaces();
+  for (const auto& [inode, netns] : namespaces.all()) {
+    if (plan.netns && *plan.netns != inode) continue;
+    const Fd iterator = iterator_in(bpf_link__fd(link.get()), netns.get());
+    if (iterator.get() < 0) {
+      ++report.unreachable;
+      continue;
+    }
+    ++report.namespaces;
+    if (Status status = read_records(iterator.get(), plan, report.sockets); !status) return status.error();
+  }
+  return report;
+}
+
+}  // namespace tcpdwell
