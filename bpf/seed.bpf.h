@@ -98,18 +98,20 @@ static __always_inline struct td_scratch *scratch_space(void)
 	return bpf_map_lookup_elem(&scratch, &zero);
 }
 
-static __always_inline void write_seed(struct seq_file *seq, const struct td_line *line,
+/* False when the iterator's buffer is full: the socket is then shown again, so what was noted of it
+ * has to be taken back. */
+static __always_inline bool write_seed(struct seq_file *seq, const struct td_line *line,
 				       const struct td_who *who, struct td_sock *s)
 {
 	struct td_scratch *space = scratch_space();
 	struct td_event *e = space ? &space->event : NULL;
 
 	if (!e || !socket_passes(who, s))
-		return;
+		return true;
 	fill(e, line, who, s);
 	e->kind = TD_KIND_SEED;
 	e->size = TD_OFFSETOF(struct td_event, stats);
-	bpf_seq_write(seq, e, TD_OFFSETOF(struct td_event, stats));
+	return bpf_seq_write(seq, e, TD_OFFSETOF(struct td_event, stats)) == 0;
 }
 
 static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64 cookie,
@@ -143,7 +145,8 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 	identify(&who, tp);
 	if (state == TD_LISTEN)
 		bpf_map_update_elem(&listeners, &key, s, BPF_NOEXIST);
-	write_seed(seq, &line, &who, s);
+	if (!write_seed(seq, &line, &who, s))
+		s->state = 0;
 	return 0;
 }
 
@@ -197,7 +200,8 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 		return 0;
 	if (m->s.state == TD_FIN_WAIT2)
 		bpf_map_update_elem(&orphans, &cookie, &m->tw, BPF_ANY);
-	write_seed(seq, &line, &m->who, &m->s);
+	if (!write_seed(seq, &line, &m->who, &m->s))
+		bpf_map_delete_elem(&minis, &cookie);
 	return 0;
 }
 
@@ -226,7 +230,8 @@ static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock
 		s = *owner;
 	line.dwell = TD_DWELL_EXACT;
 	line.dwell_ns = line.mono_ns - fresh.start_ns;
-	write_seed(seq, &line, &who, &s);
+	if (!write_seed(seq, &line, &who, &s))
+		bpf_map_delete_elem(&reqs, &t);
 	return 0;
 }
 

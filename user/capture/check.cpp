@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
+#include "capture/minisockets.h"
 #include "capture/probe.h"
 #include "capture/tracer.h"
 
@@ -25,17 +28,47 @@ bool missing(std::string_view name) {
   return false;
 }
 
-/// The proof of all the others: the real program, in the real kernel, for a moment.
-CheckItem trial_run() {
-  auto tracer = Tracer::start({});
-  CheckItem check = item("program loads and attaches", tracer.ok(), "everything", "");
-  if (tracer) {
-    check.detail = fmt::format("verified, {} instructions", (*tracer)->verified_instructions());
-  } else {
-    check.detail = tracer.error().message;
-    check.permission = tracer.error().fault == Fault::Permission;
+constexpr const char* kMiniStates = "SYN_RECV, orphaned FIN_WAIT2, TIME_WAIT";
+
+CheckItem fentry_check() {
+  const std::string obstacle = fentry_obstacle("tw_timer_handler");
+  CheckItem check = item("fentry", obstacle.empty(), std::string("the best way to follow ") + kMiniStates +
+                                                       ", and who accepts", "");
+  check.needed = false;
+  if (!check.ok) {
+    check.detail = obstacle;
+    check.mend = "a kernel with CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, not locked down";
   }
   return check;
+}
+
+CheckItem timer_check() {
+  const auto facts = timer_facts();
+  CheckItem check = item("timer tracepoints", facts.ok(), std::string("the other way to follow ") + kMiniStates, "");
+  check.needed = false;
+  if (!facts) {
+    check.detail = facts.error().message;
+    check.mend = "CAP_SYSLOG, or kernel.kptr_restrict=0";
+  }
+  return check;
+}
+
+/// The proof of all the others: the real program, in the real kernel, for a moment.
+std::vector<CheckItem> trial_run() {
+  auto tracer = Tracer::start({});
+  CheckItem loads = item("program loads and attaches", tracer.ok(), "everything", "");
+  if (!tracer) {
+    loads.detail = tracer.error().message;
+    loads.permission = tracer.error().fault == Fault::Permission;
+    return {loads};
+  }
+  loads.detail = fmt::format("verified, {} instructions", (*tracer)->verified_instructions());
+  CheckItem followed = item("request and time-wait sockets", (*tracer)->minisockets() != Minisockets::Off,
+                            kMiniStates, "see fentry and timer tracepoints above");
+  followed.needed = false;
+  followed.detail = followed.ok ? fmt::format("followed through {}", name_of((*tracer)->minisockets()))
+                                : "not observed: these states print no number";
+  return {loads, followed};
 }
 
 CheckItem capability(const char* name) {
@@ -58,8 +91,10 @@ std::vector<CheckItem> run_checks() {
       item("socket cookie in tracing programs", kernel_has_tracing_cookie(), "connection ids", upgrade),
       capability("CAP_BPF"),
       capability("CAP_PERFMON"),
-      trial_run(),
+      fentry_check(),
+      timer_check(),
   };
+  for (CheckItem& check : trial_run()) checks.push_back(std::move(check));
   return checks;
 }
 
