@@ -69,4 +69,53 @@ static __always_inline bool serving_softirq(const struct sock_common *socket)
 	return count & (SOFTIRQ_OFFSET | HARDIRQ_NMI_MASK);
 }
 
+/* A namespace's count of users: ns_common.count, and since Linux 6.18 __ns_ref. */
+struct ns_common___count {
+	refcount_t count;
+} __attribute__((preserve_access_index));
+
+struct ns_common___ref {
+	refcount_t __ns_ref;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool netns_is_dying(struct net *net)
+{
+	struct ns_common___count *counted = (void *)&net->ns;
+	struct ns_common___ref *referred = (void *)&net->ns;
+
+	if (bpf_core_field_exists(counted->count))
+		return BPF_CORE_READ(counted, count.refs.counter) == 0;
+	return BPF_CORE_READ(referred, __ns_ref.refs.counter) == 0;
+}
+
+/* System call numbers: x86-64, and arm64 (and every other that uses asm-generic/unistd.h). */
+struct pt_regs___x86 {
+	unsigned long orig_ax;
+} __attribute__((preserve_access_index));
+
+struct pt_regs___arm64 {
+	__s32 syscallno;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool in_send_syscall(void)
+{
+	void *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	long call;
+
+	if (bpf_core_field_exists(struct pt_regs___x86, orig_ax)) {
+		call = BPF_CORE_READ((struct pt_regs___x86 *)regs, orig_ax);
+		return call == 44 || call == 46 || call == 307; /* sendto, sendmsg, sendmmsg */
+	}
+	call = BPF_CORE_READ((struct pt_regs___arm64 *)regs, syscallno);
+	return call == 206 || call == 211 || call == 269;
+}
+
+/* `ss -K` and its like ask by a netlink message; nothing else that sends works on sockets which are
+ * not its own, unless a softirq happens to run on top of it. */
+static __always_inline bool aborted_by_diag(const struct sock_common *socket)
+{
+	return !serving_softirq(socket) &&
+	       !(bpf_get_current_task_btf()->flags & PF_KTHREAD) && in_send_syscall();
+}
+
 #endif

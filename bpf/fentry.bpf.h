@@ -140,7 +140,8 @@ int BPF_PROG(on_req_add, struct sock *sk, struct request_sock *req)
 SEC("fentry/inet_csk_reqsk_queue_drop")
 int BPF_PROG(on_req_drop, struct sock *sk, struct request_sock *req)
 {
-	on_req_gone(req, TD_REASON_RESET_BY_PEER);
+	on_req_gone(req, aborted_by_diag(&req->__req_common) ? TD_REASON_ABORTED :
+								 TD_REASON_RESET_BY_PEER);
 	return 0;
 }
 

@@ -110,6 +110,7 @@ static __always_inline void mini_rearm(struct td_counters *count, __u64 cookie, 
 				       struct inet_timewait_sock *tw, __u64 now)
 {
 	m->ended_ns = 0;
+	m->changed_ns = 0;
 	if (m->s.state == TD_FIN_WAIT2 && tw_substate(tw) == TD_TIME_WAIT) {
 		if (m->linked)
 			mini_change(count, cookie, m, now);
@@ -146,17 +147,20 @@ static __always_inline void mini_link(struct td_counters *count, struct td_mini 
 		bpf_map_update_elem(&orphans, &cookie, &m->tw, BPF_ANY);
 }
 
-/* Why a process takes a time-wait socket down: connect() reuses it, the namespace's end (in a kernel
- * thread) purges it, sock_diag aborts it. */
+/* Why a process takes a time-wait socket down: the end of its namespace purges it (inet_twsk_purge
+ * asks for the same count), connect() reuses it, sock_diag aborts it. Else it is the receive path in
+ * the context of a process that writes to a TUN device or polls its network card. */
 static __always_inline __u8 reason_in_process(struct inet_timewait_sock *tw)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct td_tuple *to = bpf_task_storage_get(&connecting, task, NULL, 0);
+	struct td_tuple *to =
+		bpf_task_storage_get(&connecting, bpf_get_current_task_btf(), NULL, 0);
 
+	if (netns_is_dying(BPF_CORE_READ(tw, __tw_common.skc_net.net)))
+		return TD_REASON_PURGED;
 	if (to && to->rport == bpf_ntohs(BPF_CORE_READ(tw, __tw_common.skc_dport)) &&
 	    to->netns == BPF_CORE_READ(tw, __tw_common.skc_net.net, ns.inum))
 		return TD_REASON_REUSED;
-	return task->flags & PF_KTHREAD ? TD_REASON_PURGED : TD_REASON_ABORTED;
+	return aborted_by_diag(&tw->__tw_common) ? TD_REASON_ABORTED : TD_REASON_RESET_BY_PEER;
 }
 
 /* tcp_time_wait() got no socket: the condition inet_twsk_alloc() refuses on. */

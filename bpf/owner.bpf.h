@@ -4,7 +4,6 @@
 #define TCPDWELL_OWNER_BPF_H
 
 
-#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 
 /*
  * sk_lock.owned is set by lock_sock() and only by it; packets and timers that meet it wait in the

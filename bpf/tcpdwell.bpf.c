@@ -13,6 +13,7 @@
 #include <tcpdwell/config.h>
 
 #define IPPROTO_TCP 6
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 
 #include "maps.bpf.h"
 #include "context.bpf.h"

@@ -44,6 +44,8 @@ static __always_inline void decide(struct td_counters *count, __u64 cookie, __u8
 	ended = m->ended_ns;
 	if (!ended || !m->linked || __sync_val_compare_and_swap(&m->ended_ns, ended, 0) != ended)
 		return;
+	if (m->changed_ns && m->s.state == TD_FIN_WAIT2)
+		mini_change(count, cookie, m, m->changed_ns);
 	mini_end(count, cookie, m, ended, reason ?: m->reason);
 }
 
@@ -58,13 +60,6 @@ static __always_inline __u64 *decide_other(struct td_counters *count, __u64 cook
 		*slot = 0;
 	}
 	return slot;
-}
-
-/* Who takes a time-wait socket's timer off (inet_twsk_deschedule_put): the receive path for a RST
- * or a SYN, connect() that reuses it, sock_diag that aborts it, the namespace's end that purges it. */
-static __always_inline __u8 reason_to_cancel(struct inet_timewait_sock *tw)
-{
-	return serving_softirq(&tw->__tw_common) ? TD_REASON_RESET_BY_PEER : reason_in_process(tw);
 }
 
 /* A SYN that reopens a time-wait connection takes its socket down and makes a request at once. */
@@ -107,8 +102,13 @@ static __always_inline void on_tw_cancel(struct td_counters *count, struct inet_
 
 	if (!m || !slot)
 		return;
-	m->reason = reason_to_cancel(tw);
+	m->reason = serving_softirq(&tw->__tw_common) ? TD_REASON_RESET_BY_PEER :
+							 reason_in_process(tw);
 	m->ended_ns = bpf_ktime_get_ns();
+	/* A FIN whose restart of the timer went unseen; if this is that restart, its start says so. */
+	m->changed_ns = m->s.state == TD_FIN_WAIT2 && tw_substate(tw) == TD_TIME_WAIT ?
+				tw_began_ns(tw, m->ended_ns) :
+				0;
 	*slot = cookie;
 }
 
@@ -187,9 +187,9 @@ int BPF_PROG(on_timer_cancel, struct timer_list *timer)
 	if (fn == cfg.tw_timer_fn)
 		on_tw_cancel(count, tw_of(timer));
 	else
-		on_req_gone(req_of(timer), serving_softirq(&req_of(timer)->__req_common) ?
-						   TD_REASON_RESET_BY_PEER :
-						   TD_REASON_ABORTED);
+		on_req_gone(req_of(timer), aborted_by_diag(&req_of(timer)->__req_common) ?
+						   TD_REASON_ABORTED :
+						   TD_REASON_RESET_BY_PEER);
 	return 0;
 }
 

@@ -67,6 +67,10 @@ struct task_struct {
 	struct css_set *cgroups;
 };
 
+struct pt_regs {
+	long unsigned int orig_ax;
+};
+
 struct timer_list {
 	struct hlist_node entry;
 	long unsigned int expires;
@@ -99,6 +103,7 @@ struct kernfs_node {
 
 struct ns_common {
 	unsigned int inum;
+	refcount_t __ns_ref;
 };
 
 struct inet_timewait_death_row {

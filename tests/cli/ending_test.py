@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How a run ends: signals, a time, a count, a command, a reader that leaves. Each time all of it is told."""
+
+import contextlib
+import os
+import signal
+import subprocess
+
+import support
+from support import HERE, Live, free_port, peers, read_trace, run, scratch_file, shell
+
+setUpModule = support.own_network
+
+
+def content(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+class Signals(support.TestCase):
+    """Ctrl-C and its like end a run well, with a file that is whole, a table and status 0."""
+
+    def check(self, suffix, number):
+        path = scratch_file("signal.json" + suffix)
+        with Live("record", "-o", path) as live:
+            subprocess.run(peers("both", free_port(), "--count", 50), check=True)
+            outcome = live.stop(number)
+        self.assertEqual(outcome.status, 0, outcome.err)
+        self.assertRegex(outcome.err, r"(?m)^LAST_ACK +50 ")
+        reported = run("report", path)
+        self.assertEqual((reported.status, reported.err), (0, ""))
+        self.assertTrue(outcome.err.endswith(reported.out), outcome.err)
+        return path
+
+    def test_interrupt_terminate_hang_up(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number=number):
+                trace = read_trace(self.check("", number))
+                self.assert_whole(trace)
+                self.assert_chains(trace)
+
+    def test_interrupt_while_compressing(self):
+        for suffix in (".zst", ".gz"):
+            with self.subTest(suffix=suffix):
+                self.check(suffix, signal.SIGINT)
+
+    def test_a_trace_can_be_read_before_it_has_ended(self):
+        path = scratch_file("early.json")
+        with Live("trace", "--format", "json", "-o", path) as live:
+            subprocess.run(peers("both", free_port()), check=True)
+            support.wait_for(lambda: "LAST_ACK" in content(path))
+            early = run("report", path)
+            live.stop()
+        self.assertEqual(early.status, 0)
+        self.assertIn("cut off", early.err)
+        self.assertEqual(run("report", path).err, "")
+
+    def test_a_killed_tracer_leaves_a_usable_file(self):
+        path = scratch_file("killed.json")
+        with Live("trace", "--format", "json", "-o", path) as live:
+            subprocess.run(peers("both", free_port()), check=True)
+            support.wait_for(lambda: "LAST_ACK" in content(path))
+            self.assertEqual(live.stop(signal.SIGKILL).status, -signal.SIGKILL)
+        self.assertEqual(run("report", path).status, 0)
+
+
+class Limits(support.TestCase):
+    def test_duration(self):
+        path = scratch_file("duration.json")
+        outcome = run("record", "-o", path, *HERE, "--duration", "200ms")
+        self.assertEqual(outcome.status, 0, outcome.err)
+        trace = read_trace(path)
+        self.assert_whole(trace)
+        self.assertGreaterEqual(trace.end["duration_ns"], 200_000_000)
+
+    def test_count_is_exact(self):
+        for suffix in ("", ".zst"):
+            with self.subTest(suffix=suffix):
+                path = scratch_file("count.json" + suffix)
+                with Live("record", "-o", path, "--count", 7) as live:
+                    subprocess.run(peers("both", free_port(), "--count", 10), check=True)
+                    self.assertEqual(live.end().status, 0)
+                reported = run("report", path, "--format", "json")
+                self.assertEqual((reported.status, reported.err), (0, ""))
+        trace = read_trace(scratch_file("count.json"))
+        self.assert_whole(trace)
+        self.assertEqual(len(trace.transitions), 7)
+
+
+class Commands(support.TestCase):
+    """-- COMMAND: its own status, its own streams, and the run ends when it ends."""
+
+    def command(self, *words, **options):
+        path = scratch_file("command.json")
+        outcome = run("record", "-o", path, *HERE, "-q", "--", *words, **options)
+        return outcome, path
+
+    def test_status_is_passed_on(self):
+        cases = [(["true"], 0), (["false"], 1), (["sh", "-c", "exit 77"], 77),
+                 (["sh", "-c", "kill -9 $$"], 128 + 9), (["sh", "-c", "kill -TERM $$"], 128 + 15)]
+        for words, status in cases:
+            with self.subTest(words=words):
+                outcome, path = self.command(*words)
+                self.assertEqual((outcome.status, outcome.err), (status, ""))
+                self.assert_whole(read_trace(path))
+
+    def test_what_it_did_to_its_end_is_there(self):
+        for _ in range(5):
+            outcome, path = self.command(*peers("both", free_port()))
+            trace = read_trace(path)
+            self.assert_whole(trace)
+            ends = [line for line in trace.transitions if line["old"] == "LAST_ACK"]
+            self.assertEqual([line["new"] for line in ends], ["CLOSE"])
+
+    def test_it_has_its_streams(self):
+        outcome, _ = self.command("sh", "-c", "cat; echo problem >&2", input="hello\n")
+        self.assertEqual((outcome.status, outcome.out, outcome.err), (0, "hello\n", "problem\n"))
+
+    def test_it_has_its_signals(self):
+        """What tcpdwell blocks or ignores for itself it does not pass on."""
+        masks = ["grep", "-E", "SigBlk|SigIgn", "/proc/self/status"]
+        untraced = subprocess.run(masks, capture_output=True, encoding="utf-8", check=True).stdout
+        self.assertEqual(self.command(*masks)[0].out, untraced)
+
+    def test_it_can_not_be_found_or_run(self):
+        outcome, _ = self.command("no-such-command")
+        self.assert_error(outcome, 2, "no-such-command", "No such file")
+        outcome, _ = self.command(support.scratch())
+        self.assert_error(outcome, 2, "Permission denied")
+
+    def test_it_ends_with_the_run(self):
+        pid_file = scratch_file("pid")
+        outcome = run("trace", *HERE, "--duration", "300ms", "-q", "--", "sh", "-c", f"echo $$ > {pid_file}; exec sleep 30")
+        self.assertEqual(outcome.status, 128 + signal.SIGTERM)
+        with open(pid_file) as file, self.assertRaises(ProcessLookupError):
+            os.kill(int(file.read()), 0)
+
+    def test_it_does_not_run_where_tracing_cannot(self):
+        mark = scratch_file("mark")
+        outcome = run("trace", "--", "touch", mark, user=support.NOBODY)
+        self.assertEqual(outcome.status, 3)
+        self.assertFalse(os.path.exists(mark))
+
+
+class Readers(support.TestCase):
+    """Standard output that nobody reads any more ends a run; one that cannot take it is an error."""
+
+    def test_head(self):
+        for command in ("trace", "trace --format json", "trace --format csv", "record -o -", "stat 50ms"):
+            with self.subTest(command=command):
+                outcome = shell(f'"$0" {command} "$@" 2>/dev/null | head -1; echo ${{PIPESTATUS[0]}}', *HERE)
+                *_, status = outcome.out.split()
+                self.assertEqual(status, "0", outcome)
+
+    def test_a_reader_that_leaves_a_quiet_trace(self):
+        """No line is written that would fail: the run ends all the same."""
+        outcome = shell('"$0" trace -q "$@" | true; echo ${PIPESTATUS[0]}', *HERE)
+        self.assertEqual(outcome.out, "0\n", outcome.err)
+
+    def test_full_disk(self):
+        with open("/dev/full", "w") as full:
+            for args in (("trace", *HERE, "--duration", "200ms"), ("stat", *HERE, "--duration", "200ms"),
+                         ("record", "-o", "-", *HERE, "--duration", "200ms"), ("explain",), ("check",),
+                         ("--version",), ("--help",), ("trace", "--help")):
+                with self.subTest(args=args):
+                    self.assert_error(run(*args, stdout=full), 1, "No space left on device")
+        for suffix in ("", ".gz", ".zst"):
+            with self.subTest(suffix=suffix):
+                path = scratch_file("full.json" + suffix)
+                with contextlib.suppress(FileExistsError):
+                    os.symlink("/dev/full", path)
+                outcome = run("record", "-o", path, *HERE, "-q", "--duration", "200ms")
+                self.assert_error(outcome, 1, path, "No space left on device")
+
+    def test_closed_standard_output(self):
+        for command in ("trace", "trace --format json", "stat", "record -o -"):
+            with self.subTest(command=command):
+                outcome = shell(f'"$0" {command} --duration 200ms "$@" >&-', *HERE)
+                self.assert_error(outcome, 1, "Bad file descriptor")
+        for command in ("explain", "check", "--version", "--help"):
+            with self.subTest(command=command):
+                self.assert_error(shell(f'"$0" {command} >&-'), 1)
+
+    def test_a_file_needs_no_standard_streams(self):
+        script = '"$0" record -o "$1" "$2" "$3" $4 -- "${@:5}" <&- >&- 2>&-'
+        for quiet in ("-q", "--wide"):
+            with self.subTest(quiet=quiet):
+                path = scratch_file(f"streams{quiet}.json")
+                outcome = shell(script, path, *HERE, quiet, *peers("both", free_port()))
+                # Without -q there is a table to write, and nowhere to write it.
+                self.assertEqual(outcome.status, 0 if quiet == "-q" else 1)
+                trace = read_trace(path)
+                self.assert_whole(trace)
+                self.assertTrue(trace.transitions)
+
+    def test_files_that_cannot_be_made(self):
+        read_only = "/proc"
+        for command in ("trace", "stat", "record"):
+            for path, why in ((f"{support.scratch()}/none/x", "No such file"), (support.scratch(), "directory"),
+                              (f"{read_only}/tcpdwell.json", "")):
+                with self.subTest(command=command, path=path):
+                    self.assert_error(run(command, "-o", path, *HERE), 1, path, why)
+
+    def test_report_too(self):
+        path = scratch_file("reported.json")
+        run("record", "-o", path, *HERE, "-q", "--", *peers("both", free_port()))
+        with open("/dev/full", "w") as full:
+            self.assert_error(run("report", path, stdout=full), 1, "No space left on device")
+        self.assert_error(shell('"$0" report "$1" >&-', path), 1, "Bad file descriptor")
+        outcome = shell('"$0" report "$1" "$1" | true; echo ${PIPESTATUS[0]}', path)
+        self.assertEqual((outcome.out, outcome.err), ("0\n", ""))
+
+
+if __name__ == "__main__":
+    support.main()

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Filters: each shows the lines it names and no other, with the durations an unfiltered trace has.
+
+One workload, traced by many at once: one without a filter, the others compared with it.
+"""
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import unittest
+
+import support
+from support import HERE, Live, Trace, peers, run, states
+
+MS = 1_000_000
+PORTS = {"four": 20004, "six": 20006, "mapped": 20010}
+SLOW, LIMIT = 0.2, 60 * MS  # what lasts, and the --min-dwell between it and what does not
+
+
+def lasts(line):
+    return line["dwell_ns"] is not None and line["dwell_ns"] >= LIMIT
+
+
+def last(field):
+    """What a connection's last line says: a port or an address may not be known on its first."""
+    return lambda chain: chain[-1][field]
+
+
+def workload():
+    """Three servers and their clients; the four's client waits for its server to close."""
+    kinds = {"four": ("--linger", SLOW), "six": ("--family", "6", "--closer", "server", "--count", 2),
+             "mapped": ("--family", "mapped", "--talk", SLOW)}
+    processes = {name: subprocess.Popen(peers("both", PORTS[name], *options, "--client-name", f"c-{name}",
+                                              "--server-name", f"s-{name}"))
+                 for name, options in kinds.items()}
+    for process in processes.values():
+        process.wait()
+    return {name: process.pid for name, process in processes.items()}
+
+
+# Flags, which connections they show, which of those connections' lines.
+FILTERS = [
+    (["-n", "c-four"], lambda c: last("comm")(c) == "c-four", None),
+    (["--comm", "s-four,c-six", "-n", "s-mapped"], lambda c: last("comm")(c) in ("s-four", "c-six", "s-mapped"), None),
+    (["-L", PORTS["four"]], lambda c: last("lport")(c) == PORTS["four"], None),
+    (["--local-port", f"1,{PORTS['six']}-{PORTS['mapped']}"],
+     lambda c: PORTS["six"] <= last("lport")(c) <= PORTS["mapped"], None),
+    (["-D", PORTS["mapped"]], lambda c: last("rport")(c) == PORTS["mapped"], None),
+    (["--remote-port", f"{PORTS['four']}-{PORTS['six']}"],
+     lambda c: PORTS["four"] <= last("rport")(c) <= PORTS["six"], None),
+    (["-4"], lambda c: c[0]["family"] == 4, None),
+    (["-6"], lambda c: c[0]["family"] == 6, None),
+    (["-4", "-6"], lambda c: True, None),
+    (["--remote", "::1"], lambda c: last("raddr")(c) == "::1", None),
+    (["--remote", "127.0.0.0/8"], lambda c: last("raddr")(c).endswith("127.0.0.1"), None),
+    (["--local", "127.0.0.1,::1/128"], lambda c: last("laddr")(c).endswith(("127.0.0.1", "::1")), None),
+    (["--remote", "10.0.0.0/8"], lambda c: False, None),
+    (["--state", "close-wait,LAST_ACK"], lambda c: True,
+     lambda line: {line["old"], line["new"]} & {"CLOSE_WAIT", "LAST_ACK"}),
+    (["--min-dwell", f"{LIMIT}ns"], lambda c: True, lasts),
+    (["-n", "s-four", "--state", "LISTEN", "-4"], lambda c: last("comm")(c) == "s-four",
+     lambda line: "LISTEN" in (line["old"], line["new"])),
+]
+
+
+class Filters(support.TestCase):
+    """What each filter showed of one run."""
+
+    @classmethod
+    def setUpClass(cls):
+        support.own_network()
+        with contextlib.ExitStack() as stack:
+            every = Live("trace", "--format", "json", "-q")
+            filtered = [Live("trace", "--format", "json", "-q", *flags) for flags, _, _ in FILTERS]
+            for live in (every, *filtered):
+                stack.enter_context(live)
+            cls.pids = workload()
+        cls.every = Trace(every.outcome.out)
+        cls.chains = cls.every.connections()
+        cls.shown = [Trace(live.outcome.out) for live in filtered]
+
+    def expected(self, connections, lines):
+        return {(line["conn"], line["old"], line["new"]): line for chain in self.chains.values() if connections(chain)
+                for line in chain if lines is None or lines(line)}
+
+    def test_the_reference_is_whole(self):
+        self.assert_whole(self.every)
+        self.assert_chains(self.every)
+        lengths = sorted(len(chain) for chain in self.chains.values())
+        self.assertEqual(len(lengths), 3 + 2 * 4, "three listeners, four connections of two sides")
+
+    def test_each_shows_its_lines_and_no_other(self):
+        for (flags, connections, lines), trace in zip(FILTERS, self.shown):
+            with self.subTest(flags=flags):
+                self.assert_whole(trace)
+                shown = [(line["conn"], line["old"], line["new"]) for line in trace.transitions]
+                self.assertEqual(sorted(shown), sorted(self.expected(connections, lines)))
+                self.assertEqual(bool(shown), flags[-1] != "10.0.0.0/8", "the workload has lines for every other filter")
+
+    def test_none_distorts_a_duration(self):
+        for (flags, connections, lines), trace in zip(FILTERS, self.shown):
+            with self.subTest(flags=flags):
+                expected = self.expected(connections, lines)
+                for line in trace.transitions:
+                    same = expected[line["conn"], line["old"], line["new"]]
+                    for field in ("dwell", "pid", "comm", "owner", "laddr", "raddr", "rport"):
+                        self.assertEqual(line[field], same[field], field)
+                    if line["dwell_ns"] is not None:
+                        self.assertLess(abs(line["dwell_ns"] - same["dwell_ns"]), 5 * MS, (line, same))
+
+    def test_a_port_filter_leaves_chains_whole(self):
+        for (flags, _, lines), trace in zip(FILTERS, self.shown):
+            if lines is None:
+                with self.subTest(flags=flags):
+                    self.assert_chains(trace)
+                    for conn, chain in trace.connections().items():
+                        self.assertEqual(states(chain), states(self.chains[conn]))
+
+    def test_the_header_tells_the_filter(self):
+        for (flags, _, _), trace in zip(FILTERS, self.shown):
+            names = {"-n": "comm", "-L": "local-port", "-D": "remote-port", "-4": "ipv4", "-6": "ipv6"}
+            with self.subTest(flags=flags):
+                self.assertGreater(len(trace.header["filters"]), 0)
+                if flags[0] not in ("-4", "-6"):
+                    name = names.get(flags[0], flags[0].removeprefix("--"))
+                    keys = [key.replace("_", "-") for key in trace.header["filters"]]
+                    self.assertTrue(any(key.startswith(name) for key in keys), keys)
+
+
+class OfProcesses(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        support.own_network()
+
+    def test_pid_that_has_no_sockets(self):
+        outcome = run("trace", "--format", "json", *HERE, "-p", os.getpid(), "-q", "--", *peers("both", 20012))
+        trace = Trace(outcome.out)
+        self.assert_whole(trace)
+        self.assertEqual(trace.transitions, [])
+
+    def test_pid_of_a_client_to_come(self):
+        ready, go = os.pipe()
+        script = ["sh", "-c", 'read line; exec "$@"', "sh", *peers("both", 20014)]
+        with subprocess.Popen(script, stdin=ready) as chosen:
+            with Live("trace", "--format", "json", "-q", "--pid", f"1,{chosen.pid}") as live:
+                subprocess.run(peers("both", 20015), check=True)
+                os.write(go, b"\n")
+                chosen.wait()
+        os.close(ready)
+        os.close(go)
+        trace = Trace(live.outcome.out)
+        self.assertEqual({(line["pid"], line["comm"]) for line in trace.transitions}, {(chosen.pid, "client")})
+        [chain] = trace.connections().values()
+        self.assertEqual(states(chain)[:4], ["CLOSE", "SYN_SENT", "ESTABLISHED", "FIN_WAIT1"])
+
+
+class OfPlaces(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        support.own_network()
+
+    def test_netns_of_a_process_and_of_a_path(self):
+        ours = os.stat("/proc/self/ns/net").st_ino
+        inside = ["unshare", "--net", "sh", "-c", 'ip link set lo up; read line; exec "$@"', "sh", *peers("both", 20020)]
+        with subprocess.Popen(inside, stdin=subprocess.PIPE) as other:
+            support.wait_for(lambda: os.stat(f"/proc/{other.pid}/ns/net").st_ino != ours)
+            theirs = os.stat(f"/proc/{other.pid}/ns/net").st_ino
+            cases = {str(os.getpid()): ours, "/proc/self/ns/net": ours, str(other.pid): theirs,
+                     f"/proc/{other.pid}/ns/net": theirs}
+            with contextlib.ExitStack() as stack:
+                lives = {place: Live("trace", "--format", "json", "-q", network=("--netns", place)) for place in cases}
+                everywhere = Live("trace", "--format", "json", "-q", "-n", "client", network=("--netns", "all"))
+                for live in (*lives.values(), everywhere):
+                    stack.enter_context(live)
+                subprocess.run(peers("both", 20021), check=True)
+                other.communicate(b"\n")
+        for place, inode in cases.items():
+            with self.subTest(place=place):
+                trace = Trace(lives[place].outcome.out)
+                self.assertEqual({line["netns"] for line in trace.transitions}, {inode})
+                self.assert_chains(trace)
+        seen = {line["netns"] for line in Trace(everywhere.outcome.out).transitions}
+        self.assertLessEqual({ours, theirs}, seen)
+
+    def test_cgroup(self):
+        with self.cgroup() as group, self.cgroup(group) as child:
+            with Live("trace", "--format", "json", "-q", "--cgroup", group) as live:
+                subprocess.run(peers("both", 20030), check=True)
+                self.in_cgroup(group, peers("both", 20031))
+                self.in_cgroup(child, peers("both", 20032))
+            inodes = {os.stat(group).st_ino, os.stat(child).st_ino}
+        trace = Trace(live.outcome.out)
+        self.assert_whole(trace)
+        self.assert_chains(trace)
+        ports = {line["lport"] for line in trace.transitions} & {20030, 20031, 20032}
+        self.assertEqual(ports, {20031, 20032}, "the group, and what is below it")
+        self.assertEqual({line["cgroup"] for line in trace.transitions}, inodes)
+
+    @contextlib.contextmanager
+    def cgroup(self, parent=None):
+        if parent is None:
+            with open("/proc/self/mounts") as mounts:
+                parent = next((line.split()[1] for line in mounts if line.split()[2] == "cgroup2"), None)
+        if parent is None or not os.access(parent, os.W_OK) or os.statvfs(parent).f_flag & os.ST_RDONLY:
+            raise unittest.SkipTest("no cgroup v2 hierarchy to write to")
+        path = tempfile.mkdtemp(prefix="tcpdwell-test-", dir=parent)
+        try:
+            yield path
+        finally:
+            os.rmdir(path)
+
+    @staticmethod
+    def in_cgroup(path, command):
+        subprocess.run(["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', path, *command], check=True)
+
+
+if __name__ == "__main__":
+    support.main()

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""tcpdwell stat: tables of dwell, once or each interval, by every key, in every format."""
+
+import csv
+import io
+import json
+import re
+
+import support
+from support import HERE, free_port, peers, run
+
+setUpModule = support.own_network
+
+NUMBERS = ("min_ns", "p50_ns", "p90_ns", "p99_ns", "max_ns", "total_ns")
+
+
+def tables(text):
+    return [json.loads(line) for line in text.removesuffix("\n").split("\n")]
+
+
+class Tables(support.TestCase):
+    def stat(self, *options, count=5, talk=0):
+        self.port = free_port()
+        outcome = run("stat", *HERE, *options, "--", *peers("both", self.port, "--count", count, "--talk", talk))
+        self.assertEqual((outcome.status, outcome.err), (0, ""))
+        return outcome.out
+
+    def test_text_has_a_line_for_each_state(self):
+        rows = {line.split()[0]: line.split() for line in self.stat().split("\n") if line}
+        self.assertEqual(rows["state"][:9], ["state", "count", "open", "min", "p50", "p90", "p99", "max", "total"])
+        self.assertEqual(rows["LAST_ACK"][1:3], ["5", "0"])
+        self.assertEqual(rows["ESTABLISHED"][1:3], ["10", "0"])
+        for value in rows["ESTABLISHED"][3:9]:
+            self.assertRegex(value, r"\A\d[\d.]*(ns|us|ms|s)\Z")
+
+    def test_json_is_one_object_with_the_fields_of_the_contract(self):
+        [table] = tables(self.stat("--format", "json", talk=0.02))
+        self.assertEqual((table["type"], table["by"]), ("summary", ["state"]))
+        self.assertLess(table["start"], table["end"])
+        self.assertEqual(set(table["lost"].values()), {0})
+        rows = {row["state"]: row for row in table["rows"]}
+        self.assertEqual((rows["LISTEN"]["count"], rows["SYN_SENT"]["count"], rows["LAST_ACK"]["count"]), (1, 5, 5))
+        self.assertGreaterEqual(rows["ESTABLISHED"]["max_ns"], 20_000_000)
+        for row in rows.values():
+            self.check_numbers(row)
+
+    def check_numbers(self, row):
+        exact = row["count"] - row["at_least"] - row["unknown"]
+        values = [row[name] for name in NUMBERS]
+        if exact == 0:
+            self.assertEqual(values, [None] * len(NUMBERS), row)
+        else:
+            self.assertEqual(values[:5], sorted(values[:5]), row)
+            self.assertGreaterEqual(row["total_ns"], row["max_ns"], row)
+
+    def test_csv_has_one_heading(self):
+        rows = list(csv.DictReader(io.StringIO(self.stat("--format", "csv")), strict=True))
+        self.assertEqual(list(rows[0])[2:], ["state", "count", "open", "at_least", "unknown", *NUMBERS])
+        self.assertEqual([row["count"] for row in rows if row["state"] == "LAST_ACK"], ["5"])
+
+    def test_by_every_key(self):
+        known = {"state": "LAST_ACK", "comm": "server", "remote": "127.0.0.1"}
+        for key in ("state", "pid", "comm", "local-port", "remote-port", "remote", "cgroup", "netns", "end", "path"):
+            with self.subTest(by=key):
+                [table] = tables(self.stat("--by", key, "--format", "json", count=1))
+                column = key.replace("-", "_")
+                self.assertEqual(table["by"][0], key)
+                values = [row[column] for row in table["rows"]]
+                self.assertTrue(values)
+                if key in known:
+                    self.assertIn(known[key], values)
+                if key in ("local-port", "remote-port"):
+                    self.assertIn(self.port, values)
+                if key in ("pid", "cgroup", "netns"):
+                    self.assertTrue(all(isinstance(value, int) for value in values), values)
+                if key == "path":
+                    self.assertTrue(any(value.endswith("CLOSE_WAIT>LAST_ACK>CLOSE") for value in values), values)
+
+    def test_by_two_keys(self):
+        [table] = tables(self.stat("--by", "comm,state", "--format", "json"))
+        counts = {(row["comm"], row["state"]): row["count"] for row in table["rows"]}
+        self.assertEqual((counts["client", "SYN_SENT"], counts["server", "LAST_ACK"]), (5, 5))
+        self.assertNotIn(("client", "LAST_ACK"), counts)
+
+
+class Intervals(support.TestCase):
+    def test_ends_after_count_tables_that_follow_each_other(self):
+        outcome = run("stat", "200ms", "3", *HERE, "--format", "json")
+        self.assertEqual(outcome.status, 0, outcome.err)
+        first, second, third = tables(outcome.out)
+        self.assertEqual((first["end"], second["end"]), (second["start"], third["start"]))
+
+    def test_an_interval_counts_only_its_own_dwells(self):
+        port = free_port()
+        outcome = run("stat", "300ms", *HERE, "--format", "json", "--",
+                      *peers("both", port, "--count", 5, "--talk", 0.15))
+        counts = [row["count"] for table in tables(outcome.out) for row in table["rows"] if row["state"] == "LAST_ACK"]
+        self.assertGreater(len(tables(outcome.out)), 2)
+        self.assertEqual(sum(counts), 5, counts)
+
+    def test_text_tables_are_parted_and_csv_has_one_heading(self):
+        text = run("stat", "100ms", "2", *HERE).out
+        self.assertEqual(len(re.findall(r"(?m)^\d{4}-\d\d-\d\d .* UTC", text)), 2, text)
+        self.assertIn("\n\n", text)
+        csv_text = run("stat", "150ms", *HERE, "--format", "csv", "--",
+                       *peers("both", free_port(), "--talk", 0.4)).out
+        self.assertEqual(csv_text.count("start,end,"), 1, csv_text)
+
+    def test_open_tells_what_is_still_in_a_state(self):
+        outcome = run("stat", "200ms", "2", *HERE, "--format", "json", "--",
+                      *peers("both", free_port(), "--talk", 5))
+        rows = {row["state"]: row for row in tables(outcome.out)[-1]["rows"]}
+        self.assertEqual(rows["ESTABLISHED"]["open"], 2)
+        self.assertEqual(rows["LISTEN"]["open"], 1)
+
+
+if __name__ == "__main__":
+    support.main()

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Opens, against a scripted peer: active, passive, simultaneous, and those that come to nothing.
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include "support/lab.h"
+
+namespace tcpdwell::test {
+namespace {
+
+class Open : public testing::TestWithParam<Net> {};
+
+std::string net_name(const testing::TestParamInfo<Net>& info) {
+  constexpr const char* kNames[] = {"V4", "V6", "Mapped"};
+  return kNames[static_cast<int>(info.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, Open, testing::Values(Net::V4, Net::V6, Net::Mapped), net_name);
+
+/// Ends a connection that is established.
+void reset(Call& call) { call.to(State::Close, call.remote.send(kRst), Reason::ResetByPeer); }
+
+TEST_P(Open, SynSentIsHeld) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  reset(lab.connected(GetParam(), 150));
+  lab.check();
+}
+
+TEST_P(Open, SynRecvIsHeld) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& long_one = lab.rung(GetParam());
+  reset(lab.accepted(GetParam(), 100));
+  hold(150);
+  lab.accept(long_one);
+  reset(long_one);
+  lab.check();
+}
+
+TEST(Opening, SynAckSentAgainIsTheSameSynRecv) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.rung();
+  call.remote.expect(kSyn | kAck);  // sent again after a second
+  hold(200);
+  lab.accept(call);
+  reset(call);
+  lab.check();
+}
+
+TEST(Opening, SynSentAgainByThePeerIsTheSameSynRecv) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.rung();
+  hold(100);
+  call.remote.repeat();
+  hold(100);
+  lab.accept(call);
+  reset(call);
+  lab.check();
+}
+
+TEST(Opening, AcceptedLongAfterItWasEstablished) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.rung();
+  hold(50);
+  call.to(State::Established, call.remote.send(kAck));
+  hold(100);
+  call.local = lab.listener().accept();
+  call.close_to_time_wait();
+  call.to(State::Close, call.remote.send(kRst), Reason::ResetByPeer);
+  lab.check();
+}
+
+TEST(Opening, DataWithTheHandshakesLastAck) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.rung();
+  hold(50);
+  call.to(State::Established, call.remote.send(kAck | kPsh, "hello"));
+  reset(call);
+  lab.check();
+}
+
+// The peer's SYN crosses ours: RFC 9293 figure 7.
+TEST(Opening, Simultaneous) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.dial();
+  hold(100);
+  call.to(State::SynRecv, call.remote.send(kSyn));
+  call.remote.expect(kSyn | kAck);
+  hold(150);
+  call.to(State::Established, call.remote.send(kAck));
+  hold(50);
+  reset(call);
+  lab.check();
+}
+
+TEST(Opening, ClosedInSynRecv) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.dial();
+  call.to(State::SynRecv, call.remote.send(kSyn));
+  call.remote.expect(kSyn | kAck);
+  hold(100);
+  call.to(State::FinWait1, call.local.close());
+  hold(100);
+  reset(call);
+  lab.check();
+}
+
+TEST(Opening, ClosedInSynSent) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.dial();
+  hold(100);
+  call.to(State::Close, call.local.close());
+  lab.check();
+}
+
+TEST(Opening, RefusedAndTriedAgain) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& refused = lab.dial();
+  refused.remote.expect(kSyn);
+  hold(100);
+  refused.to(State::Close, refused.remote.send(kRst | kAck), Reason::Refused);
+
+  Call& again =
+      lab.new_call(Net::V4, {refused.ports.local, lab.fresh_ports().remote}, State::Close);
+  again.local = std::move(refused.local);
+  again.use = 2;
+  lab.connect(again);
+  hold(50);
+  lab.answer_syn(again);
+  reset(again);
+  lab.check();
+}
+
+TEST(Opening, NobodyAnswers) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  lab.netns().set_sysctl("net.ipv4.tcp_syn_linear_timeouts", "0");
+  Call& call = lab.new_call(Net::V4, lab.fresh_ports(), State::Close);
+  call.local = Local(Net::V4, call.ports.local);
+  call.local.set_option(IPPROTO_TCP, TCP_USER_TIMEOUT, 300);
+  lab.connect(call);
+  wait_until_gone({&call}, Reason::Timeout, std::chrono::seconds(10));
+  lab.check();
+}
+
+TEST(Opening, RequestNobodyCompletes) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  lab.netns().set_sysctl("net.ipv4.tcp_synack_retries", "1");
+  Call& v4 = lab.rung(Net::V4);
+  Call& v6 = lab.rung(Net::V6);
+  Call& mapped = lab.rung(Net::Mapped);
+  hold(100);
+  wait_until_gone({&v4, &v6, &mapped}, Reason::SynTimeout, std::chrono::seconds(10));
+  lab.check();
+}
+
+TEST(Opening, RequestReset) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.rung();
+  hold(100);
+  call.to(State::Close, call.remote.send(kRst), Reason::ResetByPeer);
+  lab.check();
+}
+
+TEST(Opening, RequestResetInProcess) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab(Delivery::Process);
+  Call& call = lab.rung();
+  hold(100);
+  call.to(State::Close, call.remote.send(kRst), Reason::ResetByPeer);
+  lab.check();
+}
+
+TEST(Opening, RequestAborted) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.rung();
+  hold(100);
+  call.to(State::Close, call.destroy(), Reason::Aborted);
+  lab.check();
+}
+
+// A cookie leaves nothing behind in the kernel: the first it knows is the final ACK.
+TEST(Opening, SynCookie) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  lab.netns().set_sysctl("net.ipv4.tcp_syncookies", "2");
+  lab.listener();
+  Call& call =
+      lab.new_call(Net::V4, {server_port(Net::V4), lab.fresh_ports().remote}, State::Listen);
+  call.remote.send(kSyn);
+  call.remote.expect(kSyn | kAck);
+  hold(100);
+  const Stamp ack = call.remote.send(kAck);
+  call.tell(State::SynRecv, ack);
+  call.to(State::Established, ack).dwell = Bound::Unknown;
+  call.local = lab.listener().accept();
+  call.cookie = call.local.cookie();
+  hold(50);
+  reset(call);
+  lab.check();
+}
+
+// The child is made at the SYN, before the handshake is over.
+TEST(Opening, FastOpen) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  lab.netns().set_sysctl("net.ipv4.tcp_fastopen", "514");  // server, no cookie needed
+  lab.listener().socket().set_option(IPPROTO_TCP, TCP_FASTOPEN, 16);
+  Call& call =
+      lab.new_call(Net::V4, {server_port(Net::V4), lab.fresh_ports().remote}, State::Listen);
+  call.to(State::SynRecv, call.remote.send(kSyn, "hello"));
+  call.remote.expect(kSyn | kAck);
+  call.local = lab.listener().accept();
+  call.cookie = call.local.cookie();
+  hold(120);
+  call.to(State::Established, call.remote.send(kAck));
+  hold(50);
+  reset(call);
+  lab.check();
+}
+
+}  // namespace
+}  // namespace tcpdwell::test

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// How TIME_WAIT and an orphan's FIN_WAIT2 end, against a scripted peer. The whole minute of a
+/// TIME_WAIT passes while the other tests run.
+#include <gtest/gtest.h>
+
+#include "support/lab.h"
+
+namespace tcpdwell::test {
+namespace {
+
+void reset(Call& call) { call.to(State::Close, call.remote.send(kRst), Reason::ResetByPeer); }
+
+/// Connections that do nothing more, from before the first test of this file to the last one.
+struct Minute {
+  Lab lab;
+  std::vector<Call*> calls;
+};
+
+class TimeWait : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (!why_no_kernel_tests()) begin_minute();
+  }
+  static void TearDownTestSuite() { minute_.reset(); }
+  static void begin_minute();
+
+  static inline std::unique_ptr<Minute> minute_;
+};
+
+void TimeWait::begin_minute() {
+  minute_ = std::make_unique<Minute>();
+  Lab& lab = minute_->lab;
+  for (const Net net : {Net::V4, Net::V6, Net::Mapped}) {
+    minute_->calls.push_back(&lab.connected(net));
+    minute_->calls.push_back(&lab.accepted(net));
+  }
+  for (Call* call : minute_->calls) call->close_to_time_wait(100);
+  Call& crossing = lab.connected();
+  crossing.to(State::FinWait1, crossing.local.close());
+  crossing.to(State::Closing, crossing.remote.send(kFin | kAck));
+  crossing.remote.expect(kFin | kAck);
+  crossing.to(State::TimeWait, crossing.remote.send(kAck));
+  minute_->calls.push_back(&crossing);
+  Call& restarted = lab.connected();
+  restarted.close_to_time_wait();
+  hold(900);
+  restarted.remote.repeat();  // its FIN: the kernel starts the minute again
+  minute_->calls.push_back(&restarted);
+}
+
+TEST_F(TimeWait, OrphanedFinWait2Expires) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  lab.netns().set_sysctl("net.ipv4.tcp_fin_timeout", "2");
+  Call& call = lab.connected();
+  Call& half_closed = lab.accepted();
+  half_closed.to(State::FinWait1, half_closed.local.shutdown_write());
+  half_closed.remote.expect(kFin | kAck);
+  half_closed.to(State::FinWait2, half_closed.remote.send(kAck));
+  call.close_first();
+  hold(200);
+  half_closed.local.close();
+  wait_until_gone({&call, &half_closed}, Reason::Expired, std::chrono::seconds(10));
+  lab.check();
+}
+
+// The kernel starts its timer again; the state goes on.
+TEST_F(TimeWait, FinSentAgainIsTheSameTimeWait) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.connected();
+  call.close_to_time_wait(50);
+  hold(200);
+  call.remote.repeat();
+  hold(150);
+  reset(call);
+  lab.check();
+}
+
+// RFC 1337's hazard is not one here: the reset is ignored.
+TEST_F(TimeWait, ResetIgnoredWithRfc1337) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  lab.netns().set_sysctl("net.ipv4.tcp_rfc1337", "1");
+  Call& call = lab.connected();
+  call.close_to_time_wait(50);
+  call.remote.send(kRst);
+  hold(100);
+  lab.netns().set_sysctl("net.ipv4.tcp_rfc1337", "0");
+  reset(call);
+  lab.check();
+}
+
+TEST_F(TimeWait, ReopenedByASyn) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& first = lab.accepted();
+  first.close_to_time_wait(50);
+  hold(100);
+  Call& second =
+      lab.new_call(Net::V4, first.ports, State::Listen, first.remote.next_seq() + 100'000);
+  const Stamp syn = second.remote.send(kSyn);
+  first.tell(State::Close, syn, Reason::Reopened);
+  second.to(State::SynRecv, syn);
+  second.remote.expect(kSyn | kAck);
+  hold(60);
+  lab.accept(second);
+  hold(20);
+  reset(second);
+  lab.check();
+}
+
+/// `how` makes the second socket of the ports of a connection in TIME_WAIT.
+void reuse(Lab& lab, Call& first, Local (*how)(Ports ports)) {
+  first.local = how(first.ports);
+  lab.connect(first);
+  first.remote.use_timestamps();
+  lab.answer_syn(first);
+  first.close_to_time_wait(50);
+  hold(100);
+  Call& second = lab.new_call(Net::V4, first.ports, State::Close);
+  second.local = how(second.ports);
+  lab.connect(second);
+  first.tell(State::Close, second.story.steps.back().when, Reason::Reused);
+  second.remote.use_timestamps();
+  hold(50);
+  lab.answer_syn(second);
+  reset(second);
+}
+
+TEST_F(TimeWait, ReusedByConnectFromABoundPort) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& first = lab.new_call(Net::V4, lab.fresh_ports(), State::Close);
+  reuse(lab, first, [](Ports ports) { return Local(Net::V4, ports.local); });
+  lab.check();
+}
+
+TEST_F(TimeWait, ReusedByConnectThatChoosesThePort) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  lab.netns().set_sysctl("net.ipv4.tcp_tw_reuse", "1");
+  try {
+    lab.netns().set_sysctl("net.ipv4.tcp_tw_reuse_delay", "0");
+  } catch (const std::system_error&) {
+    hold(0);  // before Linux 6.14 it is a second
+  }
+  Call& first = lab.new_call(Net::V4, lab.fresh_ports(), State::Close);
+  const std::string port = std::to_string(first.ports.local);
+  lab.netns().set_sysctl("net.ipv4.ip_local_port_range", port + " " + port);
+  reuse(lab, first, [](Ports) { return Local(Net::V4); });
+  lab.check();
+}
+
+// The socket of a half-closed connection connects again while its first connection is in TIME_WAIT:
+// two connections of one cookie at the same time.
+TEST_F(TimeWait, SocketConnectsElsewhereMeanwhile) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& first = lab.connected();
+  first.to(State::FinWait1, first.local.shutdown_write());
+  first.remote.expect(kFin | kAck);
+  first.to(State::FinWait2, first.remote.send(kAck));
+  first.to(State::TimeWait, first.remote.send(kFin | kAck));
+  hold(50);
+  Call& second = lab.new_call(Net::V4, {first.ports.local, lab.fresh_ports().remote}, State::Close);
+  second.local = std::move(first.local);
+  second.use = 2;
+  lab.connect(second);
+  hold(50);
+  lab.answer_syn(second);
+  hold(50);
+  reset(first);
+  hold(50);
+  reset(second);
+  lab.check();
+}
+
+TEST_F(TimeWait, Overflow) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  lab.netns().set_sysctl("net.ipv4.tcp_max_tw_buckets", "0");
+  Call& orphan = lab.connected();
+  orphan.to(State::FinWait1, orphan.local.close());
+  orphan.remote.expect(kFin | kAck);
+  hold(50);
+  const Stamp ack = orphan.remote.send(kAck);
+  orphan.tell(State::FinWait2, ack);
+  orphan.to(State::Close, ack, Reason::Overflow);
+
+  Call& half_closed = lab.accepted();
+  half_closed.to(State::FinWait1, half_closed.local.shutdown_write());
+  half_closed.remote.expect(kFin | kAck);
+  half_closed.to(State::FinWait2, half_closed.remote.send(kAck));
+  hold(50);
+  half_closed.to(State::Close, half_closed.remote.send(kFin | kAck), Reason::Overflow);
+
+  Call& crossing = lab.connected();
+  crossing.to(State::FinWait1, crossing.local.close());
+  crossing.to(State::Closing, crossing.remote.send(kFin | kAck));
+  crossing.remote.expect(kFin | kAck);
+  hold(50);
+  crossing.to(State::Close, crossing.remote.send(kAck), Reason::Overflow);
+  lab.check();
+}
+
+TEST_F(TimeWait, OneBucketIsTakenTheNextOverflows) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  lab.netns().set_sysctl("net.ipv4.tcp_max_tw_buckets", "1");
+  Call& first = lab.connected();
+  first.close_to_time_wait(50);
+  Call& second = lab.connected();
+  second.to(State::FinWait1, second.local.close());
+  second.remote.expect(kFin | kAck);
+  const Stamp ack = second.remote.send(kAck);
+  second.tell(State::FinWait2, ack);
+  second.to(State::Close, ack, Reason::Overflow);
+  reset(first);
+  lab.check();
+}
+
+TEST_F(TimeWait, PurgedWithItsNamespace) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& time_wait = lab.connected();
+  time_wait.close_to_time_wait(50);
+  Call& orphan = lab.connected();
+  orphan.close_first();
+  hold(50);
+  const Stamp removal = lab.remove_network();
+  time_wait.tell(State::Close, removal, Reason::Purged);
+  orphan.tell(State::Close, removal, Reason::Purged);
+  lab.check(std::chrono::seconds(10));
+}
+
+// Last, so that the minute has mostly passed.
+TEST_F(TimeWait, ExpiresAfterTheKernelsMinute) {
+  TD_REQUIRE_KERNEL_TESTS();
+  wait_until_gone(minute_->calls, Reason::Expired, std::chrono::seconds(70));
+  minute_->lab.check();
+  for (Call* call : minute_->calls) {
+    const Span time_wait = call->story.dwell(call->story.steps.size() - 1);
+    EXPECT_GE(time_wait.longest, 60'000 * kMillisecond);
+    EXPECT_LE(time_wait.shortest, 64'000 * kMillisecond);
+  }
+}
+
+}  // namespace
+}  // namespace tcpdwell::test

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// The verifier's effort stays far below its limit (1,000,000), on any kernel we try.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "support/collect.h"
+#include "support/netns.h"
+
+namespace tcpdwell::test {
+namespace {
+
+TEST(Verifier, WalksFewInstructions) {
+  TD_REQUIRE_KERNEL_TESTS();
+  const auto tracer = start_tracer(Filter{});
+  const std::uint32_t walked = tracer->verified_instructions();
+  fmt::print("the verifier walked {} instructions\n", walked);
+  EXPECT_GT(walked, 0U);
+  EXPECT_LT(walked, 100'000U);
+}
+
+}  // namespace
+}  // namespace tcpdwell::test

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "support/collect.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+namespace tcpdwell::test {
+namespace {
+
+void drain(Tracer& tracer, Consumer& consumer) {
+  while (true) {
+    const Result<bool> more = tracer.drain(consumer);
+    if (!more) throw std::runtime_error("drain: " + more.error().message);
+    if (!*more) return;
+  }
+}
+
+}  // namespace
+
+Status Collector::transition(const Transition& transition) {
+  transitions.push_back(transition);
+  return Ok;
+}
+
+Status Collector::seed(const Seed& seed) {
+  seeds.push_back(seed);
+  return Ok;
+}
+
+std::vector<Transition> Collector::chain(std::uint64_t cookie) const {
+  std::vector<Transition> lines;
+  std::copy_if(transitions.begin(), transitions.end(), std::back_inserter(lines),
+               [&](const Transition& line) { return line.socket.id.cookie == cookie; });
+  return lines;
+}
+
+bool Collector::closed(std::uint64_t cookie) const {
+  const auto last =
+      std::find_if(transitions.rbegin(), transitions.rend(),
+                   [&](const Transition& line) { return line.socket.id.cookie == cookie; });
+  return last != transitions.rend() && last->last();
+}
+
+Status Tally::transition(const Transition& transition) {
+  const auto from = static_cast<std::size_t>(transition.from);
+  const auto to = static_cast<std::size_t>(transition.to);
+  ++counts_.at(from).at(to);
+  ++total_;
+  const auto [known, first] = last_.try_emplace(transition.socket.id.cookie, transition.to);
+  const bool begins = transition.from == State::Close || transition.from == State::Listen;
+  if (transition.gap || (first ? !begins : known->second != transition.from)) ++broken_;
+  known->second = transition.to;
+  if (transition.last()) last_.erase(known);
+  return Ok;
+}
+
+std::uint64_t Tally::count(State from, State to) const {
+  return counts_.at(static_cast<std::size_t>(from)).at(static_cast<std::size_t>(to));
+}
+
+std::unique_ptr<Tracer> start_tracer(const Filter& filter) {
+  TracerOptions options;
+  options.filter = filter;
+  options.wall_offset_ns = kWallOffset;
+  auto tracer = Tracer::start(options);
+  if (!tracer) throw std::runtime_error("Tracer::start: " + tracer.error().message);
+  return std::move(tracer).value();
+}
+
+std::unique_ptr<Tracer> start_tracer(std::uint32_t netns) {
+  Filter filter;
+  filter.netns = netns;
+  return start_tracer(filter);
+}
+
+bool drain_until(Tracer& tracer, Consumer& consumer, const std::function<bool()>& done,
+                 std::chrono::milliseconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (true) {
+    const bool late = std::chrono::steady_clock::now() >= end;
+    drain(tracer, consumer);
+    if (done()) return true;
+    if (late) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+void drain_for(Tracer& tracer, Consumer& consumer, std::chrono::milliseconds time) {
+  drain_until(
+      tracer, consumer, [] { return false; }, time);
+}
+
+void finish(Tracer& tracer, Consumer& consumer) {
+  tracer.detach();
+  drain(tracer, consumer);
+}
+
+}  // namespace tcpdwell::test

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// A network with a scripted peer in it, a tracer of that network, and the connections between the
+/// two. A script drives both ends and says as it goes what becomes of the kernel's end; check()
+/// holds the tracer's lines against that.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "support/collect.h"
+#include "support/diag.h"
+#include "support/local.h"
+#include "support/netns.h"
+#include "support/peer.h"
+#include "support/story.h"
+
+namespace tcpdwell::test {
+
+void hold(unsigned milliseconds);
+
+/// One connection.
+class Call {
+ public:
+  Call(Diag& diag, Wire& wire, Net net, Ports ports, std::uint32_t isn);
+
+  /// The kernel's end has gone to `state`, at `when`; the kernel is asked whether that is so (not
+  /// about a request: to ask gives it a cookie, and that is the tracer's to do).
+  Step& to(State state, Stamp when, Reason reason = Reason::None);
+  /// The same where the kernel cannot be asked, since these ports are another connection's now.
+  Step& tell(State state, Stamp when, Reason reason = Reason::None);
+
+  /// close(), and the peer acknowledges: FIN_WAIT1, FIN_WAIT2.
+  void close_first(unsigned fin_wait1_ms = 0);
+  /// … and after `orphan_ms` closes as well: TIME_WAIT.
+  void close_to_time_wait(unsigned orphan_ms = 0);
+  /// The peer's FIN: CLOSE_WAIT.
+  void peer_closes_first();
+
+  Stamp destroy();  ///< `ss -K`
+  std::optional<State> kernel_state();
+
+  const Net net;
+  const Ports ports;
+  Local local;
+  Remote remote;
+  Story story;
+  std::uint64_t cookie = 0;  ///< 0 where nobody asked
+  std::uint32_t use = 1;     ///< how often the socket connected
+
+ private:
+  std::uint64_t wait_for(State state);
+  Endpoint local_endpoint() const { return host_endpoint(net, kKernelHost, ports.local); }
+  Endpoint remote_endpoint() const { return host_endpoint(net, kPeerHost, ports.remote); }
+  friend class Lab;
+  Diag* diag_;
+};
+
+/// Asks for each again and again until the kernel has none of them any more: -> CLOSE.
+void wait_until_gone(const std::vector<Call*>& calls, Reason reason, std::chrono::seconds limit);
+
+class Lab {
+ public:
+  explicit Lab(Delivery delivery = Delivery::Softirq);
+
+  Netns& netns() { return network_->netns; }
+  Listener& listener(Net net = Net::V4);
+
+  /// connect() was called, the SYN is on the wire: SYN_SENT.
+  Call& dial(Net net = Net::V4);
+  /// … and was answered: ESTABLISHED.
+  Call& connected(Net net = Net::V4, unsigned syn_sent_ms = 0);
+  Call& connected_with_timestamps(Net net = Net::V4);
+  /// The peer's SYN has come, and was answered: SYN_RECV.
+  Call& rung(Net net = Net::V4);
+  /// … and its ACK, and was accepted: ESTABLISHED.
+  Call& accepted(Net net = Net::V4, unsigned syn_recv_ms = 0);
+
+  // What these are made of, for scripts that differ.
+  Ports fresh_ports();
+  Call& new_call(Net net, Ports ports, State begin, std::uint32_t isn = 1'000'000);
+  void connect(Call& call);
+  /// Connects with the socket of `before`, elsewhere.
+  Call& connect_again(Call& before);
+  void answer_syn(Call& call);
+  void ring(Call& call);
+  void accept(Call& call);
+
+  /// Nothing of this process keeps the network namespace alive any more when this returns; the
+  /// kernel removes it within seconds.
+  Stamp remove_network();
+
+  /// Every call's lines, and no others, have come or come within `limit`; nothing was lost.
+  void check(std::chrono::seconds limit = std::chrono::seconds(5));
+
+ private:
+  struct Network {
+    explicit Network(Delivery delivery) : wire(delivery) {}
+    Netns netns;
+    Wire wire;
+    Diag diag;
+  };
+  std::vector<Transition> lines_of(const Call& call) const;
+  Identity identity_of(const Call& call) const;
+  std::size_t lines_expected() const;
+  std::size_t lines_come() const;
+
+  std::optional<Network> network_;
+  std::uint32_t inode_;
+  std::unique_ptr<Tracer> tracer_;
+  Collector collected_;
+  std::map<Net, Listener> listeners_;
+  std::deque<Call> calls_;
+  std::uint16_t next_port_ = 20'000;
+};
+
+}  // namespace tcpdwell::test
