@@ -157,10 +157,12 @@ static __always_inline __u8 reason_in_process(struct inet_timewait_sock *tw)
 
 	if (netns_is_dying(BPF_CORE_READ(tw, __tw_common.skc_net.net)))
 		return TD_REASON_PURGED;
+	if (aborted_by_diag(&tw->__tw_common))
+		return TD_REASON_ABORTED;
 	if (to && to->rport == bpf_ntohs(BPF_CORE_READ(tw, __tw_common.skc_dport)) &&
 	    to->netns == BPF_CORE_READ(tw, __tw_common.skc_net.net, ns.inum))
 		return TD_REASON_REUSED;
-	return aborted_by_diag(&tw->__tw_common) ? TD_REASON_ABORTED : TD_REASON_RESET_BY_PEER;
+	return TD_REASON_RESET_BY_PEER;
 }
 
 /* tcp_time_wait() got no socket: the condition inet_twsk_alloc() refuses on. */

@@ -23,7 +23,9 @@ class Check(support.TestCase):
         outcome = run("check", "--format", "json")
         self.assertEqual((outcome.status, outcome.err), (0, ""))
         answer = json.loads(outcome.out)
-        self.assertEqual((answer["type"], answer["ok"], answer["kernel"]), ("check", True, os.uname().release))
+        self.assertEqual(
+            (answer["type"], answer["ok"], answer["kernel"]), ("check", True, os.uname().release)
+        )
         self.assertTrue(all(check["ok"] for check in answer["checks"] if check["needed"]))
 
     @support.needs_root
@@ -39,7 +41,9 @@ class Check(support.TestCase):
         outcome = run("check", "--format", "json", user=NOBODY)
         self.assertEqual((outcome.status, outcome.err), (3, ""))
         answer = json.loads(outcome.out)
-        missing = {check["name"] for check in answer["checks"] if check["needed"] and not check["ok"]}
+        missing = {
+            check["name"] for check in answer["checks"] if check["needed"] and not check["ok"]
+        }
         self.assertFalse(answer["ok"])
         self.assertLessEqual({"CAP_BPF", "CAP_PERFMON"}, missing)
         self.assertNotIn("BTF", missing, "the kernel has it, whoever asks")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""How a run ends: signals, a time, a count, a command, a reader that leaves. Each time all of it is told."""
+"""How a run ends: a signal, a time, a count, a command, a reader that leaves. Its file is whole."""
 
 import contextlib
 import os
@@ -96,8 +96,13 @@ class Commands(support.TestCase):
         return outcome, path
 
     def test_status_is_passed_on(self):
-        cases = [(["true"], 0), (["false"], 1), (["sh", "-c", "exit 77"], 77),
-                 (["sh", "-c", "kill -9 $$"], 128 + 9), (["sh", "-c", "kill -TERM $$"], 128 + 15)]
+        cases = [
+            (["true"], 0),
+            (["false"], 1),
+            (["sh", "-c", "exit 77"], 77),
+            (["sh", "-c", "kill -9 $$"], 128 + 9),
+            (["sh", "-c", "kill -TERM $$"], 128 + 15),
+        ]
         for words, status in cases:
             with self.subTest(words=words):
                 outcome, path = self.command(*words)
@@ -130,7 +135,17 @@ class Commands(support.TestCase):
 
     def test_it_ends_with_the_run(self):
         pid_file = scratch_file("pid")
-        outcome = run("trace", *HERE, "--duration", "300ms", "-q", "--", "sh", "-c", f"echo $$ > {pid_file}; exec sleep 30")
+        outcome = run(
+            "trace",
+            *HERE,
+            "--duration",
+            "300ms",
+            "-q",
+            "--",
+            "sh",
+            "-c",
+            f"echo $$ > {pid_file}; exec sleep 30",
+        )
         self.assertEqual(outcome.status, 128 + signal.SIGTERM)
         with open(pid_file) as file, self.assertRaises(ProcessLookupError):
             os.kill(int(file.read()), 0)
@@ -143,12 +158,20 @@ class Commands(support.TestCase):
 
 
 class Readers(support.TestCase):
-    """Standard output that nobody reads any more ends a run; one that cannot take it is an error."""
+    """Standard output that nobody reads any more ends a run; one that takes nothing is an error."""
 
     def test_head(self):
-        for command in ("trace", "trace --format json", "trace --format csv", "record -o -", "stat 50ms"):
+        for command in (
+            "trace",
+            "trace --format json",
+            "trace --format csv",
+            "record -o -",
+            "stat 50ms",
+        ):
             with self.subTest(command=command):
-                outcome = shell(f'"$0" {command} "$@" 2>/dev/null | head -1; echo ${{PIPESTATUS[0]}}', *HERE)
+                outcome = shell(
+                    f'"$0" {command} "$@" 2>/dev/null | head -1; echo ${{PIPESTATUS[0]}}', *HERE
+                )
                 *_, status = outcome.out.split()
                 self.assertEqual(status, "0", outcome)
 
@@ -159,9 +182,16 @@ class Readers(support.TestCase):
 
     def test_full_disk(self):
         with open("/dev/full", "w") as full:
-            for args in (("trace", *HERE, "--duration", "200ms"), ("stat", *HERE, "--duration", "200ms"),
-                         ("record", "-o", "-", *HERE, "--duration", "200ms"), ("explain",), ("check",),
-                         ("--version",), ("--help",), ("trace", "--help")):
+            for args in (
+                ("trace", *HERE, "--duration", "200ms"),
+                ("stat", *HERE, "--duration", "200ms"),
+                ("record", "-o", "-", *HERE, "--duration", "200ms"),
+                ("explain",),
+                ("check",),
+                ("--version",),
+                ("--help",),
+                ("trace", "--help"),
+            ):
                 with self.subTest(args=args):
                     self.assert_error(run(*args, stdout=full), 1, "No space left on device")
         for suffix in ("", ".gz", ".zst"):
@@ -196,8 +226,11 @@ class Readers(support.TestCase):
     def test_files_that_cannot_be_made(self):
         read_only = "/proc"
         for command in ("trace", "stat", "record"):
-            for path, why in ((f"{support.scratch()}/none/x", "No such file"), (support.scratch(), "directory"),
-                              (f"{read_only}/tcpdwell.json", "")):
+            for path, why in (
+                (f"{support.scratch()}/none/x", "No such file"),
+                (support.scratch(), "directory"),
+                (f"{read_only}/tcpdwell.json", ""),
+            ):
                 with self.subTest(command=command, path=path):
                     self.assert_error(run(command, "-o", path, *HERE), 1, path, why)
 

@@ -4,8 +4,20 @@
 import support
 from support import run
 
-STATES = ("LISTEN", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "TIME_WAIT", "CLOSE_WAIT",
-          "LAST_ACK", "CLOSE", "UNKNOWN")
+STATES = (
+    "LISTEN",
+    "SYN_SENT",
+    "SYN_RECV",
+    "ESTABLISHED",
+    "FIN_WAIT1",
+    "FIN_WAIT2",
+    "CLOSING",
+    "TIME_WAIT",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "CLOSE",
+    "UNKNOWN",
+)
 
 
 class Explain(support.TestCase):

@@ -29,11 +29,25 @@ def last(field):
 
 def workload():
     """Three servers and their clients; the four's client waits for its server to close."""
-    kinds = {"four": ("--linger", SLOW), "six": ("--family", "6", "--closer", "server", "--count", 2),
-             "mapped": ("--family", "mapped", "--talk", SLOW)}
-    processes = {name: subprocess.Popen(peers("both", PORTS[name], *options, "--client-name", f"c-{name}",
-                                              "--server-name", f"s-{name}"))
-                 for name, options in kinds.items()}
+    kinds = {
+        "four": ("--linger", SLOW),
+        "six": ("--family", "6", "--closer", "server", "--count", 2),
+        "mapped": ("--family", "mapped", "--talk", SLOW),
+    }
+    processes = {
+        name: subprocess.Popen(
+            peers(
+                "both",
+                PORTS[name],
+                *options,
+                "--client-name",
+                f"c-{name}",
+                "--server-name",
+                f"s-{name}",
+            )
+        )
+        for name, options in kinds.items()
+    }
     for process in processes.values():
         process.wait()
     return {name: process.pid for name, process in processes.items()}
@@ -42,25 +56,45 @@ def workload():
 # Flags, which connections they show, which of those connections' lines.
 FILTERS = [
     (["-n", "c-four"], lambda c: last("comm")(c) == "c-four", None),
-    (["--comm", "s-four,c-six", "-n", "s-mapped"], lambda c: last("comm")(c) in ("s-four", "c-six", "s-mapped"), None),
+    (
+        ["--comm", "s-four,c-six", "-n", "s-mapped"],
+        lambda c: last("comm")(c) in ("s-four", "c-six", "s-mapped"),
+        None,
+    ),
     (["-L", PORTS["four"]], lambda c: last("lport")(c) == PORTS["four"], None),
-    (["--local-port", f"1,{PORTS['six']}-{PORTS['mapped']}"],
-     lambda c: PORTS["six"] <= last("lport")(c) <= PORTS["mapped"], None),
+    (
+        ["--local-port", f"1,{PORTS['six']}-{PORTS['mapped']}"],
+        lambda c: PORTS["six"] <= last("lport")(c) <= PORTS["mapped"],
+        None,
+    ),
     (["-D", PORTS["mapped"]], lambda c: last("rport")(c) == PORTS["mapped"], None),
-    (["--remote-port", f"{PORTS['four']}-{PORTS['six']}"],
-     lambda c: PORTS["four"] <= last("rport")(c) <= PORTS["six"], None),
+    (
+        ["--remote-port", f"{PORTS['four']}-{PORTS['six']}"],
+        lambda c: PORTS["four"] <= last("rport")(c) <= PORTS["six"],
+        None,
+    ),
     (["-4"], lambda c: c[0]["family"] == 4, None),
     (["-6"], lambda c: c[0]["family"] == 6, None),
     (["-4", "-6"], lambda c: True, None),
     (["--remote", "::1"], lambda c: last("raddr")(c) == "::1", None),
     (["--remote", "127.0.0.0/8"], lambda c: last("raddr")(c).endswith("127.0.0.1"), None),
-    (["--local", "127.0.0.1,::1/128"], lambda c: last("laddr")(c).endswith(("127.0.0.1", "::1")), None),
+    (
+        ["--local", "127.0.0.1,::1/128"],
+        lambda c: last("laddr")(c).endswith(("127.0.0.1", "::1")),
+        None,
+    ),
     (["--remote", "10.0.0.0/8"], lambda c: False, None),
-    (["--state", "close-wait,LAST_ACK"], lambda c: True,
-     lambda line: {line["old"], line["new"]} & {"CLOSE_WAIT", "LAST_ACK"}),
+    (
+        ["--state", "close-wait,LAST_ACK"],
+        lambda c: True,
+        lambda line: {line["old"], line["new"]} & {"CLOSE_WAIT", "LAST_ACK"},
+    ),
     (["--min-dwell", f"{LIMIT}ns"], lambda c: True, lasts),
-    (["-n", "s-four", "--state", "LISTEN", "-4"], lambda c: last("comm")(c) == "s-four",
-     lambda line: "LISTEN" in (line["old"], line["new"])),
+    (
+        ["-n", "s-four", "--state", "LISTEN", "-4"],
+        lambda c: last("comm")(c) == "s-four",
+        lambda line: "LISTEN" in (line["old"], line["new"]),
+    ),
 ]
 
 
@@ -81,8 +115,13 @@ class Filters(support.TestCase):
         cls.shown = [Trace(live.outcome.out) for live in filtered]
 
     def expected(self, connections, lines):
-        return {(line["conn"], line["old"], line["new"]): line for chain in self.chains.values() if connections(chain)
-                for line in chain if lines is None or lines(line)}
+        return {
+            (line["conn"], line["old"], line["new"]): line
+            for chain in self.chains.values()
+            if connections(chain)
+            for line in chain
+            if lines is None or lines(line)
+        }
 
     def test_the_reference_is_whole(self):
         self.assert_whole(self.every)
@@ -96,7 +135,11 @@ class Filters(support.TestCase):
                 self.assert_whole(trace)
                 shown = [(line["conn"], line["old"], line["new"]) for line in trace.transitions]
                 self.assertEqual(sorted(shown), sorted(self.expected(connections, lines)))
-                self.assertEqual(bool(shown), flags[-1] != "10.0.0.0/8", "the workload has lines for every other filter")
+                self.assertEqual(
+                    bool(shown),
+                    flags[-1] != "10.0.0.0/8",
+                    "the workload has lines for every other filter",
+                )
 
     def test_none_distorts_a_duration(self):
         for (flags, connections, lines), trace in zip(FILTERS, self.shown):
@@ -107,7 +150,9 @@ class Filters(support.TestCase):
                     for field in ("dwell", "pid", "comm", "owner", "laddr", "raddr", "rport"):
                         self.assertEqual(line[field], same[field], field)
                     if line["dwell_ns"] is not None:
-                        self.assertLess(abs(line["dwell_ns"] - same["dwell_ns"]), 5 * MS, (line, same))
+                        self.assertLess(
+                            abs(line["dwell_ns"] - same["dwell_ns"]), 5 * MS, (line, same)
+                        )
 
     def test_a_port_filter_leaves_chains_whole(self):
         for (flags, _, lines), trace in zip(FILTERS, self.shown):
@@ -119,7 +164,13 @@ class Filters(support.TestCase):
 
     def test_the_header_tells_the_filter(self):
         for (flags, _, _), trace in zip(FILTERS, self.shown):
-            names = {"-n": "comm", "-L": "local-port", "-D": "remote-port", "-4": "ipv4", "-6": "ipv6"}
+            names = {
+                "-n": "comm",
+                "-L": "local-port",
+                "-D": "remote-port",
+                "-4": "ipv4",
+                "-6": "ipv6",
+            }
             with self.subTest(flags=flags):
                 self.assertGreater(len(trace.header["filters"]), 0)
                 if flags[0] not in ("-4", "-6"):
@@ -134,7 +185,9 @@ class OfProcesses(support.TestCase):
         support.own_network()
 
     def test_pid_that_has_no_sockets(self):
-        outcome = run("trace", "--format", "json", *HERE, "-p", os.getpid(), "-q", "--", *peers("both", 20012))
+        outcome = run(
+            "trace", "--format", "json", *HERE, "-p", os.getpid(), "-q", "--", *peers("both", 20012)
+        )
         trace = Trace(outcome.out)
         self.assert_whole(trace)
         self.assertEqual(trace.transitions, [])
@@ -150,7 +203,9 @@ class OfProcesses(support.TestCase):
         os.close(ready)
         os.close(go)
         trace = Trace(live.outcome.out)
-        self.assertEqual({(line["pid"], line["comm"]) for line in trace.transitions}, {(chosen.pid, "client")})
+        self.assertEqual(
+            {(line["pid"], line["comm"]) for line in trace.transitions}, {(chosen.pid, "client")}
+        )
         [chain] = trace.connections().values()
         self.assertEqual(states(chain)[:4], ["CLOSE", "SYN_SENT", "ESTABLISHED", "FIN_WAIT1"])
 
@@ -162,15 +217,32 @@ class OfPlaces(support.TestCase):
 
     def test_netns_of_a_process_and_of_a_path(self):
         ours = os.stat("/proc/self/ns/net").st_ino
-        inside = ["unshare", "--net", "sh", "-c", 'ip link set lo up; read line; exec "$@"', "sh", *peers("both", 20020)]
+        inside = [
+            "unshare",
+            "--net",
+            "sh",
+            "-c",
+            'ip link set lo up; read line; exec "$@"',
+            "sh",
+            *peers("both", 20020),
+        ]
         with subprocess.Popen(inside, stdin=subprocess.PIPE) as other:
             support.wait_for(lambda: os.stat(f"/proc/{other.pid}/ns/net").st_ino != ours)
             theirs = os.stat(f"/proc/{other.pid}/ns/net").st_ino
-            cases = {str(os.getpid()): ours, "/proc/self/ns/net": ours, str(other.pid): theirs,
-                     f"/proc/{other.pid}/ns/net": theirs}
+            cases = {
+                str(os.getpid()): ours,
+                "/proc/self/ns/net": ours,
+                str(other.pid): theirs,
+                f"/proc/{other.pid}/ns/net": theirs,
+            }
             with contextlib.ExitStack() as stack:
-                lives = {place: Live("trace", "--format", "json", "-q", network=("--netns", place)) for place in cases}
-                everywhere = Live("trace", "--format", "json", "-q", "-n", "client", network=("--netns", "all"))
+                lives = {
+                    place: Live("trace", "--format", "json", "-q", network=("--netns", place))
+                    for place in cases
+                }
+                everywhere = Live(
+                    "trace", "--format", "json", "-q", "-n", "client", network=("--netns", "all")
+                )
                 for live in (*lives.values(), everywhere):
                     stack.enter_context(live)
                 subprocess.run(peers("both", 20021), check=True)
@@ -201,8 +273,14 @@ class OfPlaces(support.TestCase):
     def cgroup(self, parent=None):
         if parent is None:
             with open("/proc/self/mounts") as mounts:
-                parent = next((line.split()[1] for line in mounts if line.split()[2] == "cgroup2"), None)
-        if parent is None or not os.access(parent, os.W_OK) or os.statvfs(parent).f_flag & os.ST_RDONLY:
+                parent = next(
+                    (line.split()[1] for line in mounts if line.split()[2] == "cgroup2"), None
+                )
+        if (
+            parent is None
+            or not os.access(parent, os.W_OK)
+            or os.statvfs(parent).f_flag & os.ST_RDONLY
+        ):
             raise unittest.SkipTest("no cgroup v2 hierarchy to write to")
         path = tempfile.mkdtemp(prefix="tcpdwell-test-", dir=parent)
         try:
@@ -212,7 +290,9 @@ class OfPlaces(support.TestCase):
 
     @staticmethod
     def in_cgroup(path, command):
-        subprocess.run(["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', path, *command], check=True)
+        subprocess.run(
+            ["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', path, *command], check=True
+        )
 
 
 if __name__ == "__main__":

@@ -58,19 +58,36 @@ class Nginx(support.TestCase):
 
     @classmethod
     def load(cls):
-        config = scratch_file("nginx.conf", CONFIGURATION.format(directory=scratch(), port=cls.port))
-        nginx = subprocess.Popen(["nginx", "-c", config, "-p", scratch(), "-e", scratch_file("error.log")],
-                                 stdin=subprocess.DEVNULL)
+        config = scratch_file(
+            "nginx.conf", CONFIGURATION.format(directory=scratch(), port=cls.port)
+        )
+        nginx = subprocess.Popen(
+            ["nginx", "-c", config, "-p", scratch(), "-e", scratch_file("error.log")],
+            stdin=subprocess.DEVNULL,
+        )
         try:
             support.wait_for(lambda: answers(cls.port) or nginx.poll() is not None)
-            return subprocess.run(["wrk", "-t1", "-c2", "-d3s", "-H", "Connection: close", f"http://127.0.0.1:{cls.port}/"],
-                                  capture_output=True, encoding="utf-8", check=True, timeout=support.TIMEOUT).stdout
+            return subprocess.run(
+                [
+                    "wrk",
+                    "-t1",
+                    "-c2",
+                    "-d3s",
+                    "-H",
+                    "Connection: close",
+                    f"http://127.0.0.1:{cls.port}/",
+                ],
+                capture_output=True,
+                encoding="utf-8",
+                check=True,
+                timeout=support.TIMEOUT,
+            ).stdout
         finally:
             nginx.terminate()
             nginx.wait(support.TIMEOUT)
 
     def opened(self, new):
-        """The chains that begin in the trace, by how: SYN_SENT for clients, SYN_RECV for servers."""
+        """The chains that begin so: with SYN_SENT for clients, SYN_RECV for servers."""
         return [chain for chain in self.chains.values() if chain[0]["new"] == new]
 
     def test_nothing_is_lost(self):
@@ -80,7 +97,9 @@ class Nginx(support.TestCase):
         self.assertEqual(self.end["transitions"], sum(map(len, self.chains.values())))
 
     def test_there_are_as_many_connections_as_requests(self):
-        requests = int(next(line.split()[0] for line in self.wrk.split("\n") if " requests in " in line))
+        requests = int(
+            next(line.split()[0] for line in self.wrk.split("\n") if " requests in " in line)
+        )
         self.assertGreater(requests, 100)
         # wrk breaks off what is under way at the end; the probes for the server's start are ours.
         clients = [chain for chain in self.opened("SYN_SENT") if chain[0]["comm"] == "wrk"]
@@ -91,33 +110,55 @@ class Nginx(support.TestCase):
     def test_each_chain_holds_together(self):
         for conn, chain in self.chains.items():
             for before, line in zip(chain, chain[1:]):
-                self.assertEqual((before["new"], line.get("gap")), (line["old"], None), f"{conn}: {states(chain)}")
+                self.assertEqual(
+                    (before["new"], line.get("gap")),
+                    (line["old"], None),
+                    f"{conn}: {states(chain)}",
+                )
 
     def test_each_that_was_closed_is_whole(self):
-        closed = [chain for chain in self.opened("SYN_SENT") + self.opened("SYN_RECV") if chain[-1]["new"] == "CLOSE"]
+        closed = [
+            chain
+            for chain in self.opened("SYN_SENT") + self.opened("SYN_RECV")
+            if chain[-1]["new"] == "CLOSE"
+        ]
         for chain in closed:
             self.assertTrue(is_complete(chain), states(chain))
             self.assertNotIn("CLOSE", states(chain)[1:-1])
-        # What has not been closed by the end waits for a timer, or was cut short with nginx and wrk.
-        waiting = collections.Counter(chain[-1]["new"] for chain in self.chains.values() if chain[-1]["new"] != "CLOSE")
+        # What is not closed by the end waits for a timer.
+        waiting = collections.Counter(
+            chain[-1]["new"] for chain in self.chains.values() if chain[-1]["new"] != "CLOSE"
+        )
         self.assertLessEqual(set(waiting), {"TIME_WAIT", "FIN_WAIT2"}, waiting)
 
     def test_the_sockets_of_nginx_are_named_nginx(self):
-        names = collections.Counter(line["comm"] for chain in self.chains.values() for line in chain
-                                    if line["lport"] == self.port)
+        names = collections.Counter(
+            line["comm"]
+            for chain in self.chains.values()
+            for line in chain
+            if line["lport"] == self.port
+        )
         self.assertEqual(set(names), {"nginx"}, names)
 
     def test_those_of_wrk_are_named_wrk(self):
         ours = os.getpid()  # which asked whether nginx is there
-        names = collections.Counter(line["comm"] for chain in self.chains.values() for line in chain
-                                    if line["rport"] == self.port and line["pid"] != ours)
+        names = collections.Counter(
+            line["comm"]
+            for chain in self.chains.values()
+            for line in chain
+            if line["rport"] == self.port and line["pid"] != ours
+        )
         self.assertEqual(set(names), {"wrk"}, names)
 
     def test_the_table_adds_up(self):
-        rows = {row["state"]: row for row in
-                json.loads(support.run("report", self.path, "--format", "json").out)["rows"]}
+        rows = {
+            row["state"]: row
+            for row in json.loads(support.run("report", self.path, "--format", "json").out)["rows"]
+        }
         both = len(self.opened("SYN_SENT")) + len(self.opened("SYN_RECV"))
-        left = collections.Counter(line["old"] for chain in self.chains.values() for line in chain[1:])
+        left = collections.Counter(
+            line["old"] for chain in self.chains.values() for line in chain[1:]
+        )
         for state in ("SYN_SENT", "SYN_RECV", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK"):
             self.assertEqual(rows[state]["count"], left[state], state)
         self.assertLessEqual(rows["ESTABLISHED"]["count"], both)

@@ -3,7 +3,8 @@
 
 A connection: the client asks, the server answers, both hold it open for --talk; the closer closes,
 the other follows after --linger. Each side is a process of its own (client, server), named by
---client-name and --server-name. It ends when the kernel has done with its connections, TIME_WAIT aside.
+--client-name and --server-name. It ends when the kernel has done with its connections, TIME_WAIT
+aside.
 """
 
 import argparse
@@ -37,7 +38,9 @@ def listen(options):
     # A dual-stack socket also takes IPv4: the server's side of a v4-mapped connection.
     family = socket.AF_INET if options.family == "4" else socket.AF_INET6
     host = "::" if options.family == "mapped" else ADDRESSES[options.family]
-    return socket.create_server((host, options.port), family=family, dualstack_ipv6=options.family == "mapped")
+    return socket.create_server(
+        (host, options.port), family=family, dualstack_ipv6=options.family == "mapped"
+    )
 
 
 def serve(options, listening=lambda: None):

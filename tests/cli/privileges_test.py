@@ -12,13 +12,33 @@ setUpModule = support.own_network
 
 def setpriv(capabilities):
     """The words before tcpdwell that leave it, as nobody, these capabilities alone."""
-    return ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", "--inh-caps", capabilities,
-            "--ambient-caps", capabilities, "--bounding-set", capabilities, support.binary_for_all()]
+    return [
+        "setpriv",
+        "--reuid",
+        str(NOBODY),
+        "--regid",
+        str(NOBODY),
+        "--clear-groups",
+        "--inh-caps",
+        capabilities,
+        "--ambient-caps",
+        capabilities,
+        "--bounding-set",
+        capabilities,
+        support.binary_for_all(),
+    ]
 
 
 class Nobody(support.TestCase):
     def test_tracing_is_not_permitted_and_it_says_why(self):
-        for args in ((), ("trace",), ("stat",), ("stat", "1", "2"), ("record", "-o", "-"), ("trace", "--", "true")):
+        for args in (
+            (),
+            ("trace",),
+            ("stat",),
+            ("stat", "1", "2"),
+            ("record", "-o", "-"),
+            ("trace", "--", "true"),
+        ):
             with self.subTest(args=args):
                 outcome = run(*args, user=NOBODY)
                 self.assert_error(outcome, 3, "CAP_BPF", "CAP_PERFMON")
@@ -34,7 +54,13 @@ class Nobody(support.TestCase):
         path = scratch_file("trace.json.zst")
         run("record", "-o", path, *support.HERE, "-q", "--", *peers("both", free_port()))
         self.assertEqual(run("report", path, user=NOBODY), run("report", path))
-        for args in (("explain",), ("explain", "close-wait"), ("--version",), ("--help",), ("trace", "--help")):
+        for args in (
+            ("explain",),
+            ("explain", "close-wait"),
+            ("--version",),
+            ("--help",),
+            ("trace", "--help"),
+        ):
             self.assertEqual(run(*args, user=NOBODY), run(*args), args)
 
     def test_bad_usage_comes_first(self):

@@ -14,12 +14,23 @@ MAGIC = {"": b"{", ".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
 
 
 def dwells(table):
-    return {row["state"]: (row["count"], row["open"], row["at_least"], row["unknown"]) for row in table["rows"]}
+    return {
+        row["state"]: (row["count"], row["open"], row["at_least"], row["unknown"])
+        for row in table["rows"]
+    }
 
 
 class RecordReport(support.TestCase):
     def record(self, path, *options, count=10):
-        outcome = run("record", "-o", path, *HERE, *options, "--", *peers("both", free_port(), "--count", count))
+        outcome = run(
+            "record",
+            "-o",
+            path,
+            *HERE,
+            *options,
+            "--",
+            *peers("both", free_port(), "--count", count)
+        )
         self.assertEqual((outcome.status, outcome.out), (0, ""))
         return outcome
 
@@ -53,7 +64,9 @@ class RecordReport(support.TestCase):
         path = scratch_file("formats.json")
         self.record(path, count=3)
         table = json.loads(run("report", path, "--format", "json").out)
-        self.assertEqual((table["type"], table["by"], set(table["lost"].values())), ("summary", ["state"], {0}))
+        self.assertEqual(
+            (table["type"], table["by"], set(table["lost"].values())), ("summary", ["state"], {0})
+        )
         self.assertEqual(dwells(table)["LAST_ACK"], (3, 0, 0, 0))
         heading, *rows = run("report", path, "--format", "csv").out.removesuffix("\n").split("\n")
         self.assertIn(",state,count,open,", heading)
@@ -71,7 +84,9 @@ class RecordReport(support.TestCase):
             self.assertEqual(piped, run("report", path))
 
     def test_record_to_standard_output_is_a_trace(self):
-        outcome = run("record", "-o", "-", "-q", *HERE, "--", *peers("both", free_port(), "--count", 2))
+        outcome = run(
+            "record", "-o", "-", "-q", *HERE, "--", *peers("both", free_port(), "--count", 2)
+        )
         self.assertEqual((outcome.status, outcome.err), (0, ""))
         trace = Trace(outcome.out)
         self.assert_whole(trace)
@@ -87,7 +102,9 @@ class RecordReport(support.TestCase):
     def test_zstd_reads_it_too(self):
         path = scratch_file("other.json.zst")
         self.record(path)
-        plain = subprocess.run(["zstd", "-dcq", path], capture_output=True, check=True, encoding="utf-8").stdout
+        plain = subprocess.run(
+            ["zstd", "-dcq", path], capture_output=True, check=True, encoding="utf-8"
+        ).stdout
         self.assert_whole(Trace(plain))
 
     def test_report_filters_what_was_recorded(self):
@@ -96,7 +113,9 @@ class RecordReport(support.TestCase):
         run("record", "-o", path, *HERE, "-q", "--", *peers("both", port, "--count", 4))
         table = json.loads(run("report", path, "-L", port, "--by", "comm", "--format", "json").out)
         self.assertEqual({row["comm"] for row in table["rows"]}, {"server"})
-        table = json.loads(run("report", path, "-n", "client", "--by", "comm", "--format", "json").out)
+        table = json.loads(
+            run("report", path, "-n", "client", "--by", "comm", "--format", "json").out
+        )
         self.assertEqual({row["comm"] for row in table["rows"]}, {"client"})
         self.assertEqual(run("report", path, "-6", "--format", "csv").out.count("\n"), 1)
 

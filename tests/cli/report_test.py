@@ -18,26 +18,64 @@ def stamp(ns):
 
 
 def header(**changes):
-    return {"type": "header", "schema": 1, "tool": "tcpdwell", "version": "0.1.0", "host": "h", "kernel": "6.1",
-            "arch": "x86_64", "boot_id": "b", "start": stamp(0), "clock": "monotonic", "minisockets": "off",
-            "filters": {}, **changes}
+    return {
+        "type": "header",
+        "schema": 1,
+        "tool": "tcpdwell",
+        "version": "0.1.0",
+        "host": "h",
+        "kernel": "6.1",
+        "arch": "x86_64",
+        "boot_id": "b",
+        "start": stamp(0),
+        "clock": "monotonic",
+        "minisockets": "off",
+        "filters": {},
+        **changes,
+    }
 
 
 def transition(ns, conn, old, new, **changes):
-    return {"type": "transition", "ts": stamp(ns), "mono_ns": ns, "conn": conn, "netns": 1, "family": 4,
-            "laddr": "127.0.0.1", "lport": 80, "raddr": "127.0.0.1", "rport": 40000, "old": old, "new": new,
-            "dwell_ns": 1_000_000, "dwell": "exact", "pid": 7, "comm": "server", "owner": "accept", "cgroup": 0,
-            **changes}
+    return {
+        "type": "transition",
+        "ts": stamp(ns),
+        "mono_ns": ns,
+        "conn": conn,
+        "netns": 1,
+        "family": 4,
+        "laddr": "127.0.0.1",
+        "lport": 80,
+        "raddr": "127.0.0.1",
+        "rport": 40000,
+        "old": old,
+        "new": new,
+        "dwell_ns": 1_000_000,
+        "dwell": "exact",
+        "pid": 7,
+        "comm": "server",
+        "owner": "accept",
+        "cgroup": 0,
+        **changes,
+    }
 
 
 def life(conn, begin_ns):
     """A connection to a server, a millisecond in each state."""
-    return [transition(begin_ns + i * 1_000_000, conn, old, new) for i, (old, new) in enumerate(zip(LIFE, LIFE[1:]))]
+    return [
+        transition(begin_ns + i * 1_000_000, conn, old, new)
+        for i, (old, new) in enumerate(zip(LIFE, LIFE[1:]))
+    ]
 
 
 def end(ns, transitions, connections):
-    return {"type": "end", "ts": stamp(ns), "transitions": transitions,
-            "lost": {"ring": 0, "recursion": 0, "map": 0, "output": 0}, "duration_ns": ns, "connections": connections}
+    return {
+        "type": "end",
+        "ts": stamp(ns),
+        "transitions": transitions,
+        "lost": {"ring": 0, "recursion": 0, "map": 0, "output": 0},
+        "duration_ns": ns,
+        "connections": connections,
+    }
 
 
 def text(lines):
@@ -57,32 +95,54 @@ class WholeTraces(support.TestCase):
     def test_a_table(self):
         outcome = run("report", scratch_file("whole", trace()))
         self.assertEqual((outcome.status, outcome.err), (0, ""))
-        self.assertRegex(outcome.out, r"(?m)^ESTABLISHED +3 +0 +1\.00ms +1\.00ms +1\.00ms +1\.00ms +1\.00ms +3\.00ms")
+        self.assertRegex(
+            outcome.out,
+            r"(?m)^ESTABLISHED +3 +0 +1\.00ms +1\.00ms +1\.00ms +1\.00ms +1\.00ms +3\.00ms",
+        )
 
     def test_from_first_event_to_last(self):
         table = json.loads(run("report", scratch_file("whole", trace()), "--format", "json").out)
         self.assertEqual((table["start"], table["end"]), (stamp(0), stamp(10**9)))
 
     def test_bounds_and_unknowns_stay_out_of_the_percentiles(self):
-        lines = [header(), transition(0, "1", "LISTEN", "SYN_RECV"),
-                 transition(1, "1", "SYN_RECV", "ESTABLISHED", dwell_ns=None, dwell="unknown"),
-                 transition(2, "2", "ESTABLISHED", "CLOSE_WAIT", dwell_ns=10**9, dwell="at_least"),
-                 transition(3, "3", "ESTABLISHED", "CLOSE_WAIT"), end(9, 4, 3)]
-        rows = json.loads(run("report", scratch_file("bounds", text(lines)), "--format", "json").out)["rows"]
+        lines = [
+            header(),
+            transition(0, "1", "LISTEN", "SYN_RECV"),
+            transition(1, "1", "SYN_RECV", "ESTABLISHED", dwell_ns=None, dwell="unknown"),
+            transition(2, "2", "ESTABLISHED", "CLOSE_WAIT", dwell_ns=10**9, dwell="at_least"),
+            transition(3, "3", "ESTABLISHED", "CLOSE_WAIT"),
+            end(9, 4, 3),
+        ]
+        rows = json.loads(
+            run("report", scratch_file("bounds", text(lines)), "--format", "json").out
+        )["rows"]
         rows = {row["state"]: row for row in rows}
         self.assertEqual((rows["SYN_RECV"]["unknown"], rows["SYN_RECV"]["p50_ns"]), (1, None))
         self.assertEqual((rows["ESTABLISHED"]["count"], rows["ESTABLISHED"]["at_least"]), (2, 1))
-        self.assertEqual((rows["ESTABLISHED"]["max_ns"], rows["ESTABLISHED"]["total_ns"]), (1_000_000, 1_000_000))
+        self.assertEqual(
+            (rows["ESTABLISHED"]["max_ns"], rows["ESTABLISHED"]["total_ns"]), (1_000_000, 1_000_000)
+        )
 
     def test_what_was_lost_is_told(self):
-        lines = [header(), *life("1", 0), {"type": "loss", "ts": stamp(5), "where": "ring", "count": 12}]
+        lines = [
+            header(),
+            *life("1", 0),
+            {"type": "loss", "ts": stamp(5), "where": "ring", "count": 12},
+        ]
         lines.append({**end(9, 5, 1), "lost": {"ring": 12, "recursion": 0, "map": 0, "output": 0}})
         path = scratch_file("lost", text(lines))
-        self.assertEqual(json.loads(run("report", path, "--format", "json").out)["lost"]["ring"], 12)
+        self.assertEqual(
+            json.loads(run("report", path, "--format", "json").out)["lost"]["ring"], 12
+        )
         self.assertRegex(run("report", path).out, r"lost\b.* 12\b")
 
     def test_what_a_later_version_adds_is_let_be(self):
-        lines = [header(colour="red"), {"type": "weather", "sky": [1, {"blue": True}]}, *life("1", 0), end(9, 5, 1)]
+        lines = [
+            header(colour="red"),
+            {"type": "weather", "sky": [1, {"blue": True}]},
+            *life("1", 0),
+            end(9, 5, 1),
+        ]
         outcome = run("report", scratch_file("later", text(lines)), "--format", "json")
         self.assertEqual((outcome.status, outcome.err, counts(outcome)["LAST_ACK"]), (0, "", 1))
 
@@ -104,20 +164,24 @@ class CutOff(support.TestCase):
 
     def test_in_the_middle_of_a_line(self):
         whole = trace()
-        self.check(scratch_file("midline", whole[:whole.rindex('"CLOSE"')]), 3)
+        self.check(scratch_file("midline", whole[: whole.rindex('"CLOSE"')]), 3)
 
     def test_gzip(self):
         whole = gzip.compress(trace(1000).encode())
-        self.check(scratch_file("cut.gz", whole[:len(whole) * 3 // 4]), 500)
+        self.check(scratch_file("cut.gz", whole[: len(whole) * 3 // 4]), 500)
 
     @support.needs("zstd")
     def test_zstd(self):
-        whole = subprocess.run(["zstd", "-qc"], input=trace(4000).encode(), capture_output=True, check=True).stdout
-        self.check(scratch_file("cut.zst", whole[:len(whole) * 3 // 4]), 1000)
+        whole = subprocess.run(
+            ["zstd", "-qc"], input=trace(4000).encode(), capture_output=True, check=True
+        ).stdout
+        self.check(scratch_file("cut.zst", whole[: len(whole) * 3 // 4]), 1000)
 
     def test_the_table_ends_with_the_last_event(self):
         lines = trace().split("\n")[:4]
-        table = json.loads(run("report", scratch_file("few", "\n".join(lines) + "\n"), "--format", "json").out)
+        table = json.loads(
+            run("report", scratch_file("few", "\n".join(lines) + "\n"), "--format", "json").out
+        )
         self.assertEqual(table["end"], stamp(2_000_000))
 
     def test_a_trace_that_is_only_a_header_took_no_time(self):
@@ -138,7 +202,9 @@ class Damaged(support.TestCase):
         path = scratch_file("damaged", "\n".join(lines))
         outcome = run("report", path, "--format", "json")
         self.assertEqual((outcome.status, counts(outcome)["LAST_ACK"]), (0, 3))
-        self.assertIn(f"{path}: 4 lines not understood and left out, the first at line 3: ", outcome.err)
+        self.assertIn(
+            f"{path}: 4 lines not understood and left out, the first at line 3: ", outcome.err
+        )
 
 
 class RefusedFiles(support.TestCase):
@@ -169,7 +235,11 @@ class RefusedFiles(support.TestCase):
         self.refuse(scratch_file("headless", text(life("1", 0))), "not a tcpdwell trace")
 
     def test_newer_schema(self):
-        self.refuse(scratch_file("newer", text([header(schema=2), *life("1", 0)])), "newer tcpdwell", "schema 2")
+        self.refuse(
+            scratch_file("newer", text([header(schema=2), *life("1", 0)])),
+            "newer tcpdwell",
+            "schema 2",
+        )
 
     def test_one_bad_file_among_good_ones(self):
         good, bad = scratch_file("good", trace()), os.path.join(scratch(), "none")
@@ -191,7 +261,11 @@ class HostileTraces(support.TestCase):
     """A trace comes from anywhere; what it says must not reach a terminal raw."""
 
     def test_names_and_paths_cannot_escape(self):
-        lines = [header(), *(line | {"comm": "\x1b[31mred\n\u202e"} for line in life("1", 0)), end(9, 5, 1)]
+        lines = [
+            header(),
+            *(line | {"comm": "\x1b[31mred\n\u202e"} for line in life("1", 0)),
+            end(9, 5, 1),
+        ]
         path = scratch_file("\x1b[31mtrace", text(lines))
         outcome = run("report", "--by", "comm", path)
         self.assertEqual(outcome.status, 0)

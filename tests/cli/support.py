@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the tests of the binary share: running it, a network of their own, reading what it prints."""
+"""What the tests of the binary share: running it, a network of its own, reading what it prints."""
 
 import atexit
 import contextlib
@@ -95,23 +95,41 @@ def run(*args, user=None, env=None, **options):
         options.setdefault("stdin", subprocess.DEVNULL)
     if user is not None:
         options.update(user=user, group=user, extra_groups=[])
-    done = subprocess.run([TCPDWELL if user is None else binary_for_all(), *map(str, args)],
-                          env=env or environment(), encoding="utf-8", timeout=TIMEOUT, **options)
+    done = subprocess.run(
+        [TCPDWELL if user is None else binary_for_all(), *map(str, args)],
+        env=env or environment(),
+        encoding="utf-8",
+        timeout=TIMEOUT,
+        **options,
+    )
     return Outcome(done.returncode, done.stdout or "", done.stderr or "")
 
 
 def shell(script, *args, **options):
     """Runs a line of bash in which $0 is tcpdwell and $1… are `args`."""
-    done = subprocess.run(["bash", "-c", script, TCPDWELL, *map(str, args)], stdin=subprocess.DEVNULL,
-                          capture_output=True, encoding="utf-8", timeout=TIMEOUT, env=environment(), **options)
+    done = subprocess.run(
+        ["bash", "-c", script, TCPDWELL, *map(str, args)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=TIMEOUT,
+        env=environment(),
+        **options,
+    )
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
 def run_on_terminal(*args, env=None):
-    """Runs tcpdwell with all three standard streams on a terminal; its status and what it showed."""
+    """Runs tcpdwell with its standard streams on a terminal; its status and what it showed."""
     ours, its = pty.openpty()
-    with subprocess.Popen([TCPDWELL, *map(str, args)], stdin=its, stdout=its, stderr=its,
-                          env=env or environment(), start_new_session=True) as process:
+    with subprocess.Popen(
+        [TCPDWELL, *map(str, args)],
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        env=env or environment(),
+        start_new_session=True,
+    ) as process:
         os.close(its)
         shown = bytearray()
         with contextlib.suppress(OSError):  # EIO: the last descriptor of the other side is closed
@@ -124,18 +142,26 @@ def run_on_terminal(*args, env=None):
 class Live:
     """A tcpdwell that traces while the test does something; entered once it is attached.
 
-        with Live("trace", "--format", "json") as live: ...
-        live.outcome.out
+    with Live("trace", "--format", "json") as live: ...
+    live.outcome.out
     """
 
     def __init__(self, *args, network=HERE):
         self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.outcome = None
-        self.process = subprocess.Popen([TCPDWELL, *map(str, args), *network, "-v"], stdin=subprocess.DEVNULL,
-                                        stdout=self._out, stderr=self._err, env=environment())
+        self.process = subprocess.Popen(
+            [TCPDWELL, *map(str, args), *network, "-v"],
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=self._err,
+            env=environment(),
+        )
 
     def __enter__(self):
-        wait_for(lambda: "\ntcpdwell: attached" in "\n" + self._text(self._err) or self.process.poll() is not None)
+        wait_for(
+            lambda: "\ntcpdwell: attached" in "\n" + self._text(self._err)
+            or self.process.poll() is not None
+        )
         return self
 
     def __exit__(self, kind, *_):
@@ -219,8 +245,11 @@ def states(chain):
 
 def is_complete(chain):
     """From a connection's first state to its last."""
-    return chain[0]["old"] in ("CLOSE", "LISTEN") and chain[0]["new"] in ("SYN_SENT", "SYN_RECV", "LISTEN") \
+    return (
+        chain[0]["old"] in ("CLOSE", "LISTEN")
+        and chain[0]["new"] in ("SYN_SENT", "SYN_RECV", "LISTEN")
         and chain[-1]["new"] == "CLOSE"
+    )
 
 
 class TestCase(unittest.TestCase):
@@ -240,7 +269,10 @@ class TestCase(unittest.TestCase):
         self.assertEqual(len(trace.of_type("header")), 1)
         self.assertEqual(len(trace.of_type("end")), 1)
         self.assertEqual(trace.end["transitions"], len(trace.transitions))
-        self.assertEqual(trace.end["connections"], len({line["conn"] for line in trace.transitions + trace.seeds}))
+        self.assertEqual(
+            trace.end["connections"],
+            len({line["conn"] for line in trace.transitions + trace.seeds}),
+        )
         self.assertEqual(set(trace.end["lost"].values()), {0}, trace.end)
 
     def assert_chains(self, trace):

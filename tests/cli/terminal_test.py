@@ -46,8 +46,14 @@ class LiveColour(support.TestCase):
         support.own_network()
 
     def trace(self, *options, **changes):
-        status, shown = run_on_terminal("trace", *support.HERE, *options, "--", *peers("both", free_port()),
-                                        env=environment(**changes))
+        status, shown = run_on_terminal(
+            "trace",
+            *support.HERE,
+            *options,
+            "--",
+            *peers("both", free_port()),
+            env=environment(**changes)
+        )
         self.assertEqual(status, 0, shown)
         self.assertIn("LAST_ACK", shown)
         return shown
@@ -57,7 +63,9 @@ class LiveColour(support.TestCase):
         self.assertIn(ESCAPE, shown)
         lines, _, table = shown.rpartition("\n\n")
         self.assertIn("->", lines)
-        self.assertRegex(table, r"(?m)^(\x1b\[[\d;]*m)*state\b", "the table goes to the terminal too")
+        self.assertRegex(
+            table, r"(?m)^(\x1b\[[\d;]*m)*state\b", "the table goes to the terminal too"
+        )
 
     def test_none_where_it_is_unwelcome(self):
         self.assertNotIn("\x1b", self.trace("--no-color"))
@@ -68,7 +76,9 @@ class LiveColour(support.TestCase):
         self.assertNotIn("\x1b", self.trace("--format", "json", "-q"))
         self.assertNotIn("\x1b", self.trace("--format", "csv", "-q"))
         path = scratch_file("lines.txt")
-        status, _ = run_on_terminal("trace", *support.HERE, "-o", path, "--", *peers("both", free_port()))
+        status, _ = run_on_terminal(
+            "trace", *support.HERE, "-o", path, "--", *peers("both", free_port())
+        )
         self.assertEqual(status, 0)
         with open(path, encoding="utf-8") as file:
             text = file.read()
@@ -87,8 +97,13 @@ class LiveColour(support.TestCase):
 
     def test_a_name_cannot_colour_a_terminal(self):
         name = os.fsdecode(b"\x1b[31m\x1b]0;x\x07\x9b\xff")
-        status, shown = run_on_terminal("trace", "--no-color", *support.HERE, "--",
-                                        *peers("both", free_port(), "--server-name", name))
+        status, shown = run_on_terminal(
+            "trace",
+            "--no-color",
+            *support.HERE,
+            "--",
+            *peers("both", free_port(), "--server-name", name)
+        )
         self.assertEqual(status, 0)
         self.assertNotRegex(shown, "[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 

@@ -7,10 +7,43 @@ import support
 from support import run, scratch, scratch_file
 
 COMMANDS = ("trace", "stat", "record", "report", "explain", "check")
-FILTERS = ("-p", "--pid", "-n", "--comm", "-L", "--local-port", "-D", "--remote-port", "-4", "--ipv4", "-6", "--ipv6",
-           "--local", "--remote", "--state", "--netns", "--cgroup", "--min-dwell")
-LOOKS = ("--by", "--format", "-o", "--output", "-w", "--wide", "-T", "--time", "--no-color", "-q", "--quiet", "-v",
-         "--verbose", "-h", "--help")
+FILTERS = (
+    "-p",
+    "--pid",
+    "-n",
+    "--comm",
+    "-L",
+    "--local-port",
+    "-D",
+    "--remote-port",
+    "-4",
+    "--ipv4",
+    "-6",
+    "--ipv6",
+    "--local",
+    "--remote",
+    "--state",
+    "--netns",
+    "--cgroup",
+    "--min-dwell",
+)
+LOOKS = (
+    "--by",
+    "--format",
+    "-o",
+    "--output",
+    "-w",
+    "--wide",
+    "-T",
+    "--time",
+    "--no-color",
+    "-q",
+    "--quiet",
+    "-v",
+    "--verbose",
+    "-h",
+    "--help",
+)
 LIVE = ("--duration", "--count", "--minisockets", "--buffer")
 
 
@@ -29,8 +62,14 @@ class Help(support.TestCase):
             self.assertRegex(self.help("-h"), rf"(?m)^ +{command}\b")
 
     def test_help_of_each_command_names_its_flags(self):
-        flags = {"trace": FILTERS + LOOKS + LIVE, "stat": FILTERS + LOOKS + LIVE, "record": FILTERS + LOOKS + LIVE,
-                 "report": FILTERS + LOOKS, "explain": ("--no-color",), "check": ("--format", "--no-color")}
+        flags = {
+            "trace": FILTERS + LOOKS + LIVE,
+            "stat": FILTERS + LOOKS + LIVE,
+            "record": FILTERS + LOOKS + LIVE,
+            "report": FILTERS + LOOKS,
+            "explain": ("--no-color",),
+            "check": ("--format", "--no-color"),
+        }
         for command in COMMANDS:
             text = self.help(command, "--help")
             self.assertEqual(self.help(command, "-h"), text)
@@ -55,7 +94,15 @@ class BadUsage(support.TestCase):
         self.refuse("check", "now")
 
     def test_flags_that_do_not_exist(self):
-        for words in ((), ("trace",), ("stat",), ("record", "-o", "-"), ("report", "-"), ("explain",), ("check",)):
+        for words in (
+            (),
+            ("trace",),
+            ("stat",),
+            ("record", "-o", "-"),
+            ("report", "-"),
+            ("explain",),
+            ("check",),
+        ):
             self.refuse(*words, "--bogus", words=["--bogus"])
         self.refuse("-Z", words=["-Z"])
         self.refuse("explain", "-p", "1", words=["-p"])
@@ -63,8 +110,25 @@ class BadUsage(support.TestCase):
         self.refuse("report", "x", "--duration", "1s", words=["--duration"])
 
     def test_flags_without_their_value(self):
-        for flag in ("-p", "-n", "-L", "-D", "--local", "--remote", "--state", "--netns", "--cgroup", "--min-dwell", "--by",
-                     "--format", "-o", "--duration", "--count", "--buffer", "--minisockets"):
+        for flag in (
+            "-p",
+            "-n",
+            "-L",
+            "-D",
+            "--local",
+            "--remote",
+            "--state",
+            "--netns",
+            "--cgroup",
+            "--min-dwell",
+            "--by",
+            "--format",
+            "-o",
+            "--duration",
+            "--count",
+            "--buffer",
+            "--minisockets",
+        ):
             self.refuse("trace", flag)
 
     def test_lists(self):
@@ -73,15 +137,37 @@ class BadUsage(support.TestCase):
             self.refuse("-p", pids)
         self.refuse("-n", "a,,b", words=["--comm"])
         for flag in ("-L", "-D"):
-            for ports in ("http", "65536", "-5", "10-5", "1-", "1-2-3", "80,", "1-65536", " 80", ""):
+            for ports in (
+                "http",
+                "65536",
+                "-5",
+                "10-5",
+                "1-",
+                "1-2-3",
+                "80,",
+                "1-65536",
+                " 80",
+                "",
+            ):
                 self.refuse("trace", flag, ports)
         self.refuse("--state", "BOGUS", words=["--state", "BOGUS"])
         self.refuse("--state", "LISTEN,,CLOSE")
 
     def test_addresses(self):
         for flag in ("--local", "--remote"):
-            for cidr in ("300.0.0.1", "10.0.0.0/33", "10.0.0.0/", "::1/129", "fe80::1%lo", "localhost", "10.0.0", "/8",
-                         "10.0.0.0/-1", "10.0.0.0/8x", ""):
+            for cidr in (
+                "300.0.0.1",
+                "10.0.0.0/33",
+                "10.0.0.0/",
+                "::1/129",
+                "fe80::1%lo",
+                "localhost",
+                "10.0.0",
+                "/8",
+                "10.0.0.0/-1",
+                "10.0.0.0/8x",
+                "",
+            ):
                 self.refuse(flag, cidr, words=[flag])
 
     def test_durations_and_numbers(self):
@@ -100,12 +186,28 @@ class BadUsage(support.TestCase):
 
     def test_words(self):
         for command in ("trace", "stat", "report"):
-            self.refuse(command, *(["x"] if command == "report" else []), "--by", "colour", words=["--by", "colour"])
-            self.refuse(command, *(["x"] if command == "report" else []), "--by", "pid,pid", words=["--by"])
-            self.refuse(command, *(["x"] if command == "report" else []), "--format", "xml", words=["--format", "xml"])
+            self.refuse(
+                command,
+                *(["x"] if command == "report" else []),
+                "--by",
+                "colour",
+                words=["--by", "colour"],
+            )
+            self.refuse(
+                command, *(["x"] if command == "report" else []), "--by", "pid,pid", words=["--by"]
+            )
+            self.refuse(
+                command,
+                *(["x"] if command == "report" else []),
+                "--format",
+                "xml",
+                words=["--format", "xml"],
+            )
         self.refuse("check", "--format", "csv", words=["--format"])
         self.refuse("record", "-o", scratch_file("never.json"), "--format", "csv")
-        self.assertFalse(os.path.exists(scratch_file("never.json")), "bad usage leaves no file behind")
+        self.assertFalse(
+            os.path.exists(scratch_file("never.json")), "bad usage leaves no file behind"
+        )
         self.refuse("--minisockets", "sometimes", words=["--minisockets", "sometimes"])
 
     def test_places(self):
@@ -123,8 +225,15 @@ class BadUsage(support.TestCase):
         self.refuse("check", "--", "true", words=["check"])
 
     def test_what_is_refused_cannot_write_to_the_terminal(self):
-        for args in (["\x1b[31m"], ["-p", "\x1b[31m"], ["--by", "\x1b[31m"], ["explain", "\x1b[31m"],
-                     ["report", "\x1b[31m"], ["--format", "a\nb"], ["-o", "/nonexistent/\x1b[31m"]):
+        for args in (
+            ["\x1b[31m"],
+            ["-p", "\x1b[31m"],
+            ["--by", "\x1b[31m"],
+            ["explain", "\x1b[31m"],
+            ["report", "\x1b[31m"],
+            ["--format", "a\nb"],
+            ["-o", "/nonexistent/\x1b[31m"],
+        ):
             with self.subTest(args=args):
                 outcome = run(*args)
                 self.assertIn(outcome.status, (1, 2, 3))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// How TIME_WAIT and an orphan's FIN_WAIT2 end, against a scripted peer. The whole minute of a
-/// TIME_WAIT passes while the other tests run.
+/// We close first, against a scripted peer: FIN_WAIT1, FIN_WAIT2, TIME_WAIT, and every way they
+/// end. The whole minute of a TIME_WAIT passes while the other tests run.
 #include <gtest/gtest.h>
 
 #include "support/lab.h"
@@ -46,6 +46,107 @@ void TimeWait::begin_minute() {
   hold(900);
   restarted.remote.repeat();  // its FIN: the kernel starts the minute again
   minute_->calls.push_back(&restarted);
+}
+
+TEST_F(TimeWait, WeFirst) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  for (Call* call :
+       {&lab.connected(), &lab.accepted(), &lab.accepted(Net::V6), &lab.accepted(Net::Mapped),
+        &lab.connected(Net::Mapped), &lab.connected_with_timestamps()}) {
+    hold(50);
+    call->close_first(60);
+    hold(100);
+    call->to(State::TimeWait, call->remote.send(kFin | kAck)).slack += kJiffy;
+    hold(70);
+    reset(*call);
+  }
+  lab.check();
+}
+
+TEST_F(TimeWait, LostFin) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.connected();
+  call.to(State::FinWait1, call.local.close());
+  const std::uint32_t first = call.remote.expect(kFin | kAck).seq;
+  EXPECT_EQ(call.remote.expect(kFin | kAck).seq, first);
+  call.to(State::FinWait2, call.remote.send(kAck));
+  hold(30);
+  call.to(State::TimeWait, call.remote.send(kFin | kAck)).slack += kJiffy;
+  reset(call);
+  lab.check();
+}
+
+// The descriptor stays open: FIN_WAIT2 is the full socket's.
+TEST_F(TimeWait, HalfClose) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.accepted();
+  hold(30);
+  call.to(State::FinWait1, call.local.shutdown_write());
+  call.remote.expect(kFin | kAck);
+  hold(50);
+  call.to(State::FinWait2, call.remote.send(kAck));
+  hold(150);
+  call.to(State::TimeWait, call.remote.send(kFin | kAck));
+  hold(50);
+  reset(call);
+  lab.check();
+}
+
+// shutdown() first, close() in FIN_WAIT2: the state moves to a time-wait socket, and is one dwell.
+TEST_F(TimeWait, OrphanedInFinWait2) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.connected();
+  call.to(State::FinWait1, call.local.shutdown_write());
+  call.remote.expect(kFin | kAck);
+  call.to(State::FinWait2, call.remote.send(kAck));
+  hold(100);
+  call.local.close();
+  hold(150);
+  call.to(State::TimeWait, call.remote.send(kFin | kAck)).slack += kJiffy;
+  hold(50);
+  reset(call);
+  lab.check();
+}
+
+TEST_F(TimeWait, Orphan) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.connected();
+  call.close_to_time_wait(500);
+  hold(100);
+  reset(call);
+  lab.check();
+}
+
+// Data that nobody can read any more: the kernel answers with a reset.
+TEST_F(TimeWait, DataForAnOrphan) {
+  TD_REQUIRE_KERNEL_TESTS();
+  GTEST_SKIP() << "known gap: by timers alone, data for an orphan (which we answer with RST) looks like a RST";
+  Lab lab;
+  Call& call = lab.connected();
+  call.close_first();
+  hold(100);
+  call.to(State::Close, call.remote.send(kAck | kPsh, "late"), Reason::ResetLocal);
+  lab.check();
+}
+
+TEST_F(TimeWait, Aborted) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& established = lab.connected();
+  Call& orphan = lab.connected();
+  Call& time_wait = lab.connected();
+  orphan.close_first();
+  time_wait.close_to_time_wait();
+  hold(100);
+  for (Call* call : {&established, &orphan, &time_wait}) {
+    call->to(State::Close, call->destroy(), Reason::Aborted);
+  }
+  lab.check();
 }
 
 TEST_F(TimeWait, OrphanedFinWait2Expires) {
@@ -111,13 +212,13 @@ TEST_F(TimeWait, ReopenedByASyn) {
 }
 
 /// `how` makes the second socket of the ports of a connection in TIME_WAIT.
-void reuse(Lab& lab, Call& first, Local (*how)(Ports ports)) {
+void reuse(Lab& lab, Call& first, unsigned time_wait_ms, Local (*how)(Ports ports)) {
   first.local = how(first.ports);
   lab.connect(first);
   first.remote.use_timestamps();
   lab.answer_syn(first);
   first.close_to_time_wait(50);
-  hold(100);
+  hold(time_wait_ms);
   Call& second = lab.new_call(Net::V4, first.ports, State::Close);
   second.local = how(second.ports);
   lab.connect(second);
@@ -132,23 +233,19 @@ TEST_F(TimeWait, ReusedByConnectFromABoundPort) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& first = lab.new_call(Net::V4, lab.fresh_ports(), State::Close);
-  reuse(lab, first, [](Ports ports) { return Local(Net::V4, ports.local); });
+  reuse(lab, first, 100, [](Ports ports) { return Local(Net::V4, ports.local); });
   lab.check();
 }
 
+// net.ipv4.tcp_tw_reuse allows it after a second.
 TEST_F(TimeWait, ReusedByConnectThatChoosesThePort) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   lab.netns().set_sysctl("net.ipv4.tcp_tw_reuse", "1");
-  try {
-    lab.netns().set_sysctl("net.ipv4.tcp_tw_reuse_delay", "0");
-  } catch (const std::system_error&) {
-    hold(0);  // before Linux 6.14 it is a second
-  }
   Call& first = lab.new_call(Net::V4, lab.fresh_ports(), State::Close);
   const std::string port = std::to_string(first.ports.local);
   lab.netns().set_sysctl("net.ipv4.ip_local_port_range", port + " " + port);
-  reuse(lab, first, [](Ports) { return Local(Net::V4); });
+  reuse(lab, first, 1100, [](Ports) { return Local(Net::V4); });
   lab.check();
 }
 
@@ -163,10 +260,8 @@ TEST_F(TimeWait, SocketConnectsElsewhereMeanwhile) {
   first.to(State::FinWait2, first.remote.send(kAck));
   first.to(State::TimeWait, first.remote.send(kFin | kAck));
   hold(50);
-  Call& second = lab.new_call(Net::V4, {first.ports.local, lab.fresh_ports().remote}, State::Close);
-  second.local = std::move(first.local);
-  second.use = 2;
-  lab.connect(second);
+  first.local.disconnect();
+  Call& second = lab.connect_again(first);
   hold(50);
   lab.answer_syn(second);
   hold(50);

@@ -60,8 +60,9 @@ std::uint64_t Tally::count(State from, State to) const {
   return counts_.at(static_cast<std::size_t>(from)).at(static_cast<std::size_t>(to));
 }
 
-std::unique_ptr<Tracer> start_tracer(const Filter& filter) {
+std::unique_ptr<Tracer> start_tracer(const Filter& filter, Minisockets minisockets) {
   TracerOptions options;
+  options.minisockets = minisockets;
   options.filter = filter;
   options.wall_offset_ns = kWallOffset;
   auto tracer = Tracer::start(options);
@@ -69,10 +70,10 @@ std::unique_ptr<Tracer> start_tracer(const Filter& filter) {
   return std::move(tracer).value();
 }
 
-std::unique_ptr<Tracer> start_tracer(std::uint32_t netns) {
+std::unique_ptr<Tracer> start_tracer(std::uint32_t netns, Minisockets minisockets) {
   Filter filter;
   filter.netns = netns;
-  return start_tracer(filter);
+  return start_tracer(filter, minisockets);
 }
 
 bool drain_until(Tracer& tracer, Consumer& consumer, const std::function<bool()>& done,

@@ -103,7 +103,7 @@ void wait_until_gone(const std::vector<Call*>& calls, Reason reason, std::chrono
 Lab::Lab(Delivery delivery)
     : network_(std::in_place, delivery),
       inode_(network_->netns.inode()),
-      tracer_(start_tracer(network_->netns.inode())) {}
+      tracer_(start_tracer(network_->netns.inode(), Minisockets::Auto)) {}
 
 Listener& Lab::listener(Net net) {
   return listeners_.try_emplace(net, net, server_port(net)).first->second;

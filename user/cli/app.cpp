@@ -2,15 +2,20 @@
 #include "cli/app.h"
 
 #include <fmt/format.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "cli/commands.h"
 #include "cli/pipeline.h"
+#include "util/output.h"
 
 namespace tcpdwell {
 namespace {
@@ -47,7 +52,16 @@ std::string one_line(std::string text) {
 }
 
 int parse_failure(const CLI::App& app, const CLI::ParseError& error) {
-  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+    std::ostringstream text;
+    app.exit(error, text, text);
+    FdOutput out(STDOUT_FILENO, "standard output", false);
+    Status status = out.write(text.str());
+    if (status) status = out.flush();
+    if (status || status.error().os_errno == EPIPE) return 0;
+    complain(status.error().message);
+    return static_cast<int>(Fault::Runtime);
+  }
   const auto chosen = app.get_subcommands();
   complain(fmt::format("{} (see 'tcpdwell {}--help')", one_line(error.what()),
                        chosen.empty() ? "" : chosen.front()->get_name() + " "));
@@ -63,9 +77,17 @@ Status check_command(const CLI::App& app, const Words& words, bool dashes) {
   return Ok;
 }
 
+/// A closed standard stream would lend its number to the next file opened, and get its contents: it
+/// is taken by one that every use of fails (EBADF).
+void reserve_standard_streams() {
+  for (int fd = 0; fd <= 2; ++fd)
+    if (fcntl(fd, F_GETFD) < 0) [[maybe_unused]] const int taken = open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+}
+
 }  // namespace
 
 int run_app(int argc, char** argv) {
+  reserve_standard_streams();
   signal(SIGPIPE, SIG_IGN);
   CLI::App app("How long TCP connections dwell in each state: every state true, every owner right, every loss counted.",
                "tcpdwell");

@@ -20,6 +20,9 @@ CLI::Option* add_list(CLI::App& app, const char* name, std::vector<std::string>&
   return app.add_option(name, to, help)->type_name("LIST")->allow_extra_args(false);
 }
 
+/// An empty value is a script's unset variable, not "no limit".
+std::string not_empty(const std::string& value) { return value.empty() ? "the value is empty" : ""; }
+
 std::string joined(const std::vector<std::string>& parts) { return fmt::format("{}", fmt::join(parts, ",")); }
 
 /// Parses a LIST flag when it was given.
@@ -106,8 +109,8 @@ void add_filter_flags(CLI::App& app, RawOptions& raw) {
   add_list(app, "--remote", raw.remote, "remote addresses")->type_name("CIDR");
   add_list(app, "--state", raw.states, "transitions into or out of these states: time-wait,CLOSE_WAIT");
   app.add_option("--netns", raw.netns, "network namespace of a process, a path, or all")->type_name("PID|PATH|all");
-  app.add_option("--cgroup", raw.cgroup, "owners in this cgroup v2 or below it")->type_name("PATH");
-  app.add_option("--min-dwell", raw.min_dwell, "dwells of at least this: 500us, 10ms, 2s, 1m")->type_name("DURATION");
+  app.add_option("--cgroup", raw.cgroup, "owners in this cgroup v2 or below it")->type_name("PATH")->check(not_empty);
+  app.add_option("--min-dwell", raw.min_dwell, "dwells of at least this: 500us, 10ms, 2s, 1m")->type_name("DURATION")->check(not_empty);
   app.option_defaults()->group("Options");
 }
 
@@ -125,7 +128,7 @@ void add_look_flags(CLI::App& app, RawOptions& raw) {
 
 void add_live_flags(CLI::App& app, RawOptions& raw) {
   app.option_defaults()->group("Tracing");
-  app.add_option("--duration", raw.duration, "end after this: 500ms, 10s, 5m")->type_name("DURATION");
+  app.add_option("--duration", raw.duration, "end after this: 500ms, 10s, 5m")->type_name("DURATION")->check(not_empty);
   app.add_option("--count", raw.count, "end after N transitions")->type_name("N")->check(CLI::PositiveNumber);
   app.add_option("--buffer", raw.buffer, "ring buffer, rounded up to a power of two [8M]")->type_name("SIZE");
   app.add_option("--minisockets", raw.minisockets, "follow request and time-wait sockets: auto, fentry, timer, off")

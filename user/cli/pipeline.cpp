@@ -84,6 +84,7 @@ Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& cho
   return plan;
 }
 
-void complain(const std::string& message) { fmt::print(stderr, "tcpdwell: {}\n", printable(message)); }
+// Not fmt::print, which throws where standard error cannot be written.
+void complain(const std::string& message) { std::fprintf(stderr, "tcpdwell: %s\n", printable(message).c_str()); }
 
 }  // namespace tcpdwell
