@@ -97,17 +97,30 @@ struct pt_regs___arm64 {
 	__s32 syscallno;
 } __attribute__((preserve_access_index));
 
-static __always_inline bool in_send_syscall(void)
+static __always_inline long x86_or(long x86, long generic)
+{
+	return bpf_core_field_exists(struct pt_regs___x86, orig_ax) ? x86 : generic;
+}
+
+static __always_inline long current_syscall(void)
 {
 	void *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	long call;
 
-	if (bpf_core_field_exists(struct pt_regs___x86, orig_ax)) {
-		call = BPF_CORE_READ((struct pt_regs___x86 *)regs, orig_ax);
-		return call == 44 || call == 46 || call == 307; /* sendto, sendmsg, sendmmsg */
-	}
-	call = BPF_CORE_READ((struct pt_regs___arm64 *)regs, syscallno);
-	return call == 206 || call == 211 || call == 269;
+	if (bpf_core_field_exists(struct pt_regs___x86, orig_ax))
+		return BPF_CORE_READ((struct pt_regs___x86 *)regs, orig_ax);
+	return BPF_CORE_READ((struct pt_regs___arm64 *)regs, syscallno);
+}
+
+static __always_inline bool in_send_syscall(void)
+{
+	long call = current_syscall();
+
+	return call == x86_or(44, 206) || call == x86_or(46, 211) || call == x86_or(307, 269);
+}
+
+static __always_inline bool in_connect_syscall(void)
+{
+	return current_syscall() == x86_or(42, 203);
 }
 
 /* `ss -K` and its like ask by a netlink message; nothing else that sends works on sockets which are

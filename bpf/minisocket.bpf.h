@@ -159,7 +159,8 @@ static __always_inline __u8 reason_in_process(struct inet_timewait_sock *tw)
 		return TD_REASON_PURGED;
 	if (aborted_by_diag(&tw->__tw_common))
 		return TD_REASON_ABORTED;
-	if (to && to->rport == bpf_ntohs(BPF_CORE_READ(tw, __tw_common.skc_dport)) &&
+	if (to && in_connect_syscall() &&
+	    to->rport == bpf_ntohs(BPF_CORE_READ(tw, __tw_common.skc_dport)) &&
 	    to->netns == BPF_CORE_READ(tw, __tw_common.skc_net.net, ns.inum))
 		return TD_REASON_REUSED;
 	return TD_REASON_RESET_BY_PEER;

@@ -175,8 +175,12 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 		}
 		line->reason = tw_table_full(sk) ? TD_REASON_OVERFLOW : TD_REASON_RESET_LOCAL;
 	} else if (handed) {
-		line->dwell = TD_DWELL_UNKNOWN; /* the state may go on, unobserved */
+		/* The state may go on, unobserved; whether the FIN is counted as a byte is not known. */
+		line->dwell = TD_DWELL_UNKNOWN;
 		s->start_ns = 0;
+		s->path = s->path << 4 | TD_CLOSE;
+		emit(count, line, who, s, NULL);
+		return;
 	} else {
 		line->reason = reason_of(sk, line->old_state);
 	}

@@ -97,7 +97,10 @@ class Tables(support.TestCase):
                 if key in ("local-port", "remote-port"):
                     self.assertIn(self.port, values)
                 if key in ("pid", "cgroup", "netns"):
-                    self.assertTrue(all(value is None or isinstance(value, int) for value in values), values)
+                    # Sockets of a test before this one, in TIME_WAIT, have no owner.
+                    numbers = [value for value in values if value is not None]
+                    self.assertTrue(numbers)
+                    self.assertTrue(all(isinstance(value, int) for value in numbers), values)
                 if key == "path":
                     self.assertTrue(
                         any(value.endswith("CLOSE_WAIT>LAST_ACK>CLOSE") for value in values), values

@@ -113,6 +113,10 @@ TEST(Chains, TrafficIsPayload) {
       const bool client = side == Side::Client;
       const auto chain = traced.collected.chain(connection.side(side).socket.cookie);
       ASSERT_FALSE(chain.empty());
+      if (chain.back().from == State::FinWait2) {  // handed over, not followed: not known
+        EXPECT_FALSE(chain.back().traffic);
+        continue;
+      }
       ASSERT_TRUE(chain.back().traffic);
       const TrafficStats& traffic = *chain.back().traffic;
       EXPECT_EQ(traffic.bytes_sent, client ? script.client_bytes : script.server_bytes);

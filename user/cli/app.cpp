@@ -104,6 +104,10 @@ int run_app(int argc, char** argv) {
   try {
     std::vector<std::string> reversed(words.ours.rbegin(), words.ours.rend());
     app.parse(reversed);
+  } catch (const CLI::RequiredError& error) {
+    if (!app.get_subcommands().empty()) return parse_failure(app, error);
+    complain(fmt::format("there is no command '{}' (see 'tcpdwell --help')", words.ours.front()));
+    return kUsage;
   } catch (const CLI::ParseError& error) {
     return parse_failure(app, error);
   }
