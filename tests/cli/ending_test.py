@@ -123,9 +123,10 @@ class Commands(support.TestCase):
 
     def test_it_has_its_signals(self):
         """What tcpdwell blocks or ignores for itself it does not pass on."""
-        masks = ["grep", "-E", "SigBlk|SigIgn", "/proc/self/status"]
-        untraced = subprocess.run(masks, capture_output=True, encoding="utf-8", check=True).stdout
-        self.assertEqual(self.command(*masks)[0].out, untraced)
+        show = "grep -E 'SigBlk|SigIgn' /proc/self/status"
+        outcome = shell(f'{show}; "$0" trace -o {os.devnull} -q "$@" -- {show}', *HERE)
+        blocked, ignored, *in_command = outcome.out.splitlines()
+        self.assertEqual(in_command, [blocked, ignored], outcome)
 
     def test_it_can_not_be_found_or_run(self):
         outcome, _ = self.command("no-such-command")

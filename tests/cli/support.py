@@ -243,13 +243,15 @@ def states(chain):
     return [chain[0]["old"], *(line["new"] for line in chain)]
 
 
+def begins(chain):
+    """Whether its first line is that of a new connection, or of a new listener."""
+    begin = chain[0]["old"], chain[0]["new"]
+    return begin in (("CLOSE", "SYN_SENT"), ("LISTEN", "SYN_RECV"), ("CLOSE", "LISTEN"))
+
+
 def is_complete(chain):
     """From a connection's first state to its last."""
-    return (
-        chain[0]["old"] in ("CLOSE", "LISTEN")
-        and chain[0]["new"] in ("SYN_SENT", "SYN_RECV", "LISTEN")
-        and chain[-1]["new"] == "CLOSE"
-    )
+    return begins(chain) and chain[-1]["new"] == "CLOSE"
 
 
 class TestCase(unittest.TestCase):
@@ -276,8 +278,11 @@ class TestCase(unittest.TestCase):
         self.assertEqual(set(trace.end["lost"].values()), {0}, trace.end)
 
     def assert_chains(self, trace):
-        """Each line of a connection takes up where the line before left it."""
+        """Each line of a connection takes up where the line before, or its seed, left it."""
+        seeded = {seed["conn"]: seed["state"] for seed in trace.seeds}
         for conn, chain in trace.connections().items():
+            self.assertEqual(chain[0]["old"], seeded.get(conn, chain[0]["old"]), conn)
+            self.assertTrue(conn in seeded or begins(chain), f"{conn}: {states(chain)}")
             for before, line in zip(chain, chain[1:]):
                 self.assertEqual(line["old"], before["new"], f"{conn}: {states(chain)}")
                 self.assertNotIn("gap", line, f"{conn}: {states(chain)}")

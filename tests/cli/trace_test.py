@@ -5,8 +5,10 @@ import csv
 import io
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 
 import support
 from support import HERE, Live, Trace, free_port, is_complete, peers, run, scratch_file, states
@@ -212,6 +214,31 @@ class Chains(support.TestCase):
                 self.assertEqual((line["pid"], line["comm"]), (None, ""))
             else:
                 self.assertEqual((line["pid"], line["comm"]), (server.pid, "server"))
+
+    def test_what_was_there_before_starts_with_a_seed(self):
+        began = time.monotonic_ns()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            client = socket.create_connection(("127.0.0.1", port))
+            server, _ = listener.accept()
+            with Live("trace", "--format", "json") as live:
+                client.close()
+                server.recv(1)
+                server.close()
+        trace = Trace(live.outcome.out)
+        self.assert_whole(trace)
+        self.assert_chains(trace)
+        seeds = {(seed["state"], seed["lport"]): seed for seed in trace.seeds}
+        ours = [seeds.pop(key, None) for key in (("LISTEN", port), ("ESTABLISHED", port))]
+        ours += [seed for (_, lport), seed in seeds.items() if seed["rport"] == port]
+        self.assertEqual(len(ours), 3)
+        for seed in ours:
+            self.assertEqual((seed["pid"], seed["owner"]), (os.getpid(), "seed"))
+            self.assertLess(seed["age_ns"] or 0, seed["mono_ns"] - began, "older than it can be")
+        for conn in (ours[1]["conn"], ours[2]["conn"]):
+            first = trace.connections()[conn][0]
+            self.assertNotEqual(first["dwell"], "exact", "nobody saw it become ESTABLISHED")
+            self.assertLess(first["dwell_ns"] or 0, first["mono_ns"] - began)
 
     @support.needs("curl")
     def test_curl_and_a_web_server(self):
