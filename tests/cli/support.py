@@ -140,7 +140,7 @@ def run_on_terminal(*args, env=None):
 
 
 class Live:
-    """A tcpdwell that traces while the test does something; entered once it is attached.
+    """A tcpdwell that traces while the test does something; entered once it is ready.
 
     with Live("trace", "--format", "json") as live: ...
     live.outcome.out
@@ -158,10 +158,9 @@ class Live:
         )
 
     def __enter__(self):
-        wait_for(
-            lambda: "\ntcpdwell: attached" in "\n" + self._text(self._err)
-            or self.process.poll() is not None
-        )
+        # What -v says once it is attached and knows the sockets that were there before.
+        ready = " existed before\n"
+        wait_for(lambda: ready in self._text(self._err) or self.process.poll() is not None)
         return self
 
     def __exit__(self, kind, *_):
