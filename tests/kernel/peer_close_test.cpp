@@ -15,12 +15,12 @@ TEST(Closing, PeerFirst) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   for (Call* call : {&lab.connected(), &lab.accepted(), &lab.connected(Net::V6)}) {
-    hold(50);
+    lab.hold(50);
     call->peer_closes_first();
-    hold(100);
+    lab.hold(100);
     call->to(State::LastAck, call->local.close());
     call->remote.expect(kFin | kAck);
-    hold(60);
+    lab.hold(60);
     call->to(State::Close, call->remote.send(kAck));
   }
   lab.check();
@@ -31,14 +31,14 @@ TEST(Closing, Simultaneous) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.connected();
-  hold(200);
+  lab.hold(200);
   call.to(State::FinWait1, call.local.close());
-  hold(300);
+  lab.hold(300);
   call.to(State::Closing, call.remote.send(kFin | kAck));
-  hold(400);
+  lab.hold(400);
   call.remote.expect(kFin | kAck);
   call.to(State::TimeWait, call.remote.send(kAck));
-  hold(100);
+  lab.hold(100);
   reset(call);
   lab.check();
 }
@@ -50,11 +50,11 @@ TEST(Closing, FinAndAckInOneSegment) {
   Call& call = lab.connected();
   call.to(State::FinWait1, call.local.close());
   call.remote.expect(kFin | kAck);
-  hold(80);
+  lab.hold(80);
   const Stamp both = call.remote.send(kFin | kAck);
   call.tell(State::FinWait2, both);
   call.to(State::TimeWait, both);
-  hold(60);
+  lab.hold(60);
   reset(call);
   lab.check();
 }
@@ -77,7 +77,7 @@ TEST(Closing, AbortiveClose) {
   Call& established = lab.connected();
   Call& close_wait = lab.accepted();
   close_wait.peer_closes_first();
-  hold(80);
+  lab.hold(80);
   established.to(State::Close, established.local.abort(), Reason::ResetLocal);
   close_wait.to(State::Close, close_wait.local.abort(), Reason::ResetLocal);
   lab.check();
@@ -87,10 +87,10 @@ TEST(Closing, DisconnectedAndConnectedAgain) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& first = lab.connected();
-  hold(50);
+  lab.hold(50);
   first.to(State::Close, first.local.disconnect(), Reason::ResetLocal);
   Call& second = lab.connect_again(first);
-  hold(60);
+  lab.hold(60);
   lab.answer_syn(second);
   reset(second);
   lab.check();
@@ -101,7 +101,7 @@ TEST(Closing, UnreadDataResets) {
   Lab lab;
   Call& call = lab.accepted();
   call.remote.send(kAck | kPsh, "unread");
-  hold(50);
+  lab.hold(50);
   call.to(State::Close, call.local.close(), Reason::ResetLocal);
   lab.check();
 }
@@ -145,9 +145,9 @@ TEST_P(Reset, EndsTheStateAtOnce) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab(GetParam().delivery);
   const std::vector<Call*> calls = {&lab.connected(), &lab.accepted(), &lab.accepted(Net::V6)};
-  hold(20);
+  lab.hold(20);
   for (Call* call : calls) GetParam().reach(*call);
-  hold(120);
+  lab.hold(120);
   for (Call* call : calls) reset(*call);
   lab.check();
 }

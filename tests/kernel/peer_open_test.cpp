@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /// Opens, against a scripted peer: active, passive, simultaneous, and those that come to nothing.
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include "support/lab.h"
 
@@ -34,7 +34,7 @@ TEST_P(Open, SynRecvIsHeld) {
   Lab lab;
   Call& long_one = lab.rung(GetParam());
   reset(lab.accepted(GetParam(), 100));
-  hold(150);
+  lab.hold(150);
   lab.accept(long_one);
   reset(long_one);
   lab.check();
@@ -44,9 +44,9 @@ TEST(Opening, SynSentAgainByThePeerIsTheSameSynRecv) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.rung();
-  hold(100);
+  lab.hold(100);
   call.remote.repeat();
-  hold(100);
+  lab.hold(100);
   lab.accept(call);
   reset(call);
   lab.check();
@@ -56,9 +56,9 @@ TEST(Opening, AcceptedLongAfterItWasEstablished) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.rung();
-  hold(50);
+  lab.hold(50);
   call.to(State::Established, call.remote.send(kAck));
-  hold(100);
+  lab.hold(100);
   call.local = lab.listener().accept();
   call.close_to_time_wait();
   call.to(State::Close, call.remote.send(kRst), Reason::ResetByPeer);
@@ -69,7 +69,7 @@ TEST(Opening, DataWithTheHandshakesLastAck) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.rung();
-  hold(50);
+  lab.hold(50);
   call.to(State::Established, call.remote.send(kAck | kPsh, "hello"));
   reset(call);
   lab.check();
@@ -80,12 +80,12 @@ TEST(Opening, Simultaneous) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.dial();
-  hold(100);
+  lab.hold(100);
   call.to(State::SynRecv, call.remote.send(kSyn));
   call.remote.expect(kSyn | kAck);
-  hold(150);
+  lab.hold(150);
   call.to(State::Established, call.remote.send(kAck));
-  hold(50);
+  lab.hold(50);
   reset(call);
   lab.check();
 }
@@ -96,9 +96,9 @@ TEST(Opening, ClosedInSynRecv) {
   Call& call = lab.dial();
   call.to(State::SynRecv, call.remote.send(kSyn));
   call.remote.expect(kSyn | kAck);
-  hold(100);
+  lab.hold(100);
   call.to(State::FinWait1, call.local.close());
-  hold(100);
+  lab.hold(100);
   reset(call);
   lab.check();
 }
@@ -107,7 +107,7 @@ TEST(Opening, ClosedInSynSent) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.dial();
-  hold(100);
+  lab.hold(100);
   call.to(State::Close, call.local.close());
   lab.check();
 }
@@ -117,12 +117,12 @@ TEST(Opening, RefusedAndTriedAgain) {
   Lab lab;
   Call& refused = lab.dial();
   refused.remote.expect(kSyn);
-  hold(100);
+  lab.hold(100);
   refused.to(State::Close, refused.remote.send(kRst | kAck), Reason::Refused);
 
   refused.local.disconnect();  // takes the error
   Call& again = lab.connect_again(refused);
-  hold(50);
+  lab.hold(50);
   lab.answer_syn(again);
   reset(again);
   lab.check();
@@ -140,12 +140,12 @@ TEST(Opening, TimersRunOut) {
   silent.local = Local(Net::V4, silent.ports.local);
   silent.local.set_option(IPPROTO_TCP, TCP_USER_TIMEOUT, 300);
   lab.connect(silent);
-  wait_until_gone({&silent}, Reason::Timeout, std::chrono::seconds(5));
+  lab.wait_until_gone({&silent}, Reason::Timeout, std::chrono::seconds(5));
   completed.remote.expect(kSyn | kAck);  // again
-  hold(100);
+  lab.hold(100);
   lab.accept(completed);
   reset(completed);
-  wait_until_gone(given_up, Reason::SynTimeout, std::chrono::seconds(10));
+  lab.wait_until_gone(given_up, Reason::SynTimeout, std::chrono::seconds(10));
   lab.check();
 }
 
@@ -153,7 +153,7 @@ TEST(Opening, RequestReset) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.rung();
-  hold(100);
+  lab.hold(100);
   call.to(State::Close, call.remote.send(kRst), Reason::ResetByPeer);
   lab.check();
 }
@@ -162,7 +162,7 @@ TEST(Opening, RequestResetInProcess) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab(Delivery::Process);
   Call& call = lab.rung();
-  hold(100);
+  lab.hold(100);
   call.to(State::Close, call.remote.send(kRst), Reason::ResetByPeer);
   lab.check();
 }
@@ -171,7 +171,7 @@ TEST(Opening, RequestAborted) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.rung();
-  hold(100);
+  lab.hold(100);
   call.to(State::Close, call.destroy(), Reason::Aborted);
   lab.check();
 }
@@ -186,13 +186,13 @@ TEST(Opening, SynCookie) {
       lab.new_call(Net::V4, {server_port(Net::V4), lab.fresh_ports().remote}, State::Listen);
   call.remote.send(kSyn);
   call.remote.expect(kSyn | kAck);
-  hold(100);
+  lab.hold(100);
   const Stamp ack = call.remote.send(kAck);
   call.tell(State::SynRecv, ack);
   call.to(State::Established, ack).dwell = Bound::Unknown;
   call.local = lab.listener().accept();
   call.cookie = call.local.cookie();
-  hold(50);
+  lab.hold(50);
   reset(call);
   lab.check();
 }
@@ -209,9 +209,9 @@ TEST(Opening, FastOpen) {
   call.remote.expect(kSyn | kAck);
   call.local = lab.listener().accept();
   call.cookie = call.local.cookie();
-  hold(120);
+  lab.hold(120);
   call.to(State::Established, call.remote.send(kAck));
-  hold(50);
+  lab.hold(50);
   reset(call);
   lab.check();
 }

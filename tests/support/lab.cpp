@@ -24,15 +24,11 @@ bool is_of_listener(const Transition& line) { return line.socket.remote.port == 
 
 }  // namespace
 
-void hold(unsigned milliseconds) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
-}
-
-Call::Call(Diag& diag, Wire& wire, Net net, Ports ports, std::uint32_t isn)
-    : net(net), ports(ports), remote(wire, net, ports, isn), diag_(&diag) {}
+Call::Call(Lab& lab, Net net, Ports ports, std::uint32_t isn)
+    : net(net), ports(ports), remote(lab.wire(), net, ports, isn), lab_(&lab) {}
 
 std::optional<State> Call::kernel_state() {
-  return diag_->state(family_of(net), local_endpoint(), remote_endpoint());
+  return lab_->diag().state(family_of(net), local_endpoint(), remote_endpoint());
 }
 
 Step& Call::to(State state, Stamp when, Reason reason) {
@@ -46,7 +42,7 @@ std::uint64_t Call::wait_for(State state) {
   std::uint64_t asked = 0;
   for (int times = 0; times < 100; ++times) {
     if (kernel_state().value_or(State::Close) == state) return asked;
-    hold(1);
+    lab_->hold(1);
     asked = monotonic_ns();
   }
   ADD_FAILURE() << "the script says " << name_of(state) << ", the kernel "
@@ -63,41 +59,20 @@ Step& Call::tell(State state, Stamp when, Reason reason) {
 void Call::close_first(unsigned fin_wait1_ms) {
   to(State::FinWait1, local.close());
   remote.expect(kFin | kAck);
-  hold(fin_wait1_ms);
+  lab_->hold(fin_wait1_ms);
   to(State::FinWait2, remote.send(kAck));
 }
 
 void Call::close_to_time_wait(unsigned orphan_ms) {
   close_first();
-  hold(orphan_ms);
+  lab_->hold(orphan_ms);
   to(State::TimeWait, remote.send(kFin | kAck)).slack += kJiffy;
 }
 
 void Call::peer_closes_first() { to(State::CloseWait, remote.send(kFin | kAck)); }
 
 Stamp Call::destroy() {
-  return diag_->destroy(family_of(net), local_endpoint(), remote_endpoint());
-}
-
-void wait_until_gone(const std::vector<Call*>& calls, Reason reason, std::chrono::seconds limit) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  std::vector<Stamp> when(calls.size());
-  std::size_t gone = 0;
-  while (gone < calls.size()) {
-    for (std::size_t i = 0; i < calls.size(); ++i) {
-      if (when[i].after != 0) continue;
-      const std::uint64_t asked = monotonic_ns();
-      if (calls[i]->kernel_state()) {
-        when[i].before = asked;
-        continue;
-      }
-      when[i].after = monotonic_ns();
-      calls[i]->to(State::Close, when[i], reason);
-      ++gone;
-    }
-    if (std::chrono::steady_clock::now() > end) throw std::runtime_error("still there");
-    hold(1);
-  }
+  return lab_->diag().destroy(family_of(net), local_endpoint(), remote_endpoint());
 }
 
 Lab::Lab(Delivery delivery)
@@ -115,7 +90,7 @@ Ports Lab::fresh_ports() {
 }
 
 Call& Lab::new_call(Net net, Ports ports, State begin, std::uint32_t isn) {
-  Call& call = calls_.emplace_back(network_->diag, network_->wire, net, ports, isn);
+  Call& call = calls_.emplace_back(*this, net, ports, isn);
   call.story.begin = begin;
   return call;
 }
@@ -180,6 +155,32 @@ Call& Lab::accepted(Net net, unsigned syn_recv_ms) {
   hold(syn_recv_ms);
   accept(call);
   return call;
+}
+
+void Lab::hold(unsigned milliseconds) {
+  drain_for(*tracer_, collected_, std::chrono::milliseconds(milliseconds));
+}
+
+void Lab::wait_until_gone(const std::vector<Call*>& calls, Reason reason,
+                          std::chrono::seconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  std::vector<Stamp> when(calls.size());
+  std::size_t gone = 0;
+  while (gone < calls.size()) {
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      if (when[i].after != 0) continue;
+      const std::uint64_t asked = monotonic_ns();
+      if (calls[i]->kernel_state()) {
+        when[i].before = asked;
+        continue;
+      }
+      when[i].after = monotonic_ns();
+      calls[i]->to(State::Close, when[i], reason);
+      ++gone;
+    }
+    if (std::chrono::steady_clock::now() > end) throw std::runtime_error("still there");
+    hold(1);
+  }
 }
 
 Stamp Lab::remove_network() {

@@ -20,12 +20,12 @@
 
 namespace tcpdwell::test {
 
-void hold(unsigned milliseconds);
+class Lab;
 
 /// One connection.
 class Call {
  public:
-  Call(Diag& diag, Wire& wire, Net net, Ports ports, std::uint32_t isn);
+  Call(Lab& lab, Net net, Ports ports, std::uint32_t isn);
 
   /// The kernel's end has gone to `state`, at `when`; the kernel is asked whether that is so (not
   /// about a request: to ask gives it a cookie, and that is the tracer's to do).
@@ -56,17 +56,16 @@ class Call {
   Endpoint local_endpoint() const { return host_endpoint(net, kKernelHost, ports.local); }
   Endpoint remote_endpoint() const { return host_endpoint(net, kPeerHost, ports.remote); }
   friend class Lab;
-  Diag* diag_;
+  Lab* lab_;
 };
-
-/// Asks for each again and again until the kernel has none of them any more: -> CLOSE.
-void wait_until_gone(const std::vector<Call*>& calls, Reason reason, std::chrono::seconds limit);
 
 class Lab {
  public:
   explicit Lab(Delivery delivery = Delivery::Softirq);
 
   Netns& netns() { return network_->netns; }
+  Wire& wire() { return network_->wire; }
+  Diag& diag() { return network_->diag; }
   Listener& listener(Net net = Net::V4);
 
   /// connect() was called, the SYN is on the wire: SYN_SENT.
@@ -88,6 +87,11 @@ class Lab {
   void answer_syn(Call& call);
   void ring(Call& call);
   void accept(Call& call);
+
+  /// Lets time pass with the tracer's reader at work, as always outside of tests.
+  void hold(unsigned milliseconds);
+  /// Asks for each again and again until the kernel has none of them any more: -> CLOSE.
+  void wait_until_gone(const std::vector<Call*>& calls, Reason reason, std::chrono::seconds limit);
 
   /// Nothing of this process keeps the network namespace alive any more when this returns; the
   /// kernel removes it within seconds.
