@@ -50,7 +50,7 @@ int BPF_PROG(on_tw_schedule, struct inet_timewait_sock *tw, int timeo, bool rear
 	struct td_mini *m = rearm ? bpf_map_lookup_elem(&minis, &cookie) : NULL;
 
 	if (count && m)
-		mini_rearm(count, cookie, m, tw, bpf_ktime_get_ns());
+		mini_rearm(count, cookie, m, tw, bpf_ktime_get_ns(), TD_DWELL_EXACT);
 	return 0;
 }
 

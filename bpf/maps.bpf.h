@@ -57,6 +57,9 @@ struct td_mini {
 	struct td_who who;
 	struct td_stats stats;
 	__u64 tw;		/* address of the inet_timewait_sock */
+	__u64 expires;		/* of its timer, in jiffies, as last set under our eyes */
+	__u64 alive_ns;		/* when FIN_WAIT2 was last seen to go on */
+	__u64 alive_jiffies;	/* the same moment */
 	__u64 changed_ns;	/* FIN arrived before the full socket was done: then */
 	__u64 ended_ns;		/* its timer was taken off; whether for good is not decided yet */
 	__u8 linked;		/* the full socket has handed over what it knew */
@@ -64,7 +67,11 @@ struct td_mini {
 	__u8 reason;		/* of the end, should it be one */
 	__u8 restarts;
 	__u8 has_stats;
-	__u8 pad[3];
+	__u8 changed_bound;	/* enum td_dwell: of changed_ns */
+	__u8 unseen;		/* changed_ns is an earlier FIN's than the restart at hand */
+	__u8 doubted;		/* the sweep found TIME_WAIT and its timer not restarted */
+	__u32 change_claimed;	/* by one of the programs that may tell it at the same time */
+	__u32 end_claimed;
 };
 
 /* Time-wait sockets by socket cookie, which is the full socket's. */
@@ -139,6 +146,9 @@ struct {
 	__type(key, __u32);
 	__type(value, struct td_cpu);
 } cpus SEC(".maps");
+
+/* Some time-wait socket found no room in `minis`: one that is not in there may be one of these. */
+bool minis_refused;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -10,7 +10,9 @@
 #define TCPDWELL_MINISOCKET_BPF_H
 
 #define TIMEWAIT_NS 60000000000ull /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
-#define FIVE_MS 5000000ull
+/* What follows the end of a timer on its CPU has followed after this, even where a hypervisor has
+ * taken the CPU away in between. */
+#define A_MOMENT_NS 20000000ull
 
 /* include/net/inet_timewait_sock.h; tcp_clock_ms() of the moment TIME_WAIT began, since Linux 6.14
  * (19ce8cd30465 "tcp: Measure TIME-WAIT reuse delay with millisecond precision"). */
@@ -28,56 +30,104 @@ static __always_inline __u8 tw_substate(const struct inet_timewait_sock *tw)
 	return BPF_CORE_READ(tw, tw_substate);
 }
 
-/* When TIME_WAIT began, told by the socket itself: to a millisecond where it keeps a stamp (with TCP
- * timestamps only: tcp_timewait_state_process), else to a jiffy from its timer, which may have been
- * restarted since. */
-static __always_inline __u64 tw_began_ns(const struct inet_timewait_sock *tw, __u64 now)
+/* When TIME_WAIT began. */
+struct td_began {
+	__u64 at_ns;
+	__u8 bound; /* TD_DWELL_AT_LEAST: then or earlier */
+};
+
+static __always_inline bool tw_is_stamped(const struct inet_timewait_sock *tw)
 {
 	const struct inet_timewait_sock___stamp *stamped = (const void *)tw;
 	const struct tcp_timewait_sock *tcptw = (const void *)tw;
 
+	return bpf_core_field_exists(stamped->tw_entry_stamp) &&
+	       BPF_CORE_READ(tcptw, tw_ts_recent_stamp);
+}
+
+/* Told by the socket itself: to a millisecond where it keeps a stamp (with TCP timestamps only:
+ * tcp_timewait_state_process), else by its timer, which a segment may have restarted since, to the
+ * end of a jiffy. */
+static __always_inline void tw_began(struct td_began *began, const struct inet_timewait_sock *tw,
+				     __u64 now)
+{
+	const struct inet_timewait_sock___stamp *stamped = (const void *)tw;
 	__s64 ago_ns;
 
-	if (bpf_core_field_exists(stamped->tw_entry_stamp) &&
-	    BPF_CORE_READ(tcptw, tw_ts_recent_stamp)) {
+	if (tw_is_stamped(tw)) {
 		__u32 now_ms = now / 1000000;
 
 		ago_ns = (__s32)(now_ms - BPF_CORE_READ(stamped, tw_entry_stamp)) * 1000000ll +
 			 now % 1000000;
+		began->bound = TD_DWELL_EXACT;
 	} else {
 		__s64 left = BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64();
 
-		ago_ns = (__s64)TIMEWAIT_NS - left * (__s64)cfg.jiffy_ns;
+		ago_ns = (__s64)TIMEWAIT_NS - (left + 1) * (__s64)cfg.jiffy_ns;
+		began->bound = TD_DWELL_AT_LEAST;
 	}
-	return ago_ns > 0 ? now - ago_ns : now;
+	began->at_ns = ago_ns > 0 ? now - ago_ns : now;
+}
+
+/*
+ * Whether a FIN before this moment can have restarted the timer unseen, as one does into the wheel
+ * bucket the timer is in (sweep.bpf.h): it changes when the timer expires, unless it comes in the
+ * very jiffy whose sum with TCP_TIMEWAIT_LEN the timer was set to already.
+ */
+static __always_inline bool fin_may_be_unseen(const struct td_mini *m,
+					      const struct inet_timewait_sock *tw)
+{
+	__u64 expires = BPF_CORE_READ(tw, tw_timer.expires);
+	__u64 same = m->expires - TIMEWAIT_NS / cfg.jiffy_ns;
+
+	if (expires != m->expires)
+		return true;
+	return m->alive_jiffies <= same && same < bpf_jiffies64();
+}
+
+/* Both times are of before the look at the socket. */
+static __always_inline void mini_alive(struct td_mini *m, __u64 now, __u64 jiffies)
+{
+	m->alive_ns = now;
+	m->alive_jiffies = jiffies;
 }
 
 static __always_inline void mini_begin(struct td_counters *count, __u64 cookie,
 				       struct inet_timewait_sock *tw)
 {
-	struct td_mini fresh = {.tw = (__u64)tw, .substate = tw_substate(tw)};
+	struct td_mini fresh = {.tw = (__u64)tw,
+				.substate = tw_substate(tw),
+				.expires = BPF_CORE_READ(tw, tw_timer.expires)};
 
 	fresh.s.state = fresh.substate;
-	if (bpf_map_update_elem(&minis, &cookie, &fresh, BPF_ANY))
+	mini_alive(&fresh, bpf_ktime_get_ns(), bpf_jiffies64());
+	if (bpf_map_update_elem(&minis, &cookie, &fresh, BPF_ANY)) {
 		count->map_full++;
+		minis_refused = true;
+	}
 }
 
-/* FIN_WAIT2 -> TIME_WAIT inside the time-wait socket. */
+/* FIN_WAIT2 -> TIME_WAIT inside the time-wait socket. Where the FIN may have come earlier than
+ * `when`, FIN_WAIT2 lasted at least as long as it was seen. */
 static __noinline int mini_change(struct td_counters *count, __u64 cookie, struct td_mini *m,
-				  __u64 when)
+				  __u64 when, __u32 bound)
 {
 	struct td_line line = {
 		.mono_ns = when, .cookie = cookie, .old_state = TD_FIN_WAIT2, .new_state = TD_TIME_WAIT};
+	__u64 until = bound == TD_DWELL_EXACT ? when : m->alive_ns;
 
+	if (__sync_lock_test_and_set(&m->change_claimed, 1))
+		return 0;
 	if (when < m->s.since_ns)
 		line.mono_ns = when = m->s.since_ns;
-	line.dwell = m->s.since;
-	if (line.dwell)
-		line.dwell_ns = when - m->s.since_ns;
+	if (m->s.since) {
+		line.dwell = bound == TD_DWELL_EXACT ? m->s.since : TD_DWELL_AT_LEAST;
+		line.dwell_ns = until > m->s.since_ns ? until - m->s.since_ns : 0;
+	}
 	m->s.state = TD_TIME_WAIT;
 	m->s.path = m->s.path << 4 | TD_TIME_WAIT;
 	m->s.since_ns = when;
-	m->s.since = TD_DWELL_EXACT;
+	m->s.since = bound;
 	bpf_map_delete_elem(&orphans, &cookie);
 	return emit(count, &line, &m->who, &m->s, NULL);
 }
@@ -93,6 +143,8 @@ static __noinline int mini_end(struct td_counters *count, __u64 cookie, struct t
 			       .reason = reason,
 			       .restarts = m->restarts};
 
+	if (__sync_lock_test_and_set(&m->end_claimed, 1))
+		return 0;
 	if (m->linked) {
 		line.dwell = m->s.since;
 		if (line.dwell)
@@ -105,17 +157,20 @@ static __noinline int mini_end(struct td_counters *count, __u64 cookie, struct t
 	return 0;
 }
 
-/* The socket's timer was restarted: by the FIN that makes it TIME_WAIT, or by a stray segment. */
+/* The socket's timer was restarted: by the FIN that makes it TIME_WAIT, or by a stray segment.
+ * `bound`: whether that FIN can have been an earlier one. */
 static __always_inline void mini_rearm(struct td_counters *count, __u64 cookie, struct td_mini *m,
-				       struct inet_timewait_sock *tw, __u64 now)
+				       struct inet_timewait_sock *tw, __u64 now, __u32 bound)
 {
 	m->ended_ns = 0;
 	m->changed_ns = 0;
 	if (m->s.state == TD_FIN_WAIT2 && tw_substate(tw) == TD_TIME_WAIT) {
-		if (m->linked)
-			mini_change(count, cookie, m, now);
-		else
+		if (m->linked) {
+			mini_change(count, cookie, m, now, bound);
+		} else {
 			m->changed_ns = now;
+			m->changed_bound = bound;
+		}
 	} else if (m->s.state == TD_TIME_WAIT && m->restarts < 255) {
 		m->restarts++;
 	}
@@ -142,8 +197,8 @@ static __always_inline void mini_link(struct td_counters *count, struct td_mini 
 	}
 	m->s.state = TD_FIN_WAIT2;
 	if (m->changed_ns)
-		mini_change(count, cookie, m, m->changed_ns);
-	else
+		mini_change(count, cookie, m, m->changed_ns, m->changed_bound);
+	else if (cfg.minisockets == TD_MINI_TIMER)
 		bpf_map_update_elem(&orphans, &cookie, &m->tw, BPF_ANY);
 }
 

@@ -170,7 +170,7 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 					   __u64 cookie)
 {
 	struct inet_timewait_sock *tw = &tcptw->tw_sk;
-	struct inet_timewait_sock___stamp *stamped = (void *)tw;
+	struct td_began began = {};
 	struct td_line line = {.mono_ns = bpf_ktime_get_ns(), .cookie = cookie};
 	struct td_scratch *space = scratch_space();
 	struct td_mini *m = space ? &space->mini : NULL;
@@ -186,11 +186,12 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 	m->s.path = m->s.state;
 	m->s.since = TD_DWELL_AT_LEAST;
 	m->s.since_ns = line.mono_ns;
+	m->expires = BPF_CORE_READ(tw, tw_timer.expires);
+	mini_alive(m, line.mono_ns, bpf_jiffies64());
 	if (m->s.state == TD_TIME_WAIT) {
-		m->s.since_ns = tw_began_ns(tw, line.mono_ns);
-		/* By the timer it is a bound: a stray segment may have restarted it. */
-		if (bpf_core_field_exists(stamped->tw_entry_stamp) && tcptw->tw_ts_recent_stamp)
-			m->s.since = TD_DWELL_EXACT;
+		tw_began(&began, tw, line.mono_ns);
+		m->s.since_ns = began.at_ns;
+		m->s.since = began.bound;
 		line.dwell = m->s.since;
 		line.dwell_ns = line.mono_ns - m->s.since_ns;
 	}

@@ -17,17 +17,28 @@ struct td_sweep {
 static long sweep_orphan(struct bpf_map *map, __u64 *key, __u64 *value, struct td_sweep *sweep)
 {
 	struct inet_timewait_sock *tw = (void *)*value;
+	struct td_began began = {};
 	struct td_mini *m;
-	__u64 cookie = *key;
+	__u64 cookie = *key, now = bpf_ktime_get_ns(), jiffies = bpf_jiffies64();
 
 	m = bpf_map_lookup_elem(&minis, &cookie);
 	if (!m) {
 		bpf_map_delete_elem(&orphans, &cookie);
 		return 0;
 	}
-	if (m->s.state == TD_FIN_WAIT2 && !m->ended_ns && tw_cookie(tw) == cookie &&
-	    tw_substate(tw) == TD_TIME_WAIT)
-		mini_change(sweep->count, cookie, m, tw_began_ns(tw, bpf_ktime_get_ns()));
+	if (m->s.state != TD_FIN_WAIT2 || m->ended_ns || tw_cookie(tw) != cookie)
+		return 0;
+	if (tw_substate(tw) != TD_TIME_WAIT) {
+		mini_alive(m, now, jiffies);
+		return 0;
+	}
+	/* The stack sets the substate first and then the timer: it may be about to. */
+	if (BPF_CORE_READ(tw, tw_timer.expires) == m->expires && !m->doubted) {
+		m->doubted = 1;
+		return 0;
+	}
+	tw_began(&began, tw, now);
+	mini_change(sweep->count, cookie, m, began.at_ns, began.bound);
 	return 0;
 }
 
@@ -36,7 +47,7 @@ static long sweep_req(struct bpf_map *map, struct td_tuple *key, struct td_req *
 {
 	struct td_tuple t = *key;
 
-	if (r->ended_ns && sweep->now - r->ended_ns > FIVE_MS)
+	if (r->ended_ns && sweep->now - r->ended_ns > A_MOMENT_NS)
 		req_end(sweep->count, &t, r);
 	return 0;
 }
@@ -46,7 +57,7 @@ static long sweep_undecided(struct bpf_map *map, __u32 *key, __u64 *slot, struct
 	__u64 cookie = *slot;
 	struct td_mini *m = cookie ? bpf_map_lookup_elem(&minis, &cookie) : NULL;
 
-	if (m && m->ended_ns && sweep->now - m->ended_ns > FIVE_MS) {
+	if (m && m->ended_ns && sweep->now - m->ended_ns > A_MOMENT_NS) {
 		decide(sweep->count, cookie, TD_REASON_NONE);
 		__sync_val_compare_and_swap(slot, cookie, 0);
 	}

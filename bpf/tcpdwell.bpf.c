@@ -137,14 +137,16 @@ static __always_inline void write_first(struct td_counters *count, struct td_soc
 }
 
 /* Requests know their listener, time-wait sockets who connects. */
-static __always_inline void note_for_minisockets(const struct sock *sk, const struct td_sock *s,
-					    const struct td_who *who, int old_state, int new_state)
+static __always_inline void note_for_minisockets(struct td_counters *count, const struct sock *sk,
+						 const struct td_sock *s,
+						 const struct td_who *who, int old_state,
+						 int new_state)
 {
 	__u64 key = (__u64)sk;
 	struct td_tuple *to;
 
-	if (new_state == TD_LISTEN)
-		bpf_map_update_elem(&listeners, &key, s, BPF_ANY);
+	if (new_state == TD_LISTEN && bpf_map_update_elem(&listeners, &key, s, BPF_ANY))
+		count->map_full++;
 	else if (old_state == TD_LISTEN)
 		bpf_map_delete_elem(&listeners, &key);
 	if (new_state != TD_SYN_SENT)
@@ -173,17 +175,23 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 			mini_link(count, m, s, who, line);
 			return;
 		}
-		line->reason = tw_table_full(sk) ? TD_REASON_OVERFLOW : TD_REASON_RESET_LOCAL;
-	} else if (handed) {
+		if (tw_table_full(sk))
+			line->reason = TD_REASON_OVERFLOW;
+		else if (!minis_refused)
+			line->reason = TD_REASON_RESET_LOCAL;
+		else
+			s->flags |= TD_S_GAP; /* perhaps it lives on, unobserved */
+	}
+	if (handed && !line->reason) {
 		/* The state may go on, unobserved; whether the FIN is counted as a byte is not known. */
 		line->dwell = TD_DWELL_UNKNOWN;
 		s->start_ns = 0;
 		s->path = s->path << 4 | TD_CLOSE;
 		emit(count, line, who, s, NULL);
 		return;
-	} else {
-		line->reason = reason_of(sk, line->old_state);
 	}
+	if (!handed)
+		line->reason = reason_of(sk, line->old_state);
 	read_stats(&stats, tp, s->flags & TD_S_FIN_IN);
 	s->path = s->path << 4 | TD_CLOSE;
 	emit(count, line, who, s, &stats);
@@ -225,7 +233,7 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 		s->flags |= TD_S_FIN_IN;
 	learn_owner(s, sk, old_state, new_state);
 	if (cfg.minisockets)
-		note_for_minisockets(sk, s, &who, old_state, new_state);
+		note_for_minisockets(count, sk, s, &who, old_state, new_state);
 	write_first(count, s, &who, line.cookie);
 	if (new_state == TD_CLOSE) {
 		close_full(count, sk, s, &who, tp, &line);

@@ -45,7 +45,7 @@ static __always_inline void decide(struct td_counters *count, __u64 cookie, __u8
 	if (!ended || !m->linked || __sync_val_compare_and_swap(&m->ended_ns, ended, 0) != ended)
 		return;
 	if (m->changed_ns && m->s.state == TD_FIN_WAIT2)
-		mini_change(count, cookie, m, m->changed_ns);
+		mini_change(count, cookie, m, m->changed_ns, m->changed_bound);
 	mini_end(count, cookie, m, ended, reason ?: m->reason);
 }
 
@@ -88,10 +88,72 @@ static __always_inline void on_tw_start(struct td_counters *count, struct inet_t
 		return;
 	if (slot)
 		*slot = 0;
-	if (m && m->tw == (__u64)tw)
-		mini_rearm(count, cookie, m, tw, bpf_ktime_get_ns());
-	else
+	if (!m || m->tw != (__u64)tw) {
 		mini_begin(count, cookie, tw);
+		return;
+	}
+	/* The cancel before this start looked whether this is the first restart. */
+	mini_rearm(count, cookie, m, tw, m->unseen ? m->changed_ns : bpf_ktime_get_ns(),
+		   m->unseen ? m->changed_bound : TD_DWELL_EXACT);
+	m->expires = BPF_CORE_READ(tw, tw_timer.expires);
+}
+
+/* Where a FIN's restart of the timer went unseen, the socket tells when it came. */
+static __always_inline void note_unseen_fin(struct td_mini *m, const struct inet_timewait_sock *tw,
+					    __u64 now)
+{
+	struct td_began began = {};
+
+	m->unseen = 0;
+	m->changed_ns = 0;
+	if (m->s.state != TD_FIN_WAIT2 || tw_substate(tw) != TD_TIME_WAIT)
+		return;
+	tw_began(&began, tw, now);
+	m->unseen = fin_may_be_unseen(m, tw);
+	m->changed_ns = began.at_ns;
+	m->changed_bound = began.bound;
+}
+
+/* The time-wait socket for which this CPU sent a RST last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64); /* address */
+} reset_for SEC(".maps");
+
+/*
+ * tcp_v4_rcv() and tcp_v6_rcv() answer a segment that an orphan in FIN_WAIT2 cannot take with a RST and
+ * end it (TCP_TW_RST); one that is a RST itself ends it in tcp_timewait_state_process(). Loaded where
+ * the tracepoint tells of time-wait sockets (cfg.resets_told).
+ */
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(on_send_reset, const struct sock *sk)
+{
+	__u32 zero = 0;
+	__u64 *last = bpf_map_lookup_elem(&reset_for, &zero);
+
+	if (last)
+		*last = (__u64)sk;
+	return 0;
+}
+
+static __always_inline __u8 reason_to_cancel(struct inet_timewait_sock *tw)
+{
+	__u32 zero = 0;
+	__u64 *last = bpf_map_lookup_elem(&reset_for, &zero);
+	bool reset_sent = last && *last == (__u64)tw;
+	__u8 reason = TD_REASON_RESET_BY_PEER;
+
+	if (last)
+		*last = 0;
+	if (!serving_softirq(&tw->__tw_common))
+		reason = reason_in_process(tw);
+	if (reason != TD_REASON_RESET_BY_PEER || tw_substate(tw) != TD_FIN_WAIT2)
+		return reason;
+	if (!cfg.resets_told)
+		return TD_REASON_NONE;
+	return reset_sent ? TD_REASON_RESET_LOCAL : TD_REASON_RESET_BY_PEER;
 }
 
 static __always_inline void on_tw_cancel(struct td_counters *count, struct inet_timewait_sock *tw)
@@ -102,13 +164,9 @@ static __always_inline void on_tw_cancel(struct td_counters *count, struct inet_
 
 	if (!m || !slot)
 		return;
-	m->reason = serving_softirq(&tw->__tw_common) ? TD_REASON_RESET_BY_PEER :
-							 reason_in_process(tw);
+	m->reason = reason_to_cancel(tw);
 	m->ended_ns = bpf_ktime_get_ns();
-	/* A FIN whose restart of the timer went unseen; if this is that restart, its start says so. */
-	m->changed_ns = m->s.state == TD_FIN_WAIT2 && tw_substate(tw) == TD_TIME_WAIT ?
-				tw_began_ns(tw, m->ended_ns) :
-				0;
+	note_unseen_fin(m, tw, m->ended_ns);
 	*slot = cookie;
 }
 
@@ -117,13 +175,16 @@ static __always_inline void on_tw_expiry(struct td_counters *count, struct inet_
 	__u64 cookie = tw_cookie(tw), now = bpf_ktime_get_ns();
 	__u64 *slot = decide_other(count, cookie);
 	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
+	struct td_began began = {};
 
 	if (slot)
 		*slot = 0;
 	if (!m)
 		return;
-	if (m->linked && m->s.state == TD_FIN_WAIT2 && tw_substate(tw) == TD_TIME_WAIT)
-		mini_change(count, cookie, m, tw_began_ns(tw, now));
+	if (m->linked && m->s.state == TD_FIN_WAIT2 && tw_substate(tw) == TD_TIME_WAIT) {
+		tw_began(&began, tw, now);
+		mini_change(count, cookie, m, began.at_ns, began.bound);
+	}
 	mini_end(count, cookie, m, now, TD_REASON_EXPIRED);
 }
 

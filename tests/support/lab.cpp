@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "capture/probe.h"
+
 namespace tcpdwell::test {
 namespace {
 
@@ -50,6 +52,14 @@ std::uint64_t Call::wait_for(State state) {
   return asked;
 }
 
+Step& Call::orphan_gets_fin() {
+  Step& step = to(State::TimeWait, remote.send(kFin | kAck));
+  if (lab_->way() != Minisockets::Timer) return step;
+  step.slack += 2 * kJiffy;
+  step.bounded = !remote.has_timestamps() || !kernel_has_field("inet_timewait_sock", "tw_entry_stamp");
+  return step;
+}
+
 Step& Call::tell(State state, Stamp when, Reason reason) {
   const Bound dwell = story.steps.empty() ? Bound::Unknown : Bound::Exact;
   story.steps.push_back({state, when, reason, dwell, kTolerance});
@@ -66,7 +76,7 @@ void Call::close_first(unsigned fin_wait1_ms) {
 void Call::close_to_time_wait(unsigned orphan_ms) {
   close_first();
   lab_->hold(orphan_ms);
-  to(State::TimeWait, remote.send(kFin | kAck)).slack += kJiffy;
+  orphan_gets_fin();
 }
 
 void Call::peer_closes_first() { to(State::CloseWait, remote.send(kFin | kAck)); }

@@ -30,6 +30,8 @@ class Call {
   /// The kernel's end has gone to `state`, at `when`; the kernel is asked whether that is so (not
   /// about a request: to ask gives it a cookie, and that is the tracer's to do).
   Step& to(State state, Stamp when, Reason reason = Reason::None);
+  /// The peer's FIN comes to the time-wait socket of an orphan in FIN_WAIT2: TIME_WAIT.
+  Step& orphan_gets_fin();
   /// The same where the kernel cannot be asked, since these ports are another connection's now.
   Step& tell(State state, Stamp when, Reason reason = Reason::None);
 
@@ -66,6 +68,7 @@ class Lab {
   Netns& netns() { return network_->netns; }
   Wire& wire() { return network_->wire; }
   Diag& diag() { return network_->diag; }
+  Minisockets way() const { return tracer_->minisockets(); }
   Listener& listener(Net net = Net::V4);
 
   /// connect() was called, the SYN is on the wire: SYN_SENT.

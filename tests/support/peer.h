@@ -62,6 +62,7 @@ class Remote {
   Segment expect(unsigned flags, std::chrono::milliseconds limit = std::chrono::seconds(3));
   /// From now on segments carry the timestamps option.
   void use_timestamps() { timestamps_ = true; }
+  bool has_timestamps() const { return timestamps_; }
   std::uint32_t next_seq() const { return seq_; }
 
  private:

@@ -12,6 +12,8 @@ namespace tcpdwell::test {
 
 /// How far a time may be from the script's own.
 inline constexpr std::uint64_t kTolerance = 2 * kMillisecond;
+/// How far a lower bound may be below the truth: the tracer looks every 200 ms.
+inline constexpr std::uint64_t kBoundSlack = 260 * kMillisecond;
 /// Added where the tracer reads the kernel's own stamp, which counts in jiffies (CONFIG_HZ=250).
 inline constexpr std::uint64_t kJiffy = 4 * kMillisecond;
 
@@ -21,6 +23,9 @@ struct Step {
   Reason reason = Reason::None;
   Bound dwell = Bound::Exact;  ///< what is known of the state that ends here
   std::uint64_t slack = kTolerance;
+  /// The tracer may know no more than that it was then or earlier: of the states on both sides of this
+  /// step a lower bound will do. Set for a FIN to a time-wait socket without a stamp, followed by timers.
+  bool bounded = false;
 };
 
 struct Story {

@@ -75,6 +75,15 @@ bool kernel_has_tracepoint(std::string_view name) {
   return has_type("btf_trace_" + std::string(name), BTF_KIND_TYPEDEF);
 }
 
+bool kernel_tells_resets_of_time_wait() {
+  const btf* types = vmlinux_btf();
+  const int id = types != nullptr ? btf__find_by_name_kind(types, "btf_trace_tcp_send_reset", BTF_KIND_TYPEDEF) : -1;
+  if (id <= 0) return false;
+  const btf_type* pointer = btf__type_by_id(types, btf__type_by_id(types, static_cast<__u32>(id))->type);
+  const btf_type* function = btf__type_by_id(types, pointer->type);
+  return btf_is_func_proto(function) && btf_vlen(function) >= 4;  // context, socket, packet, reason
+}
+
 bool kernel_has_field(const char* structure, const char* member) {
   const btf* types = vmlinux_btf();
   if (types == nullptr) return false;

@@ -15,6 +15,9 @@ bool kernel_has_btf();
 bool kernel_has_tracepoint(std::string_view name);
 /// Whether `structure` exists and has the member `member`, also inside anonymous ones.
 bool kernel_has_field(const char* structure, const char* member);
+/// Whether tcp/tcp_send_reset tells of time-wait sockets too: since Linux 6.10 ("trace: tcp: fully
+/// support trace_tcp_send_reset"), seen by the argument `reason` that came in the same release.
+bool kernel_tells_resets_of_time_wait();
 bool kernel_has_ringbuf();
 /// Socket storage usable from tracing programs, Linux 5.11 (8e4597c627fb "bpf: Allow using
 /// bpf_sk_storage in FENTRY/FEXIT/RAW_TP"): seen by the helper's BTF id, which came with it.

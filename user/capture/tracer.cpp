@@ -170,8 +170,9 @@ struct Tracer::Impl {
   Status choose_minisockets(Minisockets wanted);
   Status attach();
   void sweep_if_due(bool now);
-  std::array<bpf_program*, 3> timer_programs() const {
-    return {skeleton->progs.on_timer_start, skeleton->progs.on_timer_cancel, skeleton->progs.on_timer_expire};
+  std::array<bpf_program*, 4> timer_programs() const {
+    return {skeleton->progs.on_timer_start, skeleton->progs.on_timer_cancel, skeleton->progs.on_timer_expire,
+            skeleton->progs.on_send_reset};
   }
   std::array<bpf_program*, 11> fentry_programs() const {
     const auto& p = skeleton->progs;
@@ -243,6 +244,7 @@ Status Tracer::Impl::choose_minisockets(Minisockets wanted) {
       config.tw_timer_fn = facts->tw_timer_fn;
       config.reqsk_timer_fn = facts->reqsk_timer_fn;
       config.preempt_count_distance = facts->preempt_count_distance;
+      config.resets_told = facts->resets_told;
     } else {
       note += (note.empty() ? "" : "; ") + facts.error().message;
     }
@@ -259,6 +261,7 @@ Status Tracer::Impl::choose_minisockets(Minisockets wanted) {
 void Tracer::Impl::load_only_chosen() {
   for (bpf_program* program : timer_programs()) bpf_program__set_autoload(program, way == Minisockets::Timer);
   for (bpf_program* program : fentry_programs()) bpf_program__set_autoload(program, way == Minisockets::Fentry);
+  if (!config_of(*skeleton).resets_told) bpf_program__set_autoload(skeleton->progs.on_send_reset, false);
   bpf_program__set_autoload(skeleton->progs.sweep, way != Minisockets::Off);
   const bool two = function_args("inet_csk_accept") == 2;
   bpf_program__set_autoload(skeleton->progs.on_accept2, way == Minisockets::Fentry && two);
@@ -388,7 +391,7 @@ void Tracer::detach() {
   while (!impl_->links.empty()) impl_->links.pop_back();
   // A program that another CPU was just running ends within microseconds; a timer taken off longer
   // ago than this is taken off for good.
-  const timespec a_moment{0, 6'000'000};
+  const timespec a_moment{0, 21'000'000};
   nanosleep(&a_moment, nullptr);
   impl_->sweep_if_due(true);
   impl_->misses_at_detach = program_info(impl_->skeleton->progs.on_state).recursion_misses;
