@@ -99,6 +99,8 @@ static __always_inline void mini_begin(struct td_counters *count, __u64 cookie,
 				.substate = tw_substate(tw),
 				.expires = BPF_CORE_READ(tw, tw_timer.expires)};
 
+	if (cfg.netns && cfg.netns != BPF_CORE_READ(tw, __tw_common.skc_net.net, ns.inum))
+		return;
 	fresh.s.state = fresh.substate;
 	mini_alive(&fresh, bpf_ktime_get_ns(), bpf_jiffies64());
 	if (bpf_map_update_elem(&minis, &cookie, &fresh, BPF_ANY)) {

@@ -49,6 +49,8 @@ static __always_inline void req_begin(struct td_counters *count, const struct td
 		.family = BPF_CORE_READ(req, __req_common.skc_family) == AF_INET6 ? 6 : 4,
 	};
 
+	if (cfg.netns && cfg.netns != t->netns)
+		return;
 	if (bpf_map_update_elem(&reqs, t, &fresh, BPF_ANY))
 		count->map_full++;
 }

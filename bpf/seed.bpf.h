@@ -6,7 +6,7 @@
 #ifndef TCPDWELL_SEED_BPF_H
 #define TCPDWELL_SEED_BPF_H
 
-#define TCP_NEW_SYN_RECV 12 /* include/net/tcp_states.h */
+#define EEXIST 17 /* include/uapi/asm-generic/errno-base.h */
 
 /* Too large for the stack. One reader walks at a time. */
 struct td_scratch {
@@ -114,6 +114,20 @@ static __always_inline bool write_seed(struct seq_file *seq, const struct td_lin
 	return bpf_seq_write(seq, e, TD_OFFSETOF(struct td_event, stats)) == 0;
 }
 
+/* True when the entry is new; a map without room for it is counted. */
+static __always_inline bool note_seed(void *map, const void *key, const void *value)
+{
+	struct td_counters *count;
+	long error = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+
+	if (error && error != -EEXIST) {
+		count = counters(TD_PROGRAM_SWEEP);
+		if (count)
+			count->map_full++;
+	}
+	return !error;
+}
+
 static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64 cookie,
 				      __u8 state)
 {
@@ -144,7 +158,7 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 	}
 	identify(&who, tp);
 	if (state == TD_LISTEN)
-		bpf_map_update_elem(&listeners, &key, s, BPF_NOEXIST);
+		note_seed(&listeners, &key, s);
 	if (!write_seed(seq, &line, &who, s))
 		s->state = 0;
 	return 0;
@@ -197,7 +211,7 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 	}
 	line.new_state = m->s.state;
 	who_of_common(&m->who, &tw->__tw_common);
-	if (bpf_map_update_elem(&minis, &cookie, m, BPF_NOEXIST))
+	if (!note_seed(&minis, &cookie, m))
 		return 0;
 	if (m->s.state == TD_FIN_WAIT2)
 		bpf_map_update_elem(&orphans, &cookie, &m->tw, BPF_ANY);
@@ -224,7 +238,7 @@ static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock
 	who_of_common(&who, &req->__req_common);
 	fresh.family = who.family;
 	tuple_of_req(&t, req);
-	if (!treq->snt_synack || bpf_map_update_elem(&reqs, &t, &fresh, BPF_NOEXIST))
+	if (!treq->snt_synack || !note_seed(&reqs, &t, &fresh))
 		return 0;
 	owner = bpf_map_lookup_elem(&listeners, &fresh.listener);
 	if (owner)

@@ -64,6 +64,10 @@ std::unique_ptr<Tracer> start_tracer(const Filter& filter, Minisockets minisocke
   TracerOptions options;
   options.minisockets = minisockets;
   options.filter = filter;
+  return start_tracer(std::move(options));
+}
+
+std::unique_ptr<Tracer> start_tracer(TracerOptions options) {
   options.wall_offset_ns = kWallOffset;
   auto tracer = Tracer::start(options);
   if (!tracer) throw std::runtime_error("Tracer::start: " + tracer.error().message);

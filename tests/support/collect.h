@@ -53,6 +53,8 @@ inline constexpr std::int64_t kWallOffset = 1'700'000'000'123'456'789;
 /// Throws what Tracer::start says if it fails. By default full sockets only, as the loopback workloads
 /// expect; the scripted peer asks for request and time-wait sockets too.
 std::unique_ptr<Tracer> start_tracer(const Filter& filter, Minisockets minisockets = Minisockets::Off);
+/// `options` but for the wall offset.
+std::unique_ptr<Tracer> start_tracer(TracerOptions options);
 /// Of one network namespace only.
 std::unique_ptr<Tracer> start_tracer(std::uint32_t netns, Minisockets minisockets = Minisockets::Off);
 

@@ -85,10 +85,11 @@ Stamp Call::destroy() {
   return lab_->diag().destroy(family_of(net), local_endpoint(), remote_endpoint());
 }
 
-Lab::Lab(Delivery delivery)
-    : network_(std::in_place, delivery),
-      inode_(network_->netns.inode()),
-      tracer_(start_tracer(network_->netns.inode(), Minisockets::Auto)) {}
+Lab::Lab(Delivery delivery, TracerOptions options)
+    : network_(std::in_place, delivery), inode_(network_->netns.inode()) {
+  options.filter.netns = inode_;
+  tracer_ = start_tracer(std::move(options));
+}
 
 Listener& Lab::listener(Net net) {
   return listeners_.try_emplace(net, net, server_port(net)).first->second;
@@ -251,7 +252,7 @@ std::size_t Lab::lines_come() const {
                     [](const auto& line) { return !is_of_listener(line); }));
 }
 
-void Lab::check(std::chrono::seconds limit) {
+void Lab::check(std::chrono::seconds limit, const LossCounts& lost) {
   drain_until(
       *tracer_, collected_, [&] { return lines_come() >= lines_expected(); }, limit);
   finish(*tracer_, collected_);
@@ -260,7 +261,7 @@ void Lab::check(std::chrono::seconds limit) {
     expect_told(lines_of(call), call.story, identity_of(call));
   }
   EXPECT_EQ(lines_come(), lines_expected());
-  EXPECT_EQ(tracer_->lost(), LossCounts{});
+  EXPECT_EQ(tracer_->lost(), lost);
 }
 
 }  // namespace tcpdwell::test

@@ -63,7 +63,8 @@ class Call {
 
 class Lab {
  public:
-  explicit Lab(Delivery delivery = Delivery::Softirq);
+  /// `options` but for the filter, which is the lab's namespace.
+  explicit Lab(Delivery delivery = Delivery::Softirq, TracerOptions options = {});
 
   Netns& netns() { return network_->netns; }
   Wire& wire() { return network_->wire; }
@@ -100,8 +101,8 @@ class Lab {
   /// kernel removes it within seconds.
   Stamp remove_network();
 
-  /// Every call's lines, and no others, have come or come within `limit`; nothing was lost.
-  void check(std::chrono::seconds limit = std::chrono::seconds(5));
+  /// Every call's lines, and no others, have come or come within `limit`; `lost` was lost.
+  void check(std::chrono::seconds limit = std::chrono::seconds(5), const LossCounts& lost = {});
 
  private:
   struct Network {

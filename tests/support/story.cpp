@@ -92,7 +92,7 @@ bool life_known(const Story& story) {
 
 void expect_end(const Transition& line, const Story& story) {
   EXPECT_EQ(line.path.to_string(), path_of(story).to_string());
-  EXPECT_EQ(line.traffic.has_value(), story.had_socket());
+  EXPECT_EQ(line.traffic.has_value(), story.had_socket() && !line.gap);
   ASSERT_EQ(line.life_ns.has_value(), life_known(story));
   if (!line.life_ns) return;
   const Step& last = story.steps.back();
@@ -123,7 +123,7 @@ void expect_told(const std::vector<Transition>& lines, const Story& story, const
     const Transition& line = lines[i];
     const Step& step = story.steps[i];
     SCOPED_TRACE(line_text(line.from, line.to, line.dwell.bound, line.reason));
-    EXPECT_FALSE(line.gap);
+    EXPECT_EQ(line.gap, step.gap);
     EXPECT_EQ(line.socket.owner.cgroup_id, lines.front().socket.owner.cgroup_id);
     expect_times(line, story, i);
     expect_identity(line, who);
