@@ -29,7 +29,7 @@ def header(**changes):
         "boot_id": "b",
         "start": stamp(0),
         "clock": "monotonic",
-        "minisockets": "off",
+        "minisockets": "timer",
         "filters": {},
         **changes,
     }

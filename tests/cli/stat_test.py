@@ -106,6 +106,16 @@ class Tables(support.TestCase):
                         any(value.endswith("CLOSE_WAIT>LAST_ACK>CLOSE") for value in values), values
                     )
 
+    def test_without_minisockets_time_wait_is_said_to_be_unobserved(self):
+        note = "not observed (minisockets off): TIME_WAIT"
+        self.assertIn(note, self.stat("--minisockets", "off"))
+        self.assertNotIn(note, self.stat())
+        [table] = tables(self.stat("--minisockets", "off", "--format", "json"))
+        self.assertIn("TIME_WAIT", table["not_observed"])
+        self.assertNotIn("TIME_WAIT", [row["state"] for row in table["rows"]])
+        [table] = tables(self.stat("--format", "json"))
+        self.assertNotIn("not_observed", table)
+
     def test_by_two_keys(self):
         [table] = tables(self.stat("--by", "comm,state", "--format", "json"))
         counts = {(row["comm"], row["state"]): row["count"] for row in table["rows"]}

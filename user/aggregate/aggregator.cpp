@@ -59,6 +59,7 @@ class Aggregator::Impl {
   tsl::robin_map<ConnId, RowTable::Index, ConnIdHash> open_;
   std::optional<std::int64_t> start_wall_ns_;
   std::string boot_id_;
+  bool minisockets_off_ = false;
 };
 
 /// Connection ids mean nothing in another trace. What was open at the end of a trace of another
@@ -68,6 +69,7 @@ void Aggregator::Impl::begin_trace(const Header& header) {
   start_wall_ns_ = std::min(*start_wall_ns_, header.start_wall_ns);
   if (header.boot_id == boot_id_) rows_.zero_open();
   boot_id_ = header.boot_id;
+  minisockets_off_ = minisockets_off_ || header.minisockets == "off";
   open_.clear();
   rows_.drop_indices();
 }
@@ -132,6 +134,7 @@ Summary Aggregator::Impl::take_summary(std::int64_t end_wall_ns) {
   summary.rows = rows_.take(open_known_);
   summary.rows_left_out = rows_.take_left_out();
   summary.lost = std::exchange(lost, {});
+  summary.minisockets_off = minisockets_off_;
   start_wall_ns_ = end_wall_ns;
   return summary;
 }

@@ -54,6 +54,9 @@ struct Summary {
   std::vector<Row> rows;            ///< by state: kLifeOrder; otherwise the largest total first
   std::uint64_t rows_left_out = 0;  ///< dwells in keys past the row limit, gathered in no row
   LossCounts lost{};
+  /// Some trace did not follow request and time-wait sockets: TIME_WAIT, orphaned FIN_WAIT2 and a
+  /// server's SYN_RECV were not observed in it.
+  bool minisockets_off = false;
 };
 
 }  // namespace tcpdwell

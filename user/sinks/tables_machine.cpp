@@ -140,6 +140,7 @@ Status write_table_json(Output& out, const Summary& summary) {
     fmt::format_to(std::back_inserter(text), ",\"rows_left_out\":{}", summary.rows_left_out);
   }
   append_json_lost(text, summary.lost);
+  if (summary.minisockets_off) text += R"(,"not_observed":["TIME_WAIT","FIN_WAIT2","SYN_RECV"])";
   text += "}\n";
   return out.write(text);
 }

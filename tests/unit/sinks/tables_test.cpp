@@ -184,6 +184,13 @@ TEST(TableJson, SaysWhatHadNoRow) {
   EXPECT_TRUE(has(json_of(summary), R"("rows":[],"rows_left_out":9,"lost":{)"));
 }
 
+TEST(TableJson, SaysWhatWasNotObserved) {
+  Summary summary = summary_of({Key::State}, {});
+  EXPECT_FALSE(has(json_of(summary), "not_observed"));
+  summary.minisockets_off = true;
+  EXPECT_TRUE(has(json_of(summary), R"(,"not_observed":["TIME_WAIT","FIN_WAIT2","SYN_RECV"]})"));
+}
+
 TEST(TableJson, EscapesNames) {
   const Summary summary = summary_of({Key::Comm}, {row_of({"a\"\n"}, {}, 1)});
   EXPECT_TRUE(has(json_of(summary), R"("comm":"a\"\n")")) << json_of(summary);
