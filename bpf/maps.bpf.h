@@ -51,6 +51,13 @@ struct {
 	__type(value, struct td_sock);
 } socks SEC(".maps");
 
+/* Whether a FIN came before the restart of the timer at hand. */
+enum td_unseen {
+	TD_UNSEEN_NOT = 0,
+	TD_UNSEEN_PERHAPS = 1, /* in the jiffy of the hand-over, or this is it */
+	TD_UNSEEN_SURELY = 2,  /* at changed_ns, or before it */
+};
+
 /* A time-wait socket: what the full socket was, and where its own life stands. */
 struct td_mini {
 	struct td_sock s;	/* s.state is FIN_WAIT2 or TIME_WAIT */
@@ -68,7 +75,7 @@ struct td_mini {
 	__u8 restarts;
 	__u8 has_stats;
 	__u8 changed_bound;	/* enum td_dwell: of changed_ns */
-	__u8 unseen;		/* changed_ns is an earlier FIN's than the restart at hand */
+	__u8 unseen;		/* enum td_unseen */
 	__u8 doubted;		/* the sweep found TIME_WAIT and its timer not restarted */
 	__u32 change_claimed;	/* by one of the programs that may tell it at the same time */
 	__u32 end_claimed;

@@ -93,7 +93,8 @@ static __always_inline void on_tw_start(struct td_counters *count, struct inet_t
 		return;
 	}
 	/* The cancel before this start looked whether this is the first restart. */
-	mini_rearm(count, cookie, m, tw, m->unseen ? m->changed_ns : bpf_ktime_get_ns(),
+	mini_rearm(count, cookie, m, tw,
+		   m->unseen == TD_UNSEEN_SURELY ? m->changed_ns : bpf_ktime_get_ns(),
 		   m->unseen ? m->changed_bound : TD_DWELL_EXACT);
 	m->expires = BPF_CORE_READ(tw, tw_timer.expires);
 }
@@ -104,12 +105,16 @@ static __always_inline void note_unseen_fin(struct td_mini *m, const struct inet
 {
 	struct td_began began = {};
 
-	m->unseen = 0;
+	m->unseen = TD_UNSEEN_NOT;
 	m->changed_ns = 0;
 	if (m->s.state != TD_FIN_WAIT2 || tw_substate(tw) != TD_TIME_WAIT)
 		return;
 	tw_began(&began, tw, now);
-	m->unseen = fin_may_be_unseen(m, tw);
+	if (fin_may_be_unseen(m, tw))
+		m->unseen = began.bound == TD_DWELL_EXACT ||
+					    BPF_CORE_READ(tw, tw_timer.expires) != m->expires ?
+				    TD_UNSEEN_SURELY :
+				    TD_UNSEEN_PERHAPS;
 	m->changed_ns = began.at_ns;
 	m->changed_bound = began.bound;
 }
