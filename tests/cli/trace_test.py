@@ -285,5 +285,25 @@ class Chains(support.TestCase):
             self.assertTrue(is_complete(chain), states(chain))
 
 
+class Room(support.TestCase):
+    """Twenty time-wait sockets at once, and no two request sockets."""
+
+    def trace(self, *options):
+        return run("trace", *options, *HERE, "--", *peers("both", free_port(), "--count", 20))
+
+    def test_time_wait_sockets_that_find_no_room_are_counted(self):
+        trace = Trace(self.trace("--format", "json", "--max-time-wait", 1).out)
+        lost = trace.end["lost"]
+        self.assertGreater(lost.pop("map"), 0)
+        self.assertEqual(set(lost.values()), {0})
+        self.assertEqual({line["where"] for line in trace.of_type("loss")}, {"map"})
+        self.assertRegex(self.trace("--max-time-wait", 1).out, r"(?m)^lost \d+ .*--max-time-wait")
+
+    def test_where_there_is_room_none_is(self):
+        for flag, count in (("--max-time-wait", 10_000), ("--max-requests", 1)):
+            with self.subTest(flag=flag):
+                self.assert_whole(Trace(self.trace("--format", "json", flag, count).out))
+
+
 if __name__ == "__main__":
     support.main()

@@ -44,7 +44,14 @@ LOOKS = (
     "-h",
     "--help",
 )
-LIVE = ("--duration", "--count", "--minisockets", "--buffer")
+LIVE = (
+    "--duration",
+    "--count",
+    "--minisockets",
+    "--buffer",
+    "--max-time-wait",
+    "--max-requests",
+)
 
 
 class Help(support.TestCase):
@@ -60,6 +67,15 @@ class Help(support.TestCase):
         self.assertEqual(self.help("-h"), self.help("--help"))
         for command in COMMANDS:
             self.assertRegex(self.help("-h"), rf"(?m)^ +{command}\b")
+
+    def test_help_fits_a_terminal_and_shows_no_machinery(self):
+        for command in COMMANDS:
+            for page in (self.help("--help"), self.help(command, "--help")):
+                for word in ("POSITIVE", "TEXT", "UINT", "REQUIRED", " ...", "\n\n\n"):
+                    self.assertNotIn(word, page)
+                self.assertLessEqual(max(map(len, page.split("\n"))), 80)
+            usage = next(line for line in page.split("\n") if line.startswith("Usage: tcpdwell "))
+            self.assertEqual("[-- COMMAND [ARG...]]" in usage, command in ("trace", "stat", "record"))
 
     def test_help_of_each_command_names_its_flags(self):
         flags = {
@@ -128,6 +144,8 @@ class BadUsage(support.TestCase):
             "--count",
             "--buffer",
             "--minisockets",
+            "--max-time-wait",
+            "--max-requests",
         ):
             self.refuse("trace", flag)
 
@@ -174,8 +192,12 @@ class BadUsage(support.TestCase):
         for flag in ("--min-dwell", "--duration"):
             for duration in ("x", "-1s", "1 s", "1d5", "1e3s", "99999999999999h", "s", ""):
                 self.refuse(flag, duration, words=[flag])
-        for count in ("0", "-1", "x", "1.5"):
-            self.refuse("--count", count, words=["--count"])
+        for count in ("0", "-1", "x", "1.5", "1x", "0x10", "99999999999999999999", ""):
+            self.refuse("--count", count, words=["--count", f"'{count}' is no whole number"])
+        for flag in ("--max-time-wait", "--max-requests"):
+            for count in ("0", "-1", "x", "1.5", "16777217", "4294967297", ""):
+                self.refuse(flag, count, words=[flag, f"'{count}'", "at most 16777216"])
+        self.refuse("report", "x", "--max-time-wait", "1", words=["--max-time-wait"])
         for size in ("x", "-1", "8X", ""):
             self.refuse("--buffer", size, words=["--buffer"])
         for interval in ("x", "0", "-1"):

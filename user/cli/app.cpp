@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/help.h"
 #include "cli/pipeline.h"
 #include "util/output.h"
 
@@ -89,12 +90,14 @@ void reserve_standard_streams() {
 int run_app(int argc, char** argv) {
   reserve_standard_streams();
   signal(SIGPIPE, SIG_IGN);
-  CLI::App app("How long TCP connections dwell in each state: every state true, every owner right, every loss counted.",
+  CLI::App app("How long TCP connections dwell in each state, whose they are, what ended them.",
                "tcpdwell");
   app.set_version_flag("--version", "tcpdwell " TCPDWELL_VERSION);
   app.require_subcommand(1);
-  app.footer("Exit status: 0 fine, 1 run-time failure, 2 bad usage or input file, 3 not permitted, 4 this kernel cannot;\n"
-             "with -- COMMAND, the command's own.");
+  app.formatter(std::make_shared<HelpFormat>("[COMMAND] [OPTIONS] [-- PROGRAM [ARG...]]"));
+  app.footer("'tcpdwell COMMAND --help' tells a command's options; without one it is trace.\n"
+             "Exit status: 0 fine, 1 run-time failure, 2 bad usage or input file,\n"
+             "3 not permitted, 4 this kernel cannot; with -- PROGRAM, the program's own.");
   Invocation invocation;
   for (auto* add : {add_trace, add_stat, add_record, add_report, add_explain, add_check}) add(app, invocation);
 

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "cli/commands.h"
+#include "cli/help.h"
 #include "enrich/host.h"
 #include "util/escape.h"
 #include "util/output.h"
@@ -86,7 +87,8 @@ Result<int> run_check(const Invocation& invocation) {
 
 void add_check(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("check", "what this kernel and these privileges allow");
-  sub->footer("Exit status: 0 when tracing works here, 3 when a privilege is missing, 4 when the kernel lacks something.");
+  sub->formatter(std::make_shared<HelpFormat>("check [OPTIONS]"));
+  sub->footer("Exit status: 0 when tracing works here, 3 when a privilege is missing,\n4 when the kernel lacks something.");
   sub->add_option("--format", invocation.raw.format, "text or json")->type_name("FORMAT");
   sub->add_flag("--no-color", invocation.raw.no_color, "no colour");
   sub->callback([&] { invocation.action = [&] { return run_check(invocation); }; });

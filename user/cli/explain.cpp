@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
+#include "cli/help.h"
 
 namespace tcpdwell {
 namespace {
@@ -39,7 +40,9 @@ Result<int> run_explain(const Invocation& invocation) {
 
 void add_explain(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("explain", "what a state means, who waits for whom, what to do");
-  sub->add_option("STATE", invocation.state, "a netstat state name, e.g. time-wait");
+  sub->add_option("STATE", invocation.state, "a netstat state name, e.g. time-wait")->type_name("");
+  sub->formatter(std::make_shared<HelpFormat>("explain [STATE] [OPTIONS]"));
+  sub->footer("Without a state: the diagram, how connections close, and the list of states.");
   sub->add_flag("--no-color", invocation.raw.no_color, "no colour");
   sub->callback([&] { invocation.action = [&] { return run_explain(invocation); }; });
 }

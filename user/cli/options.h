@@ -27,6 +27,7 @@ struct RawOptions {
   std::string netns = "all", cgroup, min_dwell, format = "text", output, duration, buffer = "8M",
               minisockets = "auto";
   std::uint64_t count = 0;
+  std::uint32_t max_time_wait = 0, max_requests = 0;  ///< 0: from the host's own limits
   bool wide = false, time = false, no_color = false, quiet = false, verbose = false;
 };
 

@@ -58,6 +58,8 @@ Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& cho
   plan.tracer.filter = choice.filter;
   plan.tracer.cgroup = choice.cgroup;
   plan.tracer.verbose = raw.verbose;
+  plan.tracer.max_time_wait = raw.max_time_wait;
+  plan.tracer.max_requests = raw.max_requests;
   plan.count = raw.count;
   plan.command = invocation.command;
   auto bytes = parse_size_bytes(raw.buffer);

@@ -8,6 +8,7 @@
 
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
+#include "cli/help.h"
 #include "cli/pipeline.h"
 #include "trace/compress.h"
 #include "trace/reader.h"
@@ -78,7 +79,9 @@ Result<int> run_report(const Invocation& invocation) {
 
 void add_report(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("report", "the same tables from traces, without root");
-  sub->add_option("FILE", invocation.files, "traces, plain or compressed; - is standard input")->required();
+  sub->add_option("FILE", invocation.files, "traces, plain or compressed; - is standard input")->required()->type_name("");
+  sub->formatter(std::make_shared<HelpFormat>("report FILE... [OPTIONS]"));
+  sub->footer("Exit status: 0 fine, 1 cannot write, 2 bad usage or input file.");
   add_filter_flags(*sub, invocation.raw);
   add_look_flags(*sub, invocation.raw);
   add_by_flag(*sub, invocation.raw);

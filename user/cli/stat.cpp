@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <limits>
 
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
+#include "cli/help.h"
 #include "cli/live.h"
 #include "cli/pipeline.h"
 #include "util/duration.h"
@@ -84,10 +86,12 @@ Result<int> run_stat(const Invocation& invocation) {
 }  // namespace
 
 void add_stat(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("stat", "a table of dwell per state, each interval or once at the end");
-  sub->footer("tcpdwell stat [INTERVAL [COUNT]] [OPTIONS] [-- COMMAND [ARG...]]: as vmstat does.");
-  sub->add_option("INTERVAL", invocation.interval, "seconds, or with a unit: 500ms, 1m");
-  sub->add_option("COUNT", invocation.tables, "end after this many tables")->check(CLI::PositiveNumber);
+  CLI::App* sub = app.add_subcommand("stat", "a table of dwell per state, each interval or at the end");
+  sub->formatter(std::make_shared<HelpFormat>("stat [INTERVAL [COUNT]] [OPTIONS] [-- COMMAND [ARG...]]"));
+  sub->footer("With a command, tracing ends when it ends.");
+  sub->add_option("INTERVAL", invocation.interval, "seconds, or with a unit: 500ms, 1m")->type_name("");
+  sub->add_option("COUNT", invocation.tables, "end after this many tables")
+      ->type_name("")->check(whole_number_up_to(std::numeric_limits<std::uint64_t>::max()));
   add_filter_flags(*sub, invocation.raw);
   add_look_flags(*sub, invocation.raw);
   add_live_flags(*sub, invocation.raw);

@@ -8,6 +8,7 @@
 
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
+#include "cli/help.h"
 #include "cli/live.h"
 #include "cli/pipeline.h"
 #include "trace/compress.h"
@@ -110,7 +111,8 @@ Result<int> run_record(const Invocation& invocation) {
 
 void add_trace(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("trace", "print every transition as it happens (the default)");
-  sub->footer("tcpdwell trace [OPTIONS] [-- COMMAND [ARG...]]: with a command, tracing ends when it ends.");
+  sub->formatter(std::make_shared<HelpFormat>("[trace] [OPTIONS] [-- COMMAND [ARG...]]"));
+  sub->footer("With a command, tracing ends when it ends.");
   add_filter_flags(*sub, invocation.raw);
   add_look_flags(*sub, invocation.raw);
   add_live_flags(*sub, invocation.raw);
@@ -119,13 +121,14 @@ void add_trace(CLI::App& app, Invocation& invocation) {
 }
 
 void add_record(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("record", "write a JSON trace to a file (.zst, .gz by suffix; - is stdout)");
-  sub->footer("tcpdwell record -o FILE [OPTIONS] [-- COMMAND [ARG...]]");
+  CLI::App* sub = app.add_subcommand("record", "write a JSON trace to a file");
+  sub->formatter(std::make_shared<HelpFormat>("record -o FILE [OPTIONS] [-- COMMAND [ARG...]]"));
+  sub->footer("With a command, tracing ends when it ends.");
   add_filter_flags(*sub, invocation.raw);
   add_look_flags(*sub, invocation.raw);
   add_live_flags(*sub, invocation.raw);
   add_by_flag(*sub, invocation.raw);
-  sub->get_option("--output")->required();
+  sub->get_option("--output")->required()->description("FILE.zst and FILE.gz are compressed; - is stdout");
   sub->get_option("--format")->description("json (the only one)");
   sub->callback([&] {
     if (invocation.raw.format == "text") invocation.raw.format = "json";

@@ -118,7 +118,8 @@ std::string_view loss_text(LossPlace where) {
     case LossPlace::Recursion:
       return "to recursion: the kernel skips a program that already runs on the same CPU";
     case LossPlace::Map:
-      return "for want of room in a kernel map: these sockets were not followed";
+      return "for want of room in a kernel map: not followed further; --max-time-wait and "
+             "--max-requests make room";
     case LossPlace::Output:
       return "at the output: it takes less than comes in";
   }
