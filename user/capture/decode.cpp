@@ -20,6 +20,12 @@ constexpr std::size_t kShortSize = TD_OFFSETOF(td_event, stats);
 
 Error malformed(const char* what) { return {Fault::Runtime, std::string("malformed event: ") + what}; }
 
+/// Whether a state of the path is none there is: the numbers from 12 on have both high bits set.
+bool bad_path(std::uint64_t path) {
+  static_assert(TD_STATE_COUNT == 12);
+  return (path & path << 1 & 0x8888888888888888U) != 0;
+}
+
 /// Why the record cannot be used, or nullptr.
 const char* fault_in(const td_event& e, std::size_t size) {
   const bool has_stats = (e.flags & TD_F_STATS) != 0;
@@ -34,6 +40,7 @@ const char* fault_in(const td_event& e, std::size_t size) {
   if (e.owner >= TD_OWNER_COUNT) return "unknown owner source";
   if (e.reason >= TD_REASON_COUNT) return "unknown reason";
   if (e.use == 0) return "use 0";
+  if (bad_path(e.path)) return "unknown state in the path";
   return nullptr;
 }
 

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// From bytes of the ring to events: what is right is taken whole, what is not is refused.
+#include "capture/decode.h"
+
+#include <gtest/gtest.h>
+#include <tcpdwell/event.h>
+
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::size_t kShort = TD_OFFSETOF(td_event, stats);
+
+/// The last line of a connection, with everything a record can carry.
+td_event full_record() {
+  td_event e{};
+  e.size = sizeof e;
+  e.version = TD_EVENT_VERSION;
+  e.kind = TD_KIND_TRANSITION;
+  e.flags = TD_F_STATS;
+  e.mono_ns = 5'000'000'000;
+  e.cookie = 0x1a2b;
+  e.dwell_ns = 184'000;
+  e.start_ns = 3'000'000'000;
+  e.path = 0x2147;  // SYN_SENT > ESTABLISHED > FIN_WAIT1 > CLOSE
+  e.cgroup_id = 42;
+  e.use = 2;
+  e.netns = 4026531840;
+  e.pid = 4711;
+  e.lport = 51234;
+  e.rport = 443;
+  e.family = 4;
+  e.old_state = TD_FIN_WAIT1;
+  e.new_state = TD_CLOSE;
+  e.dwell = TD_DWELL_EXACT;
+  e.owner = TD_OWNER_CONNECT;
+  e.reason = TD_REASON_RESET_BY_PEER;
+  e.restarts = 3;
+  for (unsigned i = 0; i < 16; ++i) {
+    e.laddr[i] = static_cast<std::uint8_t>(i + 1);
+    e.raddr[i] = static_cast<std::uint8_t>(i + 101);
+  }
+  std::memcpy(e.comm, "curl", 5);
+  e.stats = {10, 20, 30, 40, 50, 60, 70, 0};
+  return e;
+}
+
+/// A record without traffic, as all but the last of a connection are.
+td_event short_record() {
+  td_event e = full_record();
+  e.size = kShort;
+  e.flags = 0;
+  e.old_state = TD_SYN_SENT;
+  e.new_state = TD_ESTABLISHED;
+  return e;
+}
+
+Result<std::variant<Transition, Seed>> decode(const td_event& e) { return decode_event(&e, e.size); }
+
+Transition transition(const td_event& e) {
+  auto decoded = decode(e);
+  if (!decoded) {
+    ADD_FAILURE() << decoded.error().message;
+    return {};
+  }
+  return std::get<Transition>(*decoded);
+}
+
+/// Refused, with a reason that says so.
+void expect_refused(const void* data, std::size_t size, std::string_view why) {
+  const auto decoded = decode_event(data, size);
+  ASSERT_FALSE(decoded.ok()) << why;
+  EXPECT_EQ(decoded.error().fault, Fault::Runtime);
+  EXPECT_EQ(decoded.error().message, "malformed event: " + std::string(why));
+}
+
+void expect_refused(const td_event& e, std::string_view why) { expect_refused(&e, e.size, why); }
+
+TEST(Decode, TakesEveryFieldOfATransition) {
+  const Transition t = transition(full_record());
+  EXPECT_EQ(t.mono_ns, 5'000'000'000U);
+  EXPECT_EQ(t.wall_ns, 0) << "the caller's to set";
+  EXPECT_EQ(t.socket.id, (ConnId{0x1a2b, 2}));
+  EXPECT_EQ(t.socket.netns, 4026531840U);
+  EXPECT_EQ(t.socket.family, Family::V4);
+  EXPECT_EQ(address_text(Family::V4, t.socket.local), "1.2.3.4");
+  EXPECT_EQ(address_text(Family::V4, t.socket.remote), "101.102.103.104");
+  EXPECT_EQ(t.socket.local.addr[4], 0) << "an IPv4 address has four bytes";
+  EXPECT_EQ(t.socket.local.port, 51234);
+  EXPECT_EQ(t.socket.remote.port, 443);
+  EXPECT_EQ(t.socket.owner, (Owner{4711, Comm("curl"), OwnerSource::Connect, 42}));
+  EXPECT_EQ(t.from, State::FinWait1);
+  EXPECT_EQ(t.to, State::Close);
+  EXPECT_EQ(t.dwell, (Dwell{Bound::Exact, 184'000}));
+  EXPECT_FALSE(t.gap);
+  EXPECT_EQ(t.reason, Reason::ResetByPeer);
+  EXPECT_EQ(t.timer_restarts, 3U);
+  EXPECT_EQ(t.life_ns, 2'000'000'000U);
+  EXPECT_EQ(t.path.to_string(), "SYN_SENT>ESTABLISHED>FIN_WAIT1>CLOSE");
+  EXPECT_EQ(t.traffic, (TrafficStats{10, 20, 30, 40, 50, 60, 70}));
+}
+
+TEST(Decode, TakesASeed) {
+  td_event e = short_record();
+  e.kind = TD_KIND_SEED;
+  e.family = 6;
+  e.old_state = TD_UNKNOWN;
+  e.dwell = TD_DWELL_AT_LEAST;
+  e.owner = TD_OWNER_SEED;
+  const auto decoded = decode(e);
+  ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+  const Seed& seed = std::get<Seed>(*decoded);
+  EXPECT_EQ(seed.mono_ns, 5'000'000'000U);
+  EXPECT_EQ(seed.state, State::Established);
+  EXPECT_EQ(seed.age, (Dwell{Bound::AtLeast, 184'000}));
+  EXPECT_EQ(seed.socket.owner.source, OwnerSource::Seed);
+  EXPECT_EQ(address_text(Family::V6, seed.socket.local), "102:304:506:708:90a:b0c:d0e:f10");
+}
+
+TEST(Decode, WhatIsNotKnownIsAbsent) {
+  td_event e = full_record();
+  e.pid = 0;
+  e.comm[0] = '\0';
+  e.dwell = TD_DWELL_UNKNOWN;
+  e.start_ns = 0;
+  e.stats.srtt_us = e.stats.min_rtt_us = 0;
+  const Transition t = transition(e);
+  EXPECT_FALSE(t.socket.owner.pid);
+  EXPECT_TRUE(t.socket.owner.comm.view().empty());
+  EXPECT_EQ(t.dwell, Dwell{}) << "the number of an unknown dwell means nothing";
+  EXPECT_FALSE(t.life_ns);
+  ASSERT_TRUE(t.traffic);
+  EXPECT_FALSE(t.traffic->srtt_us);
+  EXPECT_FALSE(t.traffic->min_rtt_us);
+}
+
+TEST(Decode, ALifeThatBeginsAfterItsEndIsNotKnown) {
+  td_event e = full_record();
+  e.start_ns = e.mono_ns;
+  EXPECT_EQ(transition(e).life_ns, 0U);
+  e.start_ns = e.mono_ns + 1;
+  EXPECT_FALSE(transition(e).life_ns);
+}
+
+TEST(Decode, OnlyTheLastLineTellsOfTheWhole) {
+  const Transition t = transition(short_record());
+  EXPECT_FALSE(t.life_ns);
+  EXPECT_TRUE(t.path.empty());
+  EXPECT_FALSE(t.traffic);
+}
+
+TEST(Decode, AFlagSaysThatATransitionWasLostBefore) {
+  td_event e = short_record();
+  e.flags = TD_F_GAP;
+  EXPECT_TRUE(transition(e).gap);
+}
+
+TEST(Decode, ANameWithoutItsNulIsCut) {
+  td_event e = short_record();
+  std::memset(e.comm, 'x', sizeof e.comm);
+  EXPECT_EQ(transition(e).socket.owner.comm.view(), std::string(15, 'x'));
+}
+
+TEST(Decode, EveryOtherLengthIsRefused) {
+  // Bytes beyond the record must not be needed: each length has a buffer of its own.
+  for (std::size_t size = 0; size <= sizeof(td_event) + 8; ++size) {
+    for (const td_event& e : {short_record(), full_record()}) {
+      std::vector<std::uint8_t> bytes(size);
+      if (size != 0) std::memcpy(bytes.data(), &e, std::min(size, sizeof e));
+      EXPECT_EQ(decode_event(bytes.data(), size).ok(), size == e.size) << size << " of " << e.size;
+    }
+  }
+}
+
+TEST(Decode, LengthAndFlagsMustAgree) {
+  td_event e = full_record();
+  expect_refused(&e, kShort, "size field differs from its length");
+  e.flags = 0;
+  expect_refused(e, "length does not fit its flags");
+  e = short_record();
+  e.flags = TD_F_STATS;
+  expect_refused(e, "length does not fit its flags");
+  e = full_record();
+  e.size = 0;
+  expect_refused(&e, sizeof e, "size field differs from its length");
+  expect_refused(&e, 0, "too short");
+  expect_refused(&e, kShort - 1, "too short");
+}
+
+TEST(Decode, AnotherVersionIsRefused) {
+  for (const unsigned version : {0U, TD_EVENT_VERSION + 1U, 65535U}) {
+    td_event e = full_record();
+    e.version = static_cast<std::uint16_t>(version);
+    expect_refused(e, "unknown version");
+  }
+}
+
+/// The values that the byte `field` may have are first to last; all 256 are tried.
+void expect_range(std::uint8_t td_event::*field, unsigned first, unsigned last, std::string_view why) {
+  for (unsigned value = 0; value < 256; ++value) {
+    td_event e = short_record();
+    e.*field = static_cast<std::uint8_t>(value);
+    if (value >= first && value <= last) {
+      EXPECT_TRUE(decode(e).ok()) << why << ' ' << value;
+    } else {
+      expect_refused(e, why);
+    }
+  }
+}
+
+TEST(Decode, EveryRangeIsChecked) {
+  expect_range(&td_event::kind, TD_KIND_TRANSITION, TD_KIND_SEED, "unknown kind");
+  expect_range(&td_event::old_state, 0, TD_CLOSING, "unknown state");
+  expect_range(&td_event::new_state, 0, TD_CLOSING, "unknown state");
+  expect_range(&td_event::dwell, 0, TD_DWELL_AT_LEAST, "unknown kind of dwell");
+  expect_range(&td_event::owner, 0, TD_OWNER_SEED, "unknown owner source");
+  expect_range(&td_event::reason, 0, TD_REASON_SYN_TIMEOUT, "unknown reason");
+}
+
+TEST(Decode, AFamilyIsFourOrSix) {
+  for (unsigned family = 0; family < 256; ++family) {
+    td_event e = short_record();
+    e.family = static_cast<std::uint8_t>(family);
+    if (family == 4 || family == 6) {
+      EXPECT_TRUE(decode(e).ok());
+    } else {
+      expect_refused(e, "unknown address family");
+    }
+  }
+}
+
+TEST(Decode, FlagsNobodyKnowsAreRefused) {
+  for (unsigned bit = 0x04; bit < 0x100; bit <<= 1) {
+    td_event e = short_record();
+    e.flags = static_cast<std::uint8_t>(bit);
+    expect_refused(e, "unknown flag");
+  }
+}
+
+TEST(Decode, AUseThatNeverWasIsRefused) {
+  td_event e = short_record();
+  e.use = 0;
+  expect_refused(e, "use 0");
+}
+
+TEST(Decode, AStateInThePathIsOneThereIs) {
+  td_event e = full_record();
+  for (std::uint64_t state = TD_STATE_COUNT; state < 16; ++state) {
+    for (unsigned place = 0; place < 16; ++place) {
+      e.path = state << (4 * place);
+      expect_refused(e, "unknown state in the path");
+    }
+  }
+  e.path = 0xb;  // CLOSING alone
+  EXPECT_EQ(transition(e).path.to_string(), "CLOSING");
+}
+
+// Whatever the bytes, the result is an error or an event that everything downstream can print.
+TEST(Decode, RandomBytesNeverMakeAnEventThatCannotBeShown) {
+  std::mt19937_64 random(1);
+  unsigned taken = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    td_event e = random() % 2 ? full_record() : short_record();
+    auto* bytes = reinterpret_cast<std::uint8_t*>(&e);
+    for (std::uint64_t changes = random() % 4; changes > 0; --changes)
+      bytes[random() % sizeof e] = static_cast<std::uint8_t>(random());
+    const auto decoded = decode_event(&e, random() % 8 ? e.size % (sizeof e + 1) : random() % (sizeof e + 1));
+    if (!decoded) continue;
+    ++taken;
+    const auto* t = std::get_if<Transition>(&*decoded);
+    const Socket& socket = t ? t->socket : std::get<Seed>(*decoded).socket;
+    EXPECT_LT(socket.owner.comm.view().size(), 16U);
+    EXPECT_FALSE(address_text(socket.family, socket.local).empty());
+    if (!t) continue;
+    EXPECT_FALSE(name_of(t->from).empty() || name_of(t->to).empty());
+    EXPECT_TRUE(Path::parse(t->path.to_string())) << t->path.packed();
+  }
+  EXPECT_GT(taken, 10'000U);
+}
+
+}  // namespace
+}  // namespace tcpdwell
