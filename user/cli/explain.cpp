@@ -3,7 +3,6 @@
 #include "views/explain.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,12 +15,6 @@
 namespace tcpdwell {
 namespace {
 
-int terminal_columns() {
-  winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-  return size.ws_col;
-}
-
 Result<int> run_explain(const Invocation& invocation) {
   std::optional<State> state;
   if (!invocation.state.empty()) {
@@ -29,8 +22,9 @@ Result<int> run_explain(const Invocation& invocation) {
     if (!state)
       return Error{Fault::Usage, fmt::format("'{}' is no TCP state; 'tcpdwell explain' lists them", invocation.state)};
   }
+  const std::size_t columns = terminal_columns(STDOUT_FILENO);
   FdOutput out(STDOUT_FILENO, "standard output", false);
-  Status status = write_explanation(out, state, {want_colour(invocation.raw, STDOUT_FILENO), terminal_columns()});
+  Status status = write_explanation(out, state, {want_colour(invocation.raw, STDOUT_FILENO), columns == 0 ? 80 : static_cast<int>(columns)});
   if (status) status = out.flush();
   if (!status && status.error().os_errno != EPIPE) return status.error();
   return 0;

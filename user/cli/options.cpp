@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -175,6 +176,11 @@ Result<std::vector<Key>> parse_by(const RawOptions& raw) {
   auto keys = parse_keys(joined(raw.by));
   if (!keys) return Error{Fault::Usage, "--by: " + keys.error().message};
   return keys;
+}
+
+std::size_t terminal_columns(int fd) {
+  winsize size{};
+  return fd >= 0 && ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 bool want_colour(const RawOptions& raw, int fd) {

@@ -50,6 +50,9 @@ Result<FilterChoice> parse_filter(const RawOptions& raw, Scope scope);
 Result<Format> parse_format(const RawOptions& raw);
 Result<std::vector<Key>> parse_by(const RawOptions& raw);
 
+/// Columns of the terminal at `fd`; 0 where there is none.
+std::size_t terminal_columns(int fd);
+
 /// Whether to colour what goes to `fd`: a terminal, no --no-color, no NO_COLOR, not TERM=dumb.
 bool want_colour(const RawOptions& raw, int fd);
 

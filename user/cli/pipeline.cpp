@@ -26,7 +26,7 @@ std::unique_ptr<Consumer> line_sink(Format format, const RawOptions& raw, int fd
     case Format::Text:
       break;
   }
-  return std::make_unique<TextLines>(out, TextOptions{raw.wide, raw.time, want_colour(raw, fd)});
+  return std::make_unique<TextLines>(out, TextOptions{raw.wide, raw.time, want_colour(raw, fd), terminal_columns(fd)});
 }
 
 Status write_table(Format format, const RawOptions& raw, int fd, Output& out, const Summary& summary, bool first) {

@@ -20,6 +20,9 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kPidWidth = 7, kCommWidth = 15, kStateWidth = 11, kDwellWidth = 8;
+constexpr std::size_t kPidLeast = 5, kCommLeast = 8, kDwellLeast = 6;
+constexpr std::size_t kEndpointLeast = 15;   // 127.0.0.1:59798
+constexpr std::size_t kStatesWidth = 25;     // ESTABLISHED -> CLOSE_WAIT
 constexpr std::size_t kClockWidth = 12;      // HH:MM:SS.mmm
 constexpr std::size_t kEndpointWidth = 21;   // 255.255.255.255:65535
 constexpr std::size_t kEndpoint6Width = 47;  // eight full groups in brackets, and a port
@@ -54,20 +57,20 @@ bool plain(std::string_view text) {
                      [](char c) { return c >= ' ' && c <= '~' && c != '\\'; });
 }
 
-void append_comm(std::string& line, std::string_view comm) {
-  if (comm.empty()) return append_left(line, "-", kCommWidth);
-  if (plain(comm)) return append_left(line, comm, kCommWidth);
+void append_comm(std::string& line, std::string_view comm, std::size_t width) {
+  if (comm.empty()) return append_left(line, "-", width);
+  if (plain(comm)) return append_left(line, comm, width);
   const std::string safe = printable(comm);
   line += safe;
-  pad(line, display_width(safe), kCommWidth);
+  pad(line, display_width(safe), width);
 }
 
-void append_pid(std::string& line, const std::optional<std::uint32_t>& pid) {
+void append_pid(std::string& line, const std::optional<std::uint32_t>& pid, std::size_t width) {
   if (pid) {
     const fmt::format_int text(*pid);
-    append_right(line, {text.data(), text.size()}, kPidWidth);
+    append_right(line, {text.data(), text.size()}, width);
   } else {
-    append_right(line, "-", kPidWidth);
+    append_right(line, "-", width);
   }
   line += ' ';
 }
@@ -89,11 +92,11 @@ void append_endpoint(std::string& line, Family family, const Endpoint& endpoint,
   pad(line, line.size() - start, width);
 }
 
-void append_dwell(std::string& line, const Dwell& dwell) {
-  if (dwell.bound == Bound::Unknown) return append_right(line, "?", kDwellWidth);
+void append_dwell(std::string& line, const Dwell& dwell, std::size_t width) {
+  if (dwell.bound == Bound::Unknown) return append_right(line, "?", width);
   const std::string text = human_duration(dwell.ns);
-  if (dwell.bound == Bound::Exact) return append_right(line, text, kDwellWidth);
-  append_right(line, ">=", kDwellWidth - std::min(kDwellWidth, text.size()));
+  if (dwell.bound == Bound::Exact) return append_right(line, text, width);
+  append_right(line, ">=", width - std::min(width, text.size()));
   line += text;
 }
 
@@ -128,7 +131,32 @@ std::string_view loss_text(LossPlace where) {
 
 }  // namespace
 
-TextLines::TextLines(Output& out, TextOptions options) : out_(out), options_(options) {
+/// What a terminal has beyond the least goes to what overflows it soonest.
+TextLines::Widths TextLines::widths_for(const TextOptions& options) {
+  const std::size_t endpoint = options.wide ? kEndpoint6Width : kEndpointWidth;
+  const Widths full{kPidWidth, kCommWidth, endpoint, kDwellWidth, true};
+  const std::size_t time = options.time ? kClockWidth + 1 : 0;
+  const auto needs = [time](const Widths& w) {
+    const std::size_t states = w.apart ? 2 * kStateWidth + kArrow.size() : kStatesWidth;
+    return time + w.pid + w.comm + 2 * w.endpoint + states + w.dwell + 5;
+  };
+  if (options.columns == 0 || options.wide || options.columns >= needs(full)) return full;
+  Widths least{kPidLeast, kCommLeast, kEndpointLeast, kDwellLeast, false};
+  std::size_t spare = options.columns - std::min(options.columns, needs(least));
+  const auto grow = [&spare](std::size_t& width, std::size_t most, std::size_t times) {
+    const std::size_t more = std::min(spare / times, most - width);
+    width += more;
+    spare -= more * times;
+  };
+  grow(least.dwell, kDwellWidth, 1);
+  grow(least.endpoint, kEndpointWidth, 2);
+  grow(least.comm, kCommWidth, 1);
+  grow(least.pid, kPidWidth, 1);
+  return least;
+}
+
+TextLines::TextLines(Output& out, TextOptions options)
+    : out_(out), options_(options), widths_(widths_for(options)) {
   if (options_.time) tzset();  // localtime_r need not read TZ itself
 }
 
@@ -138,21 +166,24 @@ Status TextLines::header(const Header&) {
   line_.clear();
   if (options_.colour) line_ += kSgrBold;
   if (options_.time) append_left(line_, "TIME", kClockWidth);
-  append_right(line_, "PID", kPidWidth);
+  append_right(line_, "PID", widths_.pid);
   line_ += ' ';
-  append_left(line_, "COMM", kCommWidth);
+  append_left(line_, "COMM", widths_.comm);
   if (options_.wide) {
     append_left(line_, "OWNER", kOwnerWidth);
     append_left(line_, "CONN", kConnWidth);
     append_left(line_, "NETNS", kNetnsWidth);
     append_left(line_, "CGROUP", kCgroupWidth);
   }
-  const std::size_t endpoint_width = options_.wide ? kEndpoint6Width : kEndpointWidth;
-  append_left(line_, "LOCAL", endpoint_width);
-  append_left(line_, "REMOTE", endpoint_width);
-  append_left(line_, "OLD", kStateWidth + kArrow.size() - 1);
-  append_left(line_, "NEW", kStateWidth);
-  append_right(line_, "DWELL", kDwellWidth);
+  append_left(line_, "LOCAL", widths_.endpoint);
+  append_left(line_, "REMOTE", widths_.endpoint);
+  if (widths_.apart) {
+    append_left(line_, "OLD", kStateWidth + kArrow.size() - 1);
+    append_left(line_, "NEW", kStateWidth);
+  } else {
+    append_left(line_, "OLD -> NEW", kStatesWidth);
+  }
+  append_right(line_, "DWELL", widths_.dwell);
   line_ += "  NOTE";
   if (options_.colour) line_ += kSgrReset;
   return write_line();
@@ -162,14 +193,11 @@ Status TextLines::transition(const Transition& transition) {
   line_.clear();
   append_time(transition.wall_ns);
   append_socket(transition.socket);
-  append_state(transition.from);
-  line_ += kArrow;
-  append_state(transition.to);
-  line_ += ' ';
+  append_states(name_of(transition.from), sgr_of(transition.from), transition.to);
   if (transition.ends_a_dwell()) {
-    append_dwell(line_, transition.dwell);
+    append_dwell(line_, transition.dwell, widths_.dwell);
   } else {
-    append_right(line_, "-", kDwellWidth);
+    append_right(line_, "-", widths_.dwell);
   }
   append_notes(transition);
   return write_line();
@@ -179,11 +207,8 @@ Status TextLines::seed(const Seed& seed) {
   line_.clear();
   append_time(seed.wall_ns);
   append_socket(seed.socket);
-  append_left(line_, "(exists)", kStateWidth - 1);
-  line_ += kArrow;
-  append_state(seed.state);
-  line_ += ' ';
-  append_dwell(line_, seed.age);
+  append_states("(exists)", {}, seed.state);
+  append_dwell(line_, seed.age, widths_.dwell);
   return write_line();
 }
 
@@ -217,8 +242,8 @@ void TextLines::append_time(std::int64_t wall_ns) {
 }
 
 void TextLines::append_socket(const Socket& socket) {
-  append_pid(line_, socket.owner.pid);
-  append_comm(line_, socket.owner.comm.view());
+  append_pid(line_, socket.owner.pid, widths_.pid);
+  append_comm(line_, socket.owner.comm.view(), widths_.comm);
   if (options_.wide) {
     const bool known = socket.owner.source != OwnerSource::None;
     append_left(line_, known ? name_of(socket.owner.source) : "-", kOwnerWidth);
@@ -226,17 +251,27 @@ void TextLines::append_socket(const Socket& socket) {
     append_number(line_, socket.netns, kNetnsWidth);
     append_number(line_, socket.owner.cgroup_id, kCgroupWidth);
   }
-  const std::size_t width = options_.wide ? kEndpoint6Width : kEndpointWidth;
-  append_endpoint(line_, socket.family, socket.local, width);
-  append_endpoint(line_, socket.family, socket.remote, width);
+  append_endpoint(line_, socket.family, socket.local, widths_.endpoint);
+  append_endpoint(line_, socket.family, socket.remote, widths_.endpoint);
 }
 
-void TextLines::append_state(State state) {
-  const std::string_view name = name_of(state);
-  if (options_.colour) line_ += sgr_of(state);
-  line_ += name;
-  if (options_.colour) line_ += kSgrReset;
-  if (name.size() < kStateWidth) line_.append(kStateWidth - name.size(), ' ');
+void TextLines::append_states(std::string_view from, std::string_view from_colour, State to) {
+  const auto append = [this](std::string_view name, std::string_view colour) {
+    const bool paint = options_.colour && !colour.empty();
+    if (paint) line_ += colour;
+    line_ += name;
+    if (paint) line_ += kSgrReset;
+  };
+  append(from, from_colour);
+  if (widths_.apart && from.size() < kStateWidth) line_.append(kStateWidth - from.size(), ' ');
+  line_ += kArrow;
+  const std::string_view name = name_of(to);
+  append(name, sgr_of(to));
+  if (widths_.apart) {
+    pad(line_, name.size(), kStateWidth);
+  } else {
+    pad(line_, from.size() + kArrow.size() + name.size(), kStatesWidth);
+  }
 }
 
 void TextLines::append_notes(const Transition& transition) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
@@ -64,6 +66,62 @@ TEST(TextLines, OneLineWithEverythingInItsColumn) {
   EXPECT_EQ(render(transition(State::SynSent, State::Established, kExact)),
             "   4711 curl            10.0.0.5:51234        93.184.216.34:443     SYN_SENT    -> "
             "ESTABLISHED    184us\n");
+}
+
+TextOptions on_terminal(std::size_t columns) {
+  TextOptions options;
+  options.columns = columns;
+  return options;
+}
+
+TEST(TextLines, ColumnsMoveTogetherOnANarrowTerminal) {
+  EXPECT_EQ(header(on_terminal(80)),
+            "  PID COMM     LOCAL           REMOTE          OLD -> NEW                  DWELL  NOTE\n");
+  Transition t = transition(State::SynSent, State::Established, kExact);
+  t.socket.local = v4({127, 0, 0, 1}, 59798);
+  t.socket.remote = v4({127, 0, 0, 1}, 9913);
+  EXPECT_EQ(render(t, on_terminal(80)),
+            " 4711 curl     127.0.0.1:59798 127.0.0.1:9913  SYN_SENT -> ESTABLISHED     184us\n");
+}
+
+TEST(TextLines, ALineFillsTheTerminalAndNoMore) {
+  Transition t = transition(State::Established, State::CloseWait, {Bound::Exact, 12'300'000});
+  t.socket.local = v4({127, 0, 0, 1}, 59798);
+  t.socket.remote = v4({127, 0, 0, 1}, 59799);
+  for (std::size_t columns = 80; columns < 140; ++columns) {
+    EXPECT_EQ(render(t, on_terminal(columns)).size() - 1, std::min<std::size_t>(columns, 103)) << columns;
+  }
+  t = transition(State::Established, State::CloseWait, kExact);
+  EXPECT_EQ(render(t, on_terminal(40)), render(t, on_terminal(79))) << "it gets no narrower";
+}
+
+TEST(TextLines, WhatNobodyLooksAtAndWideLinesKeepTheirWidth) {
+  const Transition t = transition(State::SynSent, State::Established, kExact);
+  EXPECT_EQ(render(t, on_terminal(0)), render(t));
+  EXPECT_EQ(render(t, on_terminal(103)), render(t));
+  EXPECT_NE(render(t, on_terminal(102)), render(t));
+  TextOptions wide;
+  wide.wide = true;
+  const std::string unbounded = render(t, wide);
+  wide.columns = 80;
+  EXPECT_EQ(render(t, wide), unbounded);
+}
+
+TEST(TextLines, TimeTakesItsColumnsFromTheOthers) {
+  const Transition t = transition(State::Established, State::CloseWait, {Bound::Exact, 123'000});
+  TextOptions options = on_terminal(103);
+  options.time = true;
+  EXPECT_EQ(render(t, options).size() - 1, 103U);
+}
+
+TEST(TextLines, ANarrowSeedKeepsItsColumns) {
+  Seed seed;
+  seed.socket = client_socket();
+  seed.socket.remote = v4({10, 0, 0, 1}, 80);
+  seed.state = State::CloseWait;
+  seed.age = {Bound::AtLeast, 5'000'000'000};
+  EXPECT_EQ(render(seed, on_terminal(80)),
+            " 4711 curl     10.0.0.5:51234  10.0.0.1:80     (exists) -> CLOSE_WAIT    >=5.00s\n");
 }
 
 TEST(TextLines, HeaderComesOnce) {
