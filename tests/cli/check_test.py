@@ -18,6 +18,10 @@ class Check(support.TestCase):
         for word in ("BTF", "inet_sock_set_state", "ring buffer", "CAP_BPF", "CAP_PERFMON"):
             self.assertRegex(outcome.out, rf"(?m)^yes .*{word}")
 
+    def test_its_lines_fit_a_terminal(self):
+        for line in run("check").out.split("\n"):
+            self.assertLessEqual(len(line), 80, line)
+
     @support.needs_root
     def test_json_agrees(self):
         outcome = run("check", "--format", "json")

@@ -19,6 +19,8 @@
 namespace tcpdwell {
 namespace {
 
+constexpr std::size_t kIndent = 5;  ///< of what is said of a check below its line
+
 /// 0, or the status with which tracing would fail.
 int status_of(const std::vector<CheckItem>& checks) {
   bool permission = false, unsupported = false;
@@ -53,17 +55,40 @@ std::string as_json(const std::vector<CheckItem>& checks, const Header& host) {
   return out + "]}\n";
 }
 
-std::string as_text(const std::vector<CheckItem>& checks, const Header& host, bool colour) {
+/// Appends `text`, whose line has `used` columns so far, in lines of `columns`; those after the first
+/// begin at `indent`.
+void append_wrapped(std::string& out, std::string_view text, std::size_t used, std::size_t indent, std::size_t columns) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    if (used + end > columns && used > indent) {
+      while (out.back() == ' ') out.pop_back();
+      out += '\n';
+      out.append(indent, ' ');
+      used = indent;
+    }
+    const std::size_t taken = std::min(end + 1, text.size());
+    out += text.substr(0, taken);
+    used += taken;
+    text.remove_prefix(taken);
+  }
+  out += '\n';
+}
+
+std::string as_text(const std::vector<CheckItem>& checks, const Header& host, bool colour, std::size_t columns) {
   std::size_t width = 0;
   for (const CheckItem& check : checks) width = std::max(width, check.name.size());
   std::string out = fmt::format("kernel {} ({})\n\n", printable(host.kernel), host.arch);
   for (const CheckItem& check : checks) {
     const char* word = check.ok ? "yes" : check.needed ? "NO" : "no";
     const char* paint = !colour ? "" : check.ok ? "\x1b[32m" : check.needed ? "\x1b[31m" : "\x1b[33m";
-    out += fmt::format("{}{:<3}{}  {:<{}}  {}\n", paint, word, colour ? "\x1b[0m" : "", check.name, width, check.detail);
-    if (!check.ok)
-      out += fmt::format("{:{}}serves {}{}{}\n", "", width + 7, check.serves, check.mend.empty() ? "" : "; to mend it: ",
-                         check.mend);
+    out += fmt::format("{}{:<3}{}  {:<{}}  ", paint, word, colour ? "\x1b[0m" : "", check.name, width);
+    append_wrapped(out, check.detail, width + 7, width + 7, columns);
+    if (check.ok) continue;
+    out.append(kIndent, ' ');
+    append_wrapped(out, "serves " + check.serves, kIndent, kIndent + 2, columns);
+    if (check.mend.empty()) continue;
+    out.append(kIndent, ' ');
+    append_wrapped(out, "to mend it: " + check.mend, kIndent, kIndent + 2, columns);
   }
   const bool fine = status_of(checks) == 0;
   return out + (fine ? "\ntcpdwell can trace here.\n" : "\ntcpdwell cannot trace here.\n");
@@ -75,9 +100,11 @@ Result<int> run_check(const Invocation& invocation) {
   if (*format == Format::Csv) return Error{Fault::Usage, "--format csv: check knows text and json"};
   const std::vector<CheckItem> checks = run_checks();
   const Header host = describe_host();
+  const std::size_t columns = terminal_columns(STDOUT_FILENO);
   FdOutput out(STDOUT_FILENO, "standard output", false);
   Status status = out.write(*format == Format::Json ? as_json(checks, host)
-                                                    : as_text(checks, host, want_colour(invocation.raw, STDOUT_FILENO)));
+                                                    : as_text(checks, host, want_colour(invocation.raw, STDOUT_FILENO),
+                                                              columns == 0 ? 80 : columns));
   if (status) status = out.flush();
   if (!status && status.error().os_errno != EPIPE) return status.error();
   return status_of(checks);
