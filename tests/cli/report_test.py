@@ -248,7 +248,7 @@ class RefusedFiles(support.TestCase):
         self.assertEqual(outcome.out, "")
 
     def test_empty_standard_input(self):
-        self.assert_error(run("report", "-"), 2, "not a tcpdwell trace")
+        self.assert_error(run("report", "-"), 2, "standard input is not a tcpdwell trace")
 
     @support.needs_root
     def test_one_that_may_not_be_read(self):

@@ -59,9 +59,10 @@ Result<int> run_report(const Invocation& invocation) {
   LastMoment last;
   Tee tee({&aggregator, &last});
   FilterStage stage(choice->filter, tee);
-  for (const std::string& name : invocation.files) {
-    auto input = open_trace_file(name);
+  for (const std::string& file : invocation.files) {
+    auto input = open_trace_file(file);
     if (!input) return input.error();
+    const std::string name = file == "-" ? "standard input" : file;
     auto read = read_trace(**input, name, stage);
     if (!read) return read.error();
     if (!raw.quiet) tell_flaws(name, *read);
