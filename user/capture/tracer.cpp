@@ -393,6 +393,8 @@ void Tracer::detach() {
   // ago than this is taken off for good.
   const timespec a_moment{0, 21'000'000};
   nanosleep(&a_moment, nullptr);
+  // The first look doubts what may be about to change, the second believes it: nothing changes now.
+  impl_->sweep_if_due(true);
   impl_->sweep_if_due(true);
   impl_->misses_at_detach = program_info(impl_->skeleton->progs.on_state).recursion_misses;
   impl_->attached = false;
