@@ -57,14 +57,26 @@ static __always_inline __u8 reason_of(const struct sock *sk, int old_state)
 	return TD_REASON_NONE;
 }
 
+/* enum sock_flags, include/net/sock.h */
+#define SOCK_DEAD 0 /* no process has it open any more */
+#define SOCK_DONE 1 /* the peer's FIN was received */
+
 /*
  * tcp_time_wait() hands these states to a time-wait socket and reports "-> CLOSE" for the full
- * one (net/ipv4/tcp_minisocks.c).
+ * one (net/ipv4/tcp_minisocks.c). From FIN_WAIT2 it is called for a FIN, and for an orphan unless
+ * TCP_LINGER2 forbids; else it was a reset of ours (SO_LINGER, connect(AF_UNSPEC), TCP_LINGER2).
  */
-static __always_inline bool may_be_handed_over(const struct sock *sk, int old_state, int new_state)
+static __always_inline bool may_be_handed_over(const struct tcp_sock *tp, int old_state,
+					       int new_state)
 {
-	return new_state == TD_CLOSE && !sk->sk_err &&
-	       (old_state == TD_FIN_WAIT2 || old_state == TD_CLOSING);
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	unsigned long flags = sk->__sk_common.skc_flags;
+
+	if (new_state != TD_CLOSE || sk->sk_err)
+		return false;
+	if (old_state == TD_FIN_WAIT2)
+		return flags & (1 << SOCK_DEAD) ? tp->linger2 >= 0 : !!(flags & (1 << SOCK_DONE));
+	return old_state == TD_CLOSING;
 }
 
 /* A passive open: the entry is a copy of the listener's, of which only the owner is ours. The
@@ -162,7 +174,7 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 				       struct td_sock *s, const struct td_who *who,
 				       const struct tcp_sock *tp, struct td_line *line)
 {
-	bool handed = may_be_handed_over(sk, line->old_state, TD_CLOSE);
+	bool handed = may_be_handed_over(tp, line->old_state, TD_CLOSE);
 	struct td_stats stats;
 	struct td_mini *m;
 	__u64 cookie = line->cookie;

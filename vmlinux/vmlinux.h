@@ -157,6 +157,7 @@ struct sock_common {
 	union {
 		struct sock *skc_listener;
 	};
+	long unsigned int skc_flags;
 };
 
 typedef struct {
@@ -240,6 +241,7 @@ struct tcp_sock {
 	u8 syn_data_acked: 1;
 	u64 bytes_retrans;
 	u32 total_retrans;
+	int linger2;
 };
 
 struct inet_request_sock {
