@@ -14,6 +14,12 @@ struct td_sweep {
 	__u64 now;
 };
 
+/* Not so for what happened after the sweep began. */
+static __always_inline bool is_over(__u64 ended_ns, const struct td_sweep *sweep)
+{
+	return ended_ns && sweep->now > ended_ns && sweep->now - ended_ns > A_MOMENT_NS;
+}
+
 static long sweep_orphan(struct bpf_map *map, __u64 *key, __u64 *value, struct td_sweep *sweep)
 {
 	struct inet_timewait_sock *tw = (void *)*value;
@@ -47,7 +53,7 @@ static long sweep_req(struct bpf_map *map, struct td_tuple *key, struct td_req *
 {
 	struct td_tuple t = *key;
 
-	if (r->ended_ns && sweep->now - r->ended_ns > A_MOMENT_NS)
+	if (is_over(r->ended_ns, sweep))
 		req_end(sweep->count, &t, r);
 	return 0;
 }
@@ -57,7 +63,7 @@ static long sweep_undecided(struct bpf_map *map, __u32 *key, __u64 *slot, struct
 	__u64 cookie = *slot;
 	struct td_mini *m = cookie ? bpf_map_lookup_elem(&minis, &cookie) : NULL;
 
-	if (m && m->ended_ns && sweep->now - m->ended_ns > A_MOMENT_NS) {
+	if (m && is_over(m->ended_ns, sweep)) {
 		decide(sweep->count, cookie, TD_REASON_NONE);
 		__sync_val_compare_and_swap(slot, cookie, 0);
 	}
