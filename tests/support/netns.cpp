@@ -48,6 +48,8 @@ Netns::Netns() : outer_(current_netns()) {
 
 Netns::~Netns() { setns(outer_.get(), CLONE_NEWNET); }
 
+void Netns::enter() const { sys(setns(inner_.get(), CLONE_NEWNET), "setns"); }
+
 // /proc/sys/net shows the namespace of the task that opens the file, so be in it for the moment;
 // another Netns may have been entered since.
 void Netns::set_sysctl(std::string_view name, std::string_view value) {

@@ -32,6 +32,8 @@ class Netns {
   Netns& operator=(const Netns&) = delete;
 
   std::uint32_t inode() const { return inode_; }
+  /// For a thread of its own, or one that knows where it goes next: the calling thread is in it.
+  void enter() const;
   /// "net.ipv4.tcp_fin_timeout", only of this namespace.
   void set_sysctl(std::string_view name, std::string_view value);
 
