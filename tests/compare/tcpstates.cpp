@@ -3,6 +3,8 @@
 /// script that made them in between. scripts/compare builds and runs it.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -28,12 +30,14 @@ class TcpStates {
     const Fd out(sys(mkostemp(file_, O_CLOEXEC), "mkostemp"));
     pid_ = sys(fork(), "fork");
     if (pid_ == 0) {
+      see_tracepoints();
       dup2(out.get(), STDOUT_FILENO);
       execlp("stdbuf", "stdbuf", "-oL", "tcpstates", nullptr);
       _exit(127);
     }
     // Its heading comes when it is attached.
     for (int tries = 0; tries < 100 && text().empty(); ++tries) usleep(100'000);
+    if (text().empty()) throw std::runtime_error("tcpstates does not start here");
   }
   ~TcpStates() {
     stop();
@@ -50,6 +54,13 @@ class TcpStates {
   }
 
  private:
+  /// It looks its tracepoint up in tracefs, which is not mounted everywhere: in this process's own
+  /// view of the file system it is.
+  static void see_tracepoints() {
+    if (unshare(CLONE_NEWNS) != 0) return;
+    mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+    mount("none", "/sys/kernel/tracing", "tracefs", 0, nullptr);
+  }
   std::string text() const {
     std::ifstream in(file_);
     return {std::istreambuf_iterator<char>(in), {}};
@@ -137,6 +148,7 @@ void Compare::closed_from_both_sides(Connection& connection) {
 
 void Compare::orphaned(Connection& connection) {
   Remote remote(wire_, Net::V4, connection.ports);
+  remote.use_timestamps();
   Local local = connected(connection, remote);
   connection.enter(State::FinWait1, local.close());
   remote.expect(kFin | kAck);
