@@ -122,14 +122,16 @@ void Ledger::check_last(const Transition& line, const Account& account) {
 }
 
 void Ledger::complain(const Transition& line, const std::string& what) {
-  ++wrong_;
+  Account& account = accounts_.at(line.socket.id);
+  wrong_ += account.wrong ? 0 : 1;
+  account.wrong = true;
   if (complaints_.size() >= kComplaintsInWords) return;
   complaints_.push_back(fmt::format(
       "{} {}>{} {} ({} {} ns) netns {} {}:{} -> {}:{} {}; so far {}", to_string(line.socket.id),
       name_of(line.from), name_of(line.to), name_of(line.reason), name_of(line.dwell.bound),
       line.dwell.ns, line.socket.netns, address_text(line.socket.family, line.socket.local),
       line.socket.local.port, address_text(line.socket.family, line.socket.remote),
-      line.socket.remote.port, what, text_of(accounts_.at(line.socket.id))));
+      line.socket.remote.port, what, text_of(account)));
 }
 
 std::uint64_t Ledger::count(std::uint32_t netns,

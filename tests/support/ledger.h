@@ -28,6 +28,7 @@ struct Account {
   std::vector<Moment> moments;
   std::uint64_t exact_ns = 0;  ///< sum of the exact dwells
   bool all_exact = true;
+  bool wrong = false;
   Reason end = Reason::None;  ///< of the last line
 
   bool closed() const { return moments.back().state == State::Close; }
@@ -66,7 +67,7 @@ class Ledger : public Consumer {
   using Accounts = std::unordered_map<ConnId, Account, ConnIdHash>;
   const Accounts& accounts() const { return accounts_; }
   std::uint64_t lines() const { return lines_; }
-  /// What was wrong; the first few in words.
+  /// Connections with something wrong about them; the first few things in words.
   std::uint64_t wrong() const { return wrong_; }
   const std::vector<std::string>& complaints() const { return complaints_; }
   /// "ESTABLISHED>CLOSE reset_by_peer 17", all of a namespace.
