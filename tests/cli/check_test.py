@@ -31,6 +31,12 @@ class Check(support.TestCase):
             (answer["type"], answer["ok"], answer["kernel"]), ("check", True, os.uname().release)
         )
         self.assertTrue(all(check["ok"] for check in answer["checks"] if check["needed"]))
+        worth = {state["state"]: state["dwell"] for state in answer["states"]}
+        self.assertEqual(len(worth), 10)
+        self.assertEqual((worth["ESTABLISHED"], worth["SYN_RECV"]), ("exact", "exact"))
+        [way] = [check["detail"].split()[-1] for check in answer["checks"] if "followed" in check["detail"]]
+        expected = {"fentry": "exact", "timer": "exact or at_least"}[way]
+        self.assertEqual((worth["TIME_WAIT"], worth["FIN_WAIT2"]), (expected, expected))
 
     @support.needs_root
     def test_an_unprivileged_user_learns_what_is_missing(self):
@@ -51,6 +57,7 @@ class Check(support.TestCase):
         self.assertFalse(answer["ok"])
         self.assertLessEqual({"CAP_BPF", "CAP_PERFMON"}, missing)
         self.assertNotIn("BTF", missing, "the kernel has it, whoever asks")
+        self.assertEqual({state["dwell"] for state in answer["states"]}, {"not observed"})
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "capture/minisockets.h"
@@ -37,7 +38,9 @@ CheckItem fentry_check() {
   check.needed = false;
   if (!check.ok) {
     check.detail = obstacle;
-    check.mend = "a kernel with CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, not locked down";
+    check.mend = missing_capabilities().empty()
+                     ? "a kernel with CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, not locked down"
+                     : "first the capabilities above";
   }
   return check;
 }
@@ -53,8 +56,50 @@ CheckItem timer_check() {
   return check;
 }
 
+StateCheck exact(State state, std::string how) { return {state, "exact", std::move(how), ""}; }
+
+constexpr const char* kMendMini = "fentry, or the timer tracepoints: see above";
+
+StateCheck syn_recv_check(Minisockets way) {
+  if (way != Minisockets::Off)
+    return exact(State::SynRecv, fmt::format("request sockets, through {}; unknown after a SYN cookie", name_of(way)));
+  return {State::SynRecv, "unknown", "a server's request sockets are not followed", kMendMini};
+}
+
+/// FIN_WAIT2 of an orphan, and TIME_WAIT, live in time-wait sockets.
+StateCheck time_wait_check(State state, Minisockets way) {
+  const bool orphan = state == State::FinWait2;
+  if (way == Minisockets::Fentry) return exact(state, "time-wait sockets, through fentry");
+  if (way == Minisockets::Off)
+    return {state, orphan ? "unknown" : "not observed",
+            orphan ? "exact while a process has it open; time-wait sockets are not followed"
+                   : "time-wait sockets are not followed",
+            kMendMini};
+  if (kernel_has_field("inet_timewait_sock", "tw_entry_stamp"))
+    return {state, "exact or at_least",
+            "time-wait sockets, through timer: exact with TCP timestamps; without, perhaps a bound", "fentry"};
+  return {state, "exact or at_least", "time-wait sockets, through timer: often a bound", "fentry"};
+}
+
+/// What the trial run found, state by state.
+std::vector<StateCheck> state_checks(std::optional<Minisockets> way) {
+  std::vector<StateCheck> states;
+  for (const State state : kLifeOrder) {
+    if (state == State::Unknown || state == State::Close) continue;
+    if (!way)
+      states.push_back({state, "not observed", "the program does not run here", "see above"});
+    else if (state == State::SynRecv)
+      states.push_back(syn_recv_check(*way));
+    else if (state == State::FinWait2 || state == State::TimeWait)
+      states.push_back(time_wait_check(state, *way));
+    else
+      states.push_back(exact(state, "the tracepoint"));
+  }
+  return states;
+}
+
 /// The proof of all the others: the real program, in the real kernel, for a moment.
-std::vector<CheckItem> trial_run() {
+std::vector<CheckItem> trial_run(std::optional<Minisockets>& way) {
   auto tracer = Tracer::start({});
   CheckItem loads = item("program loads and attaches", tracer.ok(), "everything", "");
   if (!tracer) {
@@ -62,6 +107,7 @@ std::vector<CheckItem> trial_run() {
     loads.permission = tracer.error().fault == Fault::Permission;
     return {loads};
   }
+  way = (*tracer)->minisockets();
   loads.detail = fmt::format("verified, {} instructions", (*tracer)->verified_instructions());
   CheckItem followed = item("request and time-wait sockets", (*tracer)->minisockets() != Minisockets::Off,
                             kMiniStates, "see fentry and timer tracepoints above");
@@ -80,7 +126,7 @@ CheckItem capability(const char* name) {
 
 }  // namespace
 
-std::vector<CheckItem> run_checks() {
+CheckReport run_checks() {
   const char* upgrade = "use Linux 5.12 or later";
   std::vector<CheckItem> checks = {
       item("BTF", kernel_has_btf(), "everything", "a kernel with CONFIG_DEBUG_INFO_BTF=y"),
@@ -94,8 +140,9 @@ std::vector<CheckItem> run_checks() {
       fentry_check(),
       timer_check(),
   };
-  for (CheckItem& check : trial_run()) checks.push_back(std::move(check));
-  return checks;
+  std::optional<Minisockets> way;
+  for (CheckItem& check : trial_run(way)) checks.push_back(std::move(check));
+  return {std::move(checks), state_checks(way)};
 }
 
 }  // namespace tcpdwell

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "model/state.h"
+
 namespace tcpdwell {
 
 struct CheckItem {
@@ -17,6 +19,19 @@ struct CheckItem {
   std::string mend;    ///< what would help, empty when ok
 };
 
-std::vector<CheckItem> run_checks();
+/// What a dwell in one state is worth on this kernel.
+struct StateCheck {
+  State state = State::Unknown;
+  std::string worth;   ///< "exact", "exact or at_least", "unknown", "not observed"
+  std::string detail;  ///< how it is learned, or why not better
+  std::string mend;    ///< what would make it exact; empty when it is
+};
+
+struct CheckReport {
+  std::vector<CheckItem> items;
+  std::vector<StateCheck> states;  ///< in the order of a connection's life
+};
+
+CheckReport run_checks();
 
 }  // namespace tcpdwell

@@ -32,7 +32,24 @@ int status_of(const std::vector<CheckItem>& checks) {
   return permission ? static_cast<int>(Fault::Permission) : 0;
 }
 
-std::string as_json(const std::vector<CheckItem>& checks, const Header& host) {
+void append_json_states(std::string& out, const std::vector<StateCheck>& states) {
+  out += ",\"states\":[";
+  const char* separator = "";
+  for (const StateCheck& check : states) {
+    out += fmt::format("{}{{\"state\":\"{}\",\"dwell\":", separator, name_of(check.state));
+    append_json_string(out, check.worth);
+    out += ",\"detail\":";
+    append_json_string(out, check.detail);
+    out += ",\"mend\":";
+    append_json_string(out, check.mend);
+    out += '}';
+    separator = ",";
+  }
+  out += ']';
+}
+
+std::string as_json(const CheckReport& report, const Header& host) {
+  const std::vector<CheckItem>& checks = report.items;
   std::string out = "{\"type\":\"check\",\"kernel\":";
   append_json_string(out, host.kernel);
   out += ",\"arch\":";
@@ -52,7 +69,9 @@ std::string as_json(const std::vector<CheckItem>& checks, const Header& host) {
     append_json_string(out, check.mend);
     out += '}';
   }
-  return out + "]}\n";
+  out += ']';
+  append_json_states(out, report.states);
+  return out + "}\n";
 }
 
 /// Appends `text`, whose line has `used` columns so far, in lines of `columns`; those after the first
@@ -74,7 +93,20 @@ void append_wrapped(std::string& out, std::string_view text, std::size_t used, s
   out += '\n';
 }
 
-std::string as_text(const std::vector<CheckItem>& checks, const Header& host, bool colour, std::size_t columns) {
+/// State by state: what a dwell is worth here, how it is learned, what would make it better.
+std::string states_text(const std::vector<StateCheck>& states, bool colour, std::size_t columns) {
+  std::string out = "\nstate        dwell\n";
+  for (const StateCheck& check : states) {
+    const char* paint = !colour ? "" : check.worth == "exact" ? "\x1b[32m" : "\x1b[33m";
+    out += fmt::format("{:<11}  {}{:<17}{}  ", name_of(check.state), paint, check.worth, colour ? "\x1b[0m" : "");
+    const std::string mend = check.mend.empty() ? "" : "; better with " + check.mend;
+    append_wrapped(out, check.detail + mend, 32, 32, columns);
+  }
+  return out;
+}
+
+std::string as_text(const CheckReport& report, const Header& host, bool colour, std::size_t columns) {
+  const std::vector<CheckItem>& checks = report.items;
   std::size_t width = 0;
   for (const CheckItem& check : checks) width = std::max(width, check.name.size());
   std::string out = fmt::format("kernel {} ({})\n\n", printable(host.kernel), host.arch);
@@ -91,6 +123,7 @@ std::string as_text(const std::vector<CheckItem>& checks, const Header& host, bo
     append_wrapped(out, "to mend it: " + check.mend, kIndent, kIndent + 2, columns);
   }
   const bool fine = status_of(checks) == 0;
+  out += states_text(report.states, colour, columns);
   return out + (fine ? "\ntcpdwell can trace here.\n" : "\ntcpdwell cannot trace here.\n");
 }
 
@@ -98,16 +131,16 @@ Result<int> run_check(const Invocation& invocation) {
   auto format = parse_format(invocation.raw);
   if (!format) return format.error();
   if (*format == Format::Csv) return Error{Fault::Usage, "--format csv: check knows text and json"};
-  const std::vector<CheckItem> checks = run_checks();
+  const CheckReport report = run_checks();
   const Header host = describe_host();
   const std::size_t columns = terminal_columns(STDOUT_FILENO);
   FdOutput out(STDOUT_FILENO, "standard output", false);
-  Status status = out.write(*format == Format::Json ? as_json(checks, host)
-                                                    : as_text(checks, host, want_colour(invocation.raw, STDOUT_FILENO),
+  Status status = out.write(*format == Format::Json ? as_json(report, host)
+                                                    : as_text(report, host, want_colour(invocation.raw, STDOUT_FILENO),
                                                               columns == 0 ? 80 : columns));
   if (status) status = out.flush();
   if (!status && status.error().os_errno != EPIPE) return status.error();
-  return status_of(checks);
+  return status_of(report.items);
 }
 
 }  // namespace
