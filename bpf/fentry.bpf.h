@@ -199,8 +199,15 @@ int BPF_PROG(on_req_add, struct sock *sk, struct request_sock *req)
 /* Since ff46e3b44219 "Fix race for duplicate reqsk on identical SYN" (Linux 6.10) it may refuse; the
  * SYN-ACK is sent after it in either case. */
 SEC("fexit/inet_csk_reqsk_queue_hash_add")
-int BPF_PROG(on_req_added, struct sock *sk, struct request_sock *req, unsigned long timeout,
+int BPF_PROG(on_req_added3, struct sock *sk, struct request_sock *req, unsigned long timeout,
 	     bool was_added)
+{
+	return was_added ? added(sk, req) : 0;
+}
+
+/* Without the timeout (seen in Linux 7.3). */
+SEC("fexit/inet_csk_reqsk_queue_hash_add")
+int BPF_PROG(on_req_added2, struct sock *sk, struct request_sock *req, bool was_added)
 {
 	return was_added ? added(sk, req) : 0;
 }

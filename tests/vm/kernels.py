@@ -17,8 +17,7 @@ KERNELS = {
     "6.16": "trixie-backports",
     "6.17": "trixie-backports",
     "6.18": "trixie-backports",
-    "6.19": "trixie-backports",
-    "7.0": "trixie-backports",
+    "7.2": "trixie-backports",
     "7.3": "trixie-backports",
 }
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -63,14 +62,28 @@ class Suite:
             self.options += ["-o", f"{key}={value}"]
         run(["apt-get", *self.options, "-q", "-o", "APT::Update::Error-Mode=any", "update"])
 
-    def newest_image(self, series):
-        """Name of the newest kernel package of a series, for this machine's architecture."""
-        pattern = re.compile(rf"linux-image-({re.escape(series)}\.\d\S*-cloud-\S+?)(?<!-unsigned)(?<!-dbg)$")
-        names = run(["apt-cache", *self.options, "pkgnames", f"linux-image-{series}."]).split()
-        matching = [name for name in names if pattern.match(name)]
-        if not matching:
+    def parts(self, package):
+        """A kernel's packages: the image, and since Linux 6.18 or 6.19 those it is divided into."""
+        release = package.removeprefix("linux-image-")
+        depends = run(["apt-cache", *self.options, "depends", "--important", package])
+        return [package, *sorted(set(re.findall(rf"linux-(?:binary|modules)-{re.escape(release)}(?![^\s>])", depends)))]
+
+    def newest_kernel(self, series):
+        """The packages of the newest kernel of a series that the mirror has in full; its release first."""
+        pattern = re.compile(rf"linux-image-({re.escape(series)}\.\d\S*-cloud-\S+)(?<!-unsigned)(?<!-dbg)$")
+        known = set(run(["apt-cache", *self.options, "pkgnames", "linux-"]).split())
+        images = sorted(filter(pattern.match, known), key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
+        if not images:
             raise Unavailable(f"no kernel package of the series {series}")
-        return max(matching, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
+        # apt knows the names of packages that are only depended on, too.
+        offered = {line.split(" ")[0] for line in
+                   run(["apt-cache", *self.options, "search", "--names-only", r"^linux-(image|binary|modules)-"]).splitlines()}
+        for image in reversed(images):
+            parts = self.parts(image)
+            if offered.issuperset(parts):
+                return parts
+        missing = sorted(set(parts) - offered)
+        raise Unavailable(f"the mirror lacks {' and '.join(missing)}")
 
     def download(self, packages, folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -78,18 +91,11 @@ class Suite:
         return sorted(folder.glob("*.deb"))
 
 
-def unpack(suite, package, folder):
-    """The image, and from Linux 6.19 on the packages it is divided into."""
-    debs = suite.download([package], folder / "debs")
-    release = package.removeprefix("linux-image-")
-    depends = run(["dpkg-deb", "-f", str(debs[0]), "Depends"])
-    parts = sorted(set(re.findall(rf"linux-(?:base|binary|modules)-{re.escape(release)}(?![^\s,(])", depends)))
-    if parts:
-        debs = suite.download(parts, folder / "debs")
-    for deb in debs:
+def unpack(suite, packages, folder):
+    for deb in suite.download(packages, folder / "debs"):
         run(["dpkg-deb", "-x", str(deb), str(folder)])
     shutil.rmtree(folder / "debs")
-    return release
+    return packages[0].removeprefix("linux-image-")
 
 
 class Kernel:
@@ -110,7 +116,7 @@ def kernel(cache, series, suite_name=None):
     if not (folder / "release").exists():
         shutil.rmtree(folder, ignore_errors=True)
         suite = Suite(cache, suite_name or KERNELS[series])
-        release = unpack(suite, suite.newest_image(series), folder)
+        release = unpack(suite, suite.newest_kernel(series), folder)
         base = next(path for path in (folder / "usr", folder) if (path / "lib/modules" / release).is_dir())
         run(["depmod", "-b", str(base), release], env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
         (folder / "release").write_text(release)

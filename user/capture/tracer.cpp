@@ -242,7 +242,12 @@ std::vector<bpf_program*> Tracer::Impl::fentry_programs() const {
                                       p.on_req_timer,  p.on_req_timeout};
   // Only where other functions have swallowed those it follows; as it may itself be swallowed.
   if (function_args("inet_twsk_kill") != 0) chosen.push_back(p.on_tw_kill);
-  chosen.push_back(function_returns("inet_csk_reqsk_queue_hash_add") ? p.on_req_added : p.on_req_add);
+  const bool may_refuse = function_returns("inet_csk_reqsk_queue_hash_add");
+  switch (function_args("inet_csk_reqsk_queue_hash_add")) {
+    case 2: chosen.push_back(may_refuse ? p.on_req_added2 : p.on_req_add); break;
+    case 3: chosen.push_back(may_refuse ? p.on_req_added3 : p.on_req_add); break;
+    default: return {};
+  }
   switch (function_args("tcp_timewait_state_process")) {
     case 3: chosen.push_back(p.on_tw_processed3); break;
     case 4: chosen.push_back(p.on_tw_processed4); break;
@@ -260,7 +265,7 @@ std::vector<bpf_program*> Tracer::Impl::fentry_programs() const {
 /// What fentry needs that this kernel lacks; "" if nothing.
 std::string Tracer::Impl::fentry_lacks() const {
   const std::vector<bpf_program*> programs = fentry_programs();
-  if (programs.empty()) return "tcp_timewait_state_process or inet_csk_accept takes other arguments in this kernel";
+  if (programs.empty()) return "a function that it follows takes other arguments in this kernel";
   for (bpf_program* program : programs) {
     const char* section = bpf_program__section_name(program);
     const std::string function = std::strchr(section, '/') + 1;
