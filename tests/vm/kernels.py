@@ -112,6 +112,7 @@ class Kernel:
 
 def kernel(cache, series, suite_name=None):
     """The newest kernel of the series, from the cache or downloaded into it. May raise Unavailable."""
+    cache = cache.resolve()  # apt takes a relative one for its own
     folder = cache / "kernels" / series
     if not (folder / "release").exists():
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A throw-away machine: boots a kernel, runs one command in it as root, brings back what it printed."""
+import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -26,6 +28,18 @@ class Outcome:
     stderr: str
     console: str
     seconds: float
+
+
+def require_host():
+    """Raises Unavailable with what keeps this host from running machines."""
+    if os.geteuid() != 0:
+        raise Unavailable("needs root: shows the host's files in a mount namespace")
+    if platform.machine() != "x86_64":
+        raise Unavailable(f"machines are x86-64 only, this host is {platform.machine()}")
+    for program in ("qemu-system-x86_64", "depmod", "zstd", "xz"):
+        if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
+            raise Unavailable(f"{program} is not installed (scripts/deps vm)")
+    find_virtiofsd()
 
 
 def find_virtiofsd():
