@@ -45,8 +45,10 @@ class Smoke:
         self.tracer.send_signal(signal.SIGINT)
         status = self.tracer.wait(20)
         lines = [json.loads(line) for line in open("/tmp/smoke.json")]
-        mine = [line for line in lines if line["type"] == "transition" and line["lport"] == self.port]
-        return [] if status == 0 and self.way == "off" else list(self.faults(status, lines, mine))
+        # connect() chooses its port after the first line.
+        ids = {line["conn"] for line in lines if line.get("lport") == self.port}
+        mine = [line for line in lines if line["type"] == "transition" and line["conn"] in ids]
+        return list(self.faults(status, lines, mine))
 
     def faults(self, status, lines, mine):
         if status != 0:
