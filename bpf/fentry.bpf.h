@@ -3,18 +3,23 @@
  * The first way in: the functions that make, restart and end request and time-wait sockets
  * (net/ipv4/inet_timewait_sock.c, tcp_minisocks.c, inet_connection_sock.c).
  *
- * The number of arguments differs between kernels, and with it where a return value lies; the user
- * side reads it from BTF (cfg.tw_process_args, cfg.accept_args).
+ * The number of arguments differs between kernels, and with it where a return value lies: there is
+ * one program for each signature, and the user side loads the one that fits the kernel's BTF.
  */
 #ifndef TCPDWELL_FENTRY_BPF_H
 #define TCPDWELL_FENTRY_BPF_H
 
-#define TCP_TW_SYN 3 /* enum tcp_tw_status, include/net/tcp.h */
+/* enum tcp_tw_status, include/net/tcp.h */
+#define TCP_TW_RST 1
+#define TCP_TW_SYN 3
 
-/* What the receive path of this CPU is doing to a time-wait socket. */
+/* What this CPU is doing to a request or time-wait socket. */
 struct td_receiving {
 	__u64 processing; /* inside tcp_timewait_state_process() */
-	__u64 reopening;  /* it has just said that a SYN reopens this one */
+	__u64 decided;	  /* what it returned last, `verdict`, was about this one */
+	__u64 timing_out; /* inside reqsk_timer_handler() */
+	struct td_tuple request; /* of timing_out, which may be freed in there */
+	__u32 verdict;
 };
 
 struct {
@@ -29,6 +34,23 @@ static __always_inline struct td_receiving *receiving_here(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&receiving, &zero);
+}
+
+/* A socket that connects again while its first connection is in TIME_WAIT gives its cookie to two. */
+static __always_inline struct td_mini *mini_of(const struct inet_timewait_sock *tw, __u64 cookie)
+{
+	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
+
+	return m && m->tw == (__u64)tw ? m : NULL;
+}
+
+/* inet_twsk_alloc() copies the cookie: a socket that nobody asked for one gets it here. */
+SEC("fentry/inet_twsk_alloc")
+int BPF_PROG(on_tw_make, const struct sock *sk)
+{
+	if (sk->sk_protocol == IPPROTO_TCP)
+		bpf_get_socket_cookie((void *)sk);
+	return 0;
 }
 
 SEC("fexit/inet_twsk_alloc")
@@ -47,23 +69,31 @@ int BPF_PROG(on_tw_schedule, struct inet_timewait_sock *tw, int timeo, bool rear
 {
 	struct td_counters *count = counters(TD_PROGRAM_MINI);
 	__u64 cookie = tw_cookie(tw);
-	struct td_mini *m = rearm ? bpf_map_lookup_elem(&minis, &cookie) : NULL;
+	struct td_mini *m = rearm ? mini_of(tw, cookie) : NULL;
 
 	if (count && m)
 		mini_rearm(count, cookie, m, tw, bpf_ktime_get_ns(), TD_DWELL_EXACT);
 	return 0;
 }
 
+static __always_inline void on_tw_end(struct inet_timewait_sock *tw, __u8 reason)
+{
+	struct td_counters *count = counters(TD_PROGRAM_MINI);
+	__u64 cookie = tw_cookie(tw);
+	struct td_mini *m = mini_of(tw, cookie);
+
+	if (!count || !m)
+		return;
+	/* The FIN came while another CPU was at mini_link(), and neither saw the other. */
+	if (m->linked && m->s.state == TD_FIN_WAIT2 && m->changed_ns)
+		mini_change(count, cookie, m, m->changed_ns, m->changed_bound);
+	mini_end(count, cookie, m, bpf_ktime_get_ns(), reason);
+}
+
 SEC("fentry/tw_timer_handler")
 int BPF_PROG(on_tw_timeout, struct timer_list *timer)
 {
-	struct inet_timewait_sock *tw = tw_of(timer);
-	struct td_counters *count = counters(TD_PROGRAM_MINI);
-	__u64 cookie = tw_cookie(tw);
-	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
-
-	if (count && m)
-		mini_end(count, cookie, m, bpf_ktime_get_ns(), TD_REASON_EXPIRED);
+	on_tw_end(tw_of(timer), TD_REASON_EXPIRED);
 	return 0;
 }
 
@@ -72,59 +102,82 @@ int BPF_PROG(on_tw_process, struct inet_timewait_sock *tw)
 {
 	struct td_receiving *here = receiving_here();
 
-	if (here)
+	if (here) {
 		here->processing = (__u64)tw;
+		here->decided = 0;
+	}
+	return 0;
+}
+
+static __always_inline int processed(__u64 tw, __u32 verdict)
+{
+	struct td_receiving *here = receiving_here();
+
+	if (here) {
+		here->processing = 0;
+		here->decided = tw;
+		here->verdict = verdict;
+	}
 	return 0;
 }
 
 SEC("fexit/tcp_timewait_state_process")
-int on_tw_processed(unsigned long long *ctx)
+int BPF_PROG(on_tw_processed3, struct inet_timewait_sock *tw, void *skb, void *th, int verdict)
 {
-	struct td_receiving *here = receiving_here();
-	int verdict;
-
-	if (!here)
-		return 0;
-	switch (cfg.tw_process_args) {
-	case 3:
-		verdict = ctx[3];
-		break;
-	case 4:
-		verdict = ctx[4];
-		break;
-	default:
-		verdict = ctx[5];
-	}
-	here->reopening = verdict == TCP_TW_SYN ? here->processing : 0;
-	here->processing = 0;
-	return 0;
+	return processed((__u64)tw, verdict);
 }
 
+/* Since 41eecbd712b7 "tcp: replace TCP_SKB_CB(skb)->tcp_tw_isn with a per-cpu field" (Linux 6.10). */
+SEC("fexit/tcp_timewait_state_process")
+int BPF_PROG(on_tw_processed4, struct inet_timewait_sock *tw, void *skb, void *th, void *isn,
+	     int verdict)
+{
+	return processed((__u64)tw, verdict);
+}
+
+/* Since "tcp: Support skb PAWS drop reason when TIME-WAIT" (Linux 6.15 or 6.16). */
+SEC("fexit/tcp_timewait_state_process")
+int BPF_PROG(on_tw_processed5, struct inet_timewait_sock *tw, void *skb, void *th, void *isn,
+	     void *drop_reason, int verdict)
+{
+	return processed((__u64)tw, verdict);
+}
+
+/* tcp_v4_rcv() and tcp_v6_rcv() end it by what tcp_timewait_state_process() returned. A verdict that
+ * had no such consequence must not explain what a process does to the socket later. */
 static __always_inline __u8 reason_to_deschedule(struct inet_timewait_sock *tw)
 {
 	struct td_receiving *here = receiving_here();
+	bool softirq = serving_softirq(&tw->__tw_common);
+	__u8 reason = softirq ? TD_REASON_RESET_BY_PEER : reason_in_process(tw);
 
-	if (here && here->processing == (__u64)tw)
+	if (!here || here->processing == (__u64)tw)
 		return TD_REASON_RESET_BY_PEER;
-	if (here && here->reopening == (__u64)tw)
-		return TD_REASON_REOPENED;
-	return reason_in_process(tw);
+	if (here->decided != (__u64)tw || reason != TD_REASON_RESET_BY_PEER)
+		return reason;
+	here->decided = 0;
+	if (here->verdict == TCP_TW_RST)
+		return TD_REASON_RESET_LOCAL;
+	return here->verdict == TCP_TW_SYN ? TD_REASON_REOPENED : reason;
 }
 
 SEC("fentry/inet_twsk_deschedule_put")
 int BPF_PROG(on_tw_deschedule, struct inet_timewait_sock *tw)
 {
-	struct td_counters *count = counters(TD_PROGRAM_MINI);
-	__u64 cookie = tw_cookie(tw);
-	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
-
-	if (count && m)
-		mini_end(count, cookie, m, bpf_ktime_get_ns(), reason_to_deschedule(tw));
+	on_tw_end(tw, reason_to_deschedule(tw));
 	return 0;
 }
 
-SEC("fentry/inet_csk_reqsk_queue_hash_add")
-int BPF_PROG(on_req_add, struct sock *sk, struct request_sock *req)
+/* Where the compiler has put the above inside inet_twsk_purge(), as in Debian's 6.1. The ends told
+ * already are not there to be found. */
+SEC("fentry/inet_twsk_kill")
+int BPF_PROG(on_tw_kill, struct inet_timewait_sock *tw)
+{
+	on_tw_end(tw, reason_to_deschedule(tw));
+	return 0;
+}
+
+static __always_inline int added(const struct sock *sk, struct request_sock *req)
 {
 	struct td_counters *count = counters(TD_PROGRAM_MINI);
 	struct td_tuple t = {};
@@ -137,22 +190,92 @@ int BPF_PROG(on_req_add, struct sock *sk, struct request_sock *req)
 	return 0;
 }
 
+SEC("fentry/inet_csk_reqsk_queue_hash_add")
+int BPF_PROG(on_req_add, struct sock *sk, struct request_sock *req)
+{
+	return added(sk, req);
+}
+
+/* Since ff46e3b44219 "Fix race for duplicate reqsk on identical SYN" (Linux 6.10) it may refuse; the
+ * SYN-ACK is sent after it in either case. */
+SEC("fexit/inet_csk_reqsk_queue_hash_add")
+int BPF_PROG(on_req_added3, struct sock *sk, struct request_sock *req, unsigned long timeout,
+	     bool was_added)
+{
+	return was_added ? added(sk, req) : 0;
+}
+
+/* Without the timeout (seen in Linux 7.3). */
+SEC("fexit/inet_csk_reqsk_queue_hash_add")
+int BPF_PROG(on_req_added2, struct sock *sk, struct request_sock *req, bool was_added)
+{
+	return was_added ? added(sk, req) : 0;
+}
+
+static __always_inline __u8 reason_to_drop(const struct sock *listener, struct request_sock *req)
+{
+	struct td_receiving *here = receiving_here();
+
+	if (here && here->timing_out == (__u64)req)
+		return TD_REASON_SYN_TIMEOUT;
+	if (netns_is_dying(BPF_CORE_READ(req, __req_common.skc_net.net)))
+		return TD_REASON_PURGED;
+	if (aborted_by_diag(&req->__req_common))
+		return TD_REASON_ABORTED;
+	return listener->__sk_common.skc_state == TD_LISTEN ? TD_REASON_RESET_BY_PEER :
+							       TD_REASON_RESET_LOCAL;
+}
+
 SEC("fentry/inet_csk_reqsk_queue_drop")
 int BPF_PROG(on_req_drop, struct sock *sk, struct request_sock *req)
 {
-	on_req_gone(req, aborted_by_diag(&req->__req_common) ? TD_REASON_ABORTED :
-								 TD_REASON_RESET_BY_PEER);
+	on_req_gone(req, reason_to_drop(sk, req));
 	return 0;
 }
 
-/* It sends the SYN-ACK again and restarts the timer, or gives the request up. */
+/* The compiler may have put the above inside this one. */
+SEC("fentry/inet_csk_reqsk_queue_drop_and_put")
+int BPF_PROG(on_req_drop_and_put, struct sock *sk, struct request_sock *req)
+{
+	on_req_gone(req, reason_to_drop(sk, req));
+	return 0;
+}
+
+SEC("fentry/reqsk_timer_handler")
+int BPF_PROG(on_req_timer, struct timer_list *timer)
+{
+	struct request_sock *req = req_of(timer);
+	struct td_receiving *here = receiving_here();
+
+	if (here) {
+		here->timing_out = (__u64)req;
+		tuple_of_req(&here->request, req);
+	}
+	return 0;
+}
+
+/* It has sent the SYN-ACK again and restarted the timer, or given the request up, and then what is
+ * there now is no request of ours, or one whose timer rests. */
 SEC("fexit/reqsk_timer_handler")
 int BPF_PROG(on_req_timeout, struct timer_list *timer)
 {
 	struct request_sock *req = req_of(timer);
+	struct td_receiving *here = receiving_here();
+	struct td_tuple t;
+	struct td_req *r;
 
-	if (!BPF_CORE_READ(req, rsk_timer.entry.pprev))
-		on_req_gone(req, TD_REASON_SYN_TIMEOUT);
+	if (!here)
+		return 0;
+	here->timing_out = 0;
+	t = here->request;
+	r = bpf_map_lookup_elem(&reqs, &t);
+	if (!r || r->req != (__u64)req || r->ended_ns)
+		return 0;
+	if (BPF_CORE_READ(req, rsk_timer.entry.pprev) &&
+	    (__u64)BPF_CORE_READ(req, __req_common.skc_cookie.counter) == r->cookie)
+		return 0;
+	r->reason = TD_REASON_SYN_TIMEOUT;
+	r->ended_ns = bpf_ktime_get_ns();
 	return 0;
 }
 

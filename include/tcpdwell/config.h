@@ -43,8 +43,8 @@ struct td_config {
 	__u8 filter_rports;
 	__u8 n_pids, n_comms, n_local, n_remote;
 	__u8 minisockets;	/* enum td_minisockets */
-	__u8 tw_process_args;	/* arguments of tcp_timewait_state_process; TD_MINI_FENTRY only */
 	__u8 resets_told;	/* tcp_send_reset tells of time-wait sockets; TD_MINI_TIMER only */
+	__u8 pad;
 	__u32 pids[TD_MAX_PIDS];
 	char comms[TD_MAX_COMMS][TD_COMM_LEN]; /* NUL-padded */
 	struct td_cidr local[TD_MAX_CIDRS];

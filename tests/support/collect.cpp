@@ -2,6 +2,7 @@
 #include "support/collect.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -15,6 +16,15 @@ void drain(Tracer& tracer, Consumer& consumer) {
     if (!more) throw std::runtime_error("drain: " + more.error().message);
     if (!*more) return;
   }
+}
+
+/// TCPDWELL_MINISOCKETS runs the same tests through another way in: it takes the place of auto.
+Minisockets way_for_auto() {
+  const char* const text = std::getenv("TCPDWELL_MINISOCKETS");
+  if (text == nullptr || *text == '\0') return Minisockets::Auto;
+  const auto way = parse_minisockets(text);
+  if (!way) throw std::runtime_error(std::string("TCPDWELL_MINISOCKETS: no way in: ") + text);
+  return *way;
 }
 
 }  // namespace
@@ -62,7 +72,7 @@ std::uint64_t Tally::count(State from, State to) const {
 
 std::unique_ptr<Tracer> start_tracer(const Filter& filter, Minisockets minisockets) {
   TracerOptions options;
-  options.minisockets = minisockets;
+  options.minisockets = minisockets == Minisockets::Auto ? way_for_auto() : minisockets;
   options.filter = filter;
   return start_tracer(std::move(options));
 }

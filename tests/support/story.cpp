@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace tcpdwell::test {
 namespace {
@@ -41,18 +42,24 @@ std::string text_of(const Story& story) {
 
 double ms(std::uint64_t ns) { return static_cast<double>(ns) / kMillisecond; }
 
+/// TCPDWELL_TEST_SLACK_MS: what a machine that is emulated takes longer between a call and its effect.
+std::uint64_t slack_of_machine() {
+  const char* const text = std::getenv("TCPDWELL_TEST_SLACK_MS");
+  return text == nullptr ? 0 : std::strtoull(text, nullptr, 10) * kMillisecond;
+}
+
 void expect_times(const Transition& line, const Story& story, std::size_t i) {
   const Step& step = story.steps[i];
-  EXPECT_TRUE(step.when.holds(line.mono_ns, step.slack))
+  EXPECT_TRUE(step.when.holds(line.mono_ns, step.slack + slack_of_machine()))
       << "at " << line.mono_ns << ", truth " << step.when.before << " to " << step.when.after;
   if (line.dwell.bound == Bound::Unknown || i == 0) return;
   const Span truth = story.dwell(i);
   if (line.dwell.bound == Bound::AtLeast) {
     EXPECT_LE(line.dwell.ns, truth.longest);
-    EXPECT_GE(line.dwell.ns + kBoundSlack, truth.shortest);
+    EXPECT_GE(line.dwell.ns + kBoundSlack + slack_of_machine(), truth.shortest);
     return;
   }
-  const std::uint64_t slack = std::max(step.slack, story.steps[i - 1].slack);
+  const std::uint64_t slack = std::max(step.slack, story.steps[i - 1].slack) + slack_of_machine();
   EXPECT_TRUE(truth.holds(line.dwell.ns, slack))
       << ms(line.dwell.ns) << " ms, truth " << ms(truth.shortest) << " to " << ms(truth.longest);
 }
@@ -97,7 +104,7 @@ void expect_end(const Transition& line, const Story& story) {
   if (!line.life_ns) return;
   const Step& last = story.steps.back();
   const Span life = between(story.steps.front().when, last.when);
-  EXPECT_TRUE(life.holds(*line.life_ns, last.slack))
+  EXPECT_TRUE(life.holds(*line.life_ns, last.slack + slack_of_machine()))
       << "life " << ms(*line.life_ns) << " ms, truth " << ms(life.shortest) << " to "
       << ms(life.longest);
 }

@@ -114,6 +114,7 @@ std::vector<CheckItem> trial_run(std::optional<Minisockets>& way) {
   followed.needed = false;
   followed.detail = followed.ok ? fmt::format("followed through {}", name_of((*tracer)->minisockets()))
                                 : "not observed: these states print no number";
+  if (!(*tracer)->minisockets_note().empty()) followed.detail += " (" + (*tracer)->minisockets_note() + ")";
   return {loads, followed};
 }
 

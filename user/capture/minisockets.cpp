@@ -75,7 +75,6 @@ Result<TimerFacts> timer_facts() {
     return Error{Fault::Permission,
                  "/proc/kallsyms hides or lacks tw_timer_handler and reqsk_timer_handler "
                  "(needs CAP_SYSLOG, or kernel.kptr_restrict=0)"};
-  facts.preempt_count_distance = preempt_count_distance();
   facts.resets_told = kernel_tells_resets_of_time_wait();
   return facts;
 }

@@ -19,8 +19,6 @@ std::optional<Minisockets> parse_minisockets(std::string_view text);
 /// What the timer way needs to know of this kernel.
 struct TimerFacts {
   std::uint64_t tw_timer_fn = 0, reqsk_timer_fn = 0;  ///< kernel addresses
-  /// From per-CPU tcp_memory_per_cpu_fw_alloc to per-CPU preempt count; 0 where that is not known.
-  std::int64_t preempt_count_distance = 0;
   bool resets_told = false;  ///< tcp/tcp_send_reset tells of time-wait sockets
 };
 /// Fault::Unsupported or Fault::Permission says what stands in the way.

@@ -60,6 +60,13 @@ std::optional<std::int64_t> member_offset(const btf* types, __u32 structure, std
   return std::nullopt;
 }
 
+/// nullptr if BTF knows no function of that name.
+const btf_type* prototype_of(const char* function) {
+  const btf* types = vmlinux_btf();
+  const int id = types != nullptr ? btf__find_by_name_kind(types, function, BTF_KIND_FUNC) : -1;
+  return id > 0 ? btf__type_by_id(types, btf__type_by_id(types, static_cast<__u32>(id))->type) : nullptr;
+}
+
 bool effective(unsigned capability) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2] = {};
@@ -97,10 +104,13 @@ bool kernel_has_ringbuf() { return has_type("bpf_ringbuf", BTF_KIND_STRUCT); }
 bool kernel_has_tracing_sk_storage() { return has_type("bpf_sk_storage_get_tracing", BTF_KIND_FUNC); }
 
 unsigned function_args(const char* function) {
-  const btf* types = vmlinux_btf();
-  const int id = types != nullptr ? btf__find_by_name_kind(types, function, BTF_KIND_FUNC) : -1;
-  if (id <= 0) return 0;
-  return btf_vlen(btf__type_by_id(types, btf__type_by_id(types, static_cast<__u32>(id))->type));
+  const btf_type* prototype = prototype_of(function);
+  return prototype != nullptr ? btf_vlen(prototype) : 0;
+}
+
+bool function_returns(const char* function) {
+  const btf_type* prototype = prototype_of(function);
+  return prototype != nullptr && prototype->type != 0;
 }
 
 std::string fentry_obstacle(const char* function) {

@@ -25,6 +25,8 @@ bool kernel_has_tracing_sk_storage();
 
 /// Number of arguments of a kernel function; 0 if BTF knows none of that name (inlined, renamed).
 unsigned function_args(const char* function);
+/// Whether a kernel function returns something.
+bool function_returns(const char* function);
 /// Why fentry cannot be attached to `function`; "" if it can (tried out with an empty program).
 std::string fentry_obstacle(const char* function);
 

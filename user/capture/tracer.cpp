@@ -167,19 +167,17 @@ struct Tracer::Impl {
   std::chrono::steady_clock::time_point swept{};
 
   Status open(const TracerOptions& options);
-  Status choose_minisockets(Minisockets wanted);
+  Status open_by(Minisockets candidate, const TracerOptions& options);
+  std::string lacks(Minisockets candidate);
   Status attach();
   void sweep_if_due(bool now);
   std::array<bpf_program*, 4> timer_programs() const {
     return {skeleton->progs.on_timer_start, skeleton->progs.on_timer_cancel, skeleton->progs.on_timer_expire,
             skeleton->progs.on_send_reset};
   }
-  std::array<bpf_program*, 11> fentry_programs() const {
-    const auto& p = skeleton->progs;
-    return {p.on_tw_alloc,      p.on_tw_schedule, p.on_tw_timeout,  p.on_tw_process, p.on_tw_processed, p.on_tw_deschedule,
-            p.on_req_add,       p.on_req_drop,    p.on_req_timeout, p.on_accept2,    p.on_accept4};
-  }
+  std::vector<bpf_program*> fentry_programs() const;
   std::string fentry_lacks() const;
+  std::string timer_lacks();
   void load_only_chosen();
   int take(const void* data, std::size_t size);
   void play(const void* data, std::size_t size);
@@ -195,17 +193,38 @@ struct Tracer::Impl {
   }
 };
 
+/// The first of the ways in that works; the note says why not a better one.
 Status Tracer::Impl::open(const TracerOptions& options) {
   filter = options.filter;
   wall_offset_ns = options.wall_offset_ns;
   leave_owners_to_kernel(filter);
   filtered = !filter.empty();
-  libbpf_log() = {"", options.verbose};
   libbpf_set_print(collect_libbpf_message);
+  if (options.minisockets != Minisockets::Auto) {
+    Status status = open_by(options.minisockets, options);
+    if (status || options.minisockets == Minisockets::Off) return status;
+    return Error{status.error().fault,
+                 fmt::format("--minisockets {}: {}", name_of(options.minisockets), status.error().message),
+                 status.error().os_errno};
+  }
+  for (const Minisockets candidate : {Minisockets::Fentry, Minisockets::Timer}) {
+    Status status = open_by(candidate, options);
+    if (status) return Ok;
+    note += fmt::format("{}{}: {}", note.empty() ? "" : "; ", name_of(candidate), status.error().message);
+  }
+  return open_by(Minisockets::Off, options);
+}
+
+Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options) {
+  way = candidate;
+  links.clear();
+  ring.reset();
+  libbpf_log() = {"", options.verbose};
   skeleton.reset(tcpdwell_bpf__open());
   if (!skeleton) return load_error(errno);
   configure(*skeleton, options);
-  if (Status status = choose_minisockets(options.minisockets); !status) return status;
+  if (const std::string why = lacks(candidate); !why.empty()) return Error{Fault::Unsupported, why};
+  load_only_chosen();
   if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
   ring.reset(ring_buffer__new(
       bpf_map__fd(skeleton->maps.ring),
@@ -215,9 +234,39 @@ Status Tracer::Impl::open(const TracerOptions& options) {
   return attach();
 }
 
+/// The programs that fit this kernel's functions; empty where one would be needed that there is not.
+std::vector<bpf_program*> Tracer::Impl::fentry_programs() const {
+  const auto& p = skeleton->progs;
+  std::vector<bpf_program*> chosen = {p.on_tw_make,    p.on_tw_alloc,      p.on_tw_schedule, p.on_tw_timeout,
+                                      p.on_tw_process, p.on_tw_deschedule, p.on_req_drop,    p.on_req_drop_and_put,
+                                      p.on_req_timer,  p.on_req_timeout};
+  // Only where other functions have swallowed those it follows; as it may itself be swallowed.
+  if (function_args("inet_twsk_kill") != 0) chosen.push_back(p.on_tw_kill);
+  const bool may_refuse = function_returns("inet_csk_reqsk_queue_hash_add");
+  switch (function_args("inet_csk_reqsk_queue_hash_add")) {
+    case 2: chosen.push_back(may_refuse ? p.on_req_added2 : p.on_req_add); break;
+    case 3: chosen.push_back(may_refuse ? p.on_req_added3 : p.on_req_add); break;
+    default: return {};
+  }
+  switch (function_args("tcp_timewait_state_process")) {
+    case 3: chosen.push_back(p.on_tw_processed3); break;
+    case 4: chosen.push_back(p.on_tw_processed4); break;
+    case 5: chosen.push_back(p.on_tw_processed5); break;
+    default: return {};
+  }
+  switch (function_args("inet_csk_accept")) {
+    case 2: chosen.push_back(p.on_accept2); break;
+    case 4: chosen.push_back(p.on_accept4); break;
+    default: return {};
+  }
+  return chosen;
+}
+
 /// What fentry needs that this kernel lacks; "" if nothing.
 std::string Tracer::Impl::fentry_lacks() const {
-  for (bpf_program* program : fentry_programs()) {
+  const std::vector<bpf_program*> programs = fentry_programs();
+  if (programs.empty()) return "a function that it follows takes other arguments in this kernel";
+  for (bpf_program* program : programs) {
     const char* section = bpf_program__section_name(program);
     const std::string function = std::strchr(section, '/') + 1;
     if (function_args(function.c_str()) == 0) return "this kernel has no function " + function;
@@ -225,54 +274,46 @@ std::string Tracer::Impl::fentry_lacks() const {
   return fentry_obstacle("tw_timer_handler");
 }
 
-/// The best way in that was asked for and works; the note says why not a better one.
-Status Tracer::Impl::choose_minisockets(Minisockets wanted) {
-  way = Minisockets::Off;
+/// The same of timers; tells the programs where the functions of the timers are.
+std::string Tracer::Impl::timer_lacks() {
+  const auto facts = timer_facts();
+  if (!facts) return facts.error().message;
   td_config& config = config_of(*skeleton);
-  if (wanted == Minisockets::Auto || wanted == Minisockets::Fentry) {
-    note = fentry_lacks();
-    if (note.empty()) way = Minisockets::Fentry;
-    if (!note.empty() && wanted == Minisockets::Fentry)
-      return Error{Fault::Unsupported, "--minisockets fentry: " + note + "; use timer or auto"};
-  }
-  if (way == Minisockets::Off && wanted != Minisockets::Off) {
-    auto facts = timer_facts();
-    if (!facts && wanted == Minisockets::Timer)
-      return Error{facts.error().fault, "--minisockets timer: " + facts.error().message};
-    if (facts) {
-      way = Minisockets::Timer;
-      config.tw_timer_fn = facts->tw_timer_fn;
-      config.reqsk_timer_fn = facts->reqsk_timer_fn;
-      config.preempt_count_distance = facts->preempt_count_distance;
-      config.resets_told = facts->resets_told;
-    } else {
-      note += (note.empty() ? "" : "; ") + facts.error().message;
-    }
-  }
+  config.tw_timer_fn = facts->tw_timer_fn;
+  config.reqsk_timer_fn = facts->reqsk_timer_fn;
+  config.resets_told = facts->resets_told;
+  return "";
+}
+
+std::string Tracer::Impl::lacks(Minisockets candidate) {
+  td_config& config = config_of(*skeleton);
   config.jiffy_ns = jiffy_ns();
-  config.tw_process_args = static_cast<__u8>(function_args("tcp_timewait_state_process"));
-  config.minisockets = way == Minisockets::Fentry  ? TD_MINI_FENTRY
-                       : way == Minisockets::Timer ? TD_MINI_TIMER
-                                                   : TD_MINI_OFF;
-  load_only_chosen();
-  return Ok;
+  if (candidate == Minisockets::Off) return "";
+  config.preempt_count_distance = preempt_count_distance();
+  config.minisockets = candidate == Minisockets::Fentry ? TD_MINI_FENTRY : TD_MINI_TIMER;
+  return candidate == Minisockets::Fentry ? fentry_lacks() : timer_lacks();
 }
 
 void Tracer::Impl::load_only_chosen() {
-  for (bpf_program* program : timer_programs()) bpf_program__set_autoload(program, way == Minisockets::Timer);
-  for (bpf_program* program : fentry_programs()) bpf_program__set_autoload(program, way == Minisockets::Fentry);
+  // An "fentry" or "fexit" program is of the fentry way.
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton->obj) {
+    const enum bpf_attach_type type = bpf_program__expected_attach_type(program);
+    if (type == BPF_TRACE_FENTRY || type == BPF_TRACE_FEXIT) bpf_program__set_autoload(program, false);
+  }
+  if (way == Minisockets::Fentry)
+    for (bpf_program* fitting : fentry_programs()) bpf_program__set_autoload(fitting, true);
+  for (bpf_program* of_timers : timer_programs()) bpf_program__set_autoload(of_timers, way == Minisockets::Timer);
   if (!config_of(*skeleton).resets_told) bpf_program__set_autoload(skeleton->progs.on_send_reset, false);
   bpf_program__set_autoload(skeleton->progs.sweep, way != Minisockets::Off);
-  const bool two = function_args("inet_csk_accept") == 2;
-  bpf_program__set_autoload(skeleton->progs.on_accept2, way == Minisockets::Fentry && two);
-  bpf_program__set_autoload(skeleton->progs.on_accept4, way == Minisockets::Fentry && !two);
 }
 
 Status Tracer::Impl::attach() {
   // The spare comes last and goes first (detach): alone it would count what nobody fired.
   std::vector<bpf_program*> programs;
   for (bpf_program* program : timer_programs()) programs.push_back(program);
-  for (bpf_program* program : fentry_programs()) programs.push_back(program);
+  if (way == Minisockets::Fentry)
+    for (bpf_program* program : fentry_programs()) programs.push_back(program);
   programs.push_back(skeleton->progs.on_state);
   programs.push_back(skeleton->progs.on_state_spare);
   for (bpf_program* program : programs) {

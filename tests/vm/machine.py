@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A throw-away machine: boots a kernel, runs one command in it as root, brings back what it printed."""
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from initramfs import make_initramfs, unpacked_image
+from kernels import Unavailable
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parent.parent
+BOOT_LIMIT_S = 60
+# An emulated machine hangs now and then before it gets to its first process.
+BOOTS = 3
+
+
+@dataclass
+class Outcome:
+    booted: bool
+    status: int | None  # of the command; None if it was cut off
+    stdout: str
+    stderr: str
+    console: str
+    seconds: float
+
+
+def require_host():
+    """Raises Unavailable with what keeps this host from running machines."""
+    if os.geteuid() != 0:
+        raise Unavailable("needs root: shows the host's files in a mount namespace")
+    if platform.machine() != "x86_64":
+        raise Unavailable(f"machines are x86-64 only, this host is {platform.machine()}")
+    for program in ("qemu-system-x86_64", "depmod", "zstd", "xz"):
+        if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
+            raise Unavailable(f"{program} is not installed (scripts/deps vm)")
+    find_virtiofsd()
+
+
+def find_virtiofsd():
+    for path in ("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"):
+        if Path(path).exists():
+            return path
+    raise Unavailable("virtiofsd is not installed (scripts/deps vm)")
+
+
+# The host's files as the guest sees them: the root file system and the project, read-only, in a
+# mount namespace that goes with its last process. Other mounts (/proc, /sys, /tmp) are not in it.
+SHARE = """
+set -e
+root=$1 socket=$2 virtiofsd=$3; shift 3
+mount --bind / "$root"
+mount -o remount,bind,ro "$root"
+for folder; do
+  mount --bind "$folder" "$root$folder"
+  mount -o remount,bind,ro "$root$folder"
+done
+exec "$virtiofsd" --socket-path="$socket" -o source="$root" -o sandbox=chroot -o cache=always -o xattr -o log_level=err
+"""
+
+
+class Machine:
+    """One boot. Its folder holds what passes between host and guest, and goes when it ends."""
+
+    def __init__(self, kernel, cache, cpus=2, memory_mib=1536):
+        self.kernel, self.cpus, self.memory_mib = kernel, cpus, memory_mib
+        (cache / "jobs").mkdir(parents=True, exist_ok=True)
+        self.job = Path(tempfile.mkdtemp(dir=cache / "jobs"))
+        (self.job / "root").mkdir()
+        (self.job / "modules").write_text(str(kernel.modules))
+        self.cache, self.files, self.qemu = cache, None, None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in (self.qemu, self.files):
+            if process and process.poll() is None:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.job, ignore_errors=True)
+
+    def read(self, name):
+        try:
+            return (self.job / name).read_bytes().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def share_files(self):
+        socket = self.job / "files.sock"
+        with open(self.job / "files.log", "wb") as log:
+            self.files = subprocess.Popen(
+                ["unshare", "-m", "--propagation", "private", "bash", "-c", SHARE, "share", self.job / "root", socket,
+                 find_virtiofsd(), PROJECT, self.cache], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        for _ in range(100):
+            if socket.exists():
+                return
+            if self.files.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise Unavailable("virtiofsd did not start: " + self.read("files.log").strip())
+
+    def start(self):
+        ports = ["-device", "virtio-serial-pci"]
+        for name in ("out", "err", "status"):
+            ports += ["-chardev", f"file,id={name},path={self.job / name}",
+                      "-device", f"virtserialport,chardev={name},name={name}"]
+        append = ("console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check "
+                  f"cryptomgr.notests td_guest={HERE / 'guest.sh'} td_job={self.job}")
+        with open(self.job / "qemu.log", "wb") as log:
+            self.qemu = subprocess.Popen(
+                ["qemu-system-x86_64", "-accel", "tcg,thread=multi",
+                 # With these two, boots hang now and then.
+                 "-cpu", "max,la57=off,-cx16", "-M", "pc", "-smp", str(self.cpus), "-m", str(self.memory_mib),
+                 "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
+                 "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,share=on", "-numa", "node,memdev=mem",
+                 "-chardev", f"socket,id=files,path={self.job / 'files.sock'}",
+                 "-device", "vhost-user-fs-pci,queue-size=1024,chardev=files,tag=root", *ports,
+                 "-chardev", f"file,id=console,path={self.job / 'console'}", "-serial", "chardev:console",
+                 "-kernel", unpacked_image(self.kernel), "-initrd", make_initramfs(self.kernel), "-append", append],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def wait(self, limit_s):
+        """Until the machine is off, it has not booted in time, or the time is over."""
+        begin = time.monotonic()
+        while self.qemu.poll() is None:
+            passed = time.monotonic() - begin
+            if passed > limit_s or (passed > BOOT_LIMIT_S and "booted" not in self.read("status")):
+                break
+            time.sleep(0.1)
+
+    def run(self, command, limit_s):
+        begin = time.monotonic()
+        (self.job / "command").write_text(command)
+        self.share_files()
+        self.start()
+        self.wait(limit_s)
+        status = self.read("status").split()
+        return Outcome("booted" in status, int(status[2]) if len(status) == 3 else None, self.read("out"),
+                       self.read("err"), self.read("console") + self.read("qemu.log"), time.monotonic() - begin)
+
+
+def run(kernel, cache, command, limit_s):
+    """`command` is a list of words, run in the project's folder."""
+    script = f"cd {shlex.quote(str(PROJECT))} && exec {shlex.join(command)}\n"
+    for _ in range(BOOTS):
+        with Machine(kernel, cache) as machine:
+            outcome = machine.run(script, limit_s)
+        if outcome.booted:
+            break
+    return outcome
