@@ -89,26 +89,26 @@ static __always_inline bool netns_is_dying(struct net *net)
 }
 
 /* System call numbers: x86-64, and arm64 (and every other that uses asm-generic/unistd.h). */
-struct pt_regs___x86 {
+struct pt_regs___td_x86 {
 	unsigned long orig_ax;
 } __attribute__((preserve_access_index));
 
-struct pt_regs___arm64 {
+struct pt_regs___td_arm64 {
 	__s32 syscallno;
 } __attribute__((preserve_access_index));
 
 static __always_inline long x86_or(long x86, long generic)
 {
-	return bpf_core_field_exists(struct pt_regs___x86, orig_ax) ? x86 : generic;
+	return bpf_core_field_exists(struct pt_regs___td_x86, orig_ax) ? x86 : generic;
 }
 
 static __always_inline long current_syscall(void)
 {
 	void *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
-	if (bpf_core_field_exists(struct pt_regs___x86, orig_ax))
-		return BPF_CORE_READ((struct pt_regs___x86 *)regs, orig_ax);
-	return BPF_CORE_READ((struct pt_regs___arm64 *)regs, syscallno);
+	if (bpf_core_field_exists(struct pt_regs___td_x86, orig_ax))
+		return BPF_CORE_READ((struct pt_regs___td_x86 *)regs, orig_ax);
+	return BPF_CORE_READ((struct pt_regs___td_arm64 *)regs, syscallno);
 }
 
 static __always_inline bool in_send_syscall(void)

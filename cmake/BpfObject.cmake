@@ -4,20 +4,14 @@
 find_program(BPF_CLANG NAMES clang clang-19 clang-14 REQUIRED)
 find_program(BPFTOOL NAMES bpftool PATHS /usr/sbin /sbin REQUIRED)
 
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
-  set(BPF_TARGET_ARCH arm64)
-else()
-  set(BPF_TARGET_ARCH x86)
-endif()
-
+# No __TARGET_ARCH_…: the object is the same for every processor; what differs is told by BTF.
 function(bpf_skeleton name source)
   set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
   set(header ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
   get_filename_component(source ${source} ABSOLUTE)
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_${BPF_TARGET_ARCH}
-            -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -fdebug-compilation-dir=.
+    COMMAND ${BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -fdebug-compilation-dir=.
             -I${PROJECT_SOURCE_DIR}/include -I${PROJECT_SOURCE_DIR}/vmlinux
             -isystem ${bpf_INCLUDEDIR} -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
             -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}

@@ -47,14 +47,15 @@ def mirror():
 class Suite:
     """A Debian release as apt sees it, apart from the machine's own configuration and lists."""
 
-    def __init__(self, cache, name):
-        self.folder = cache / "apt" / name
+    def __init__(self, cache, name, architecture="amd64"):
+        self.architecture = architecture
+        self.folder = cache / "apt" / f"{name}-{architecture}"
         for part in ("lists/partial", "cache/archives/partial", "parts", "preferences"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         sources = self.folder / "sources.list"
         sources.write_text(f"deb [signed-by={KEYRING}] {mirror()} {name} main\n")
-        self.options = []
-        for key, value in (("Dir::Etc::sourcelist", sources), ("Dir::Etc::sourceparts", self.folder / "parts"),
+        self.options = ["-o", "APT::Architectures::="]  # not those of the host: the one below alone
+        for key, value in (("APT::Architecture", architecture), ("Dir::Etc::sourcelist", sources), ("Dir::Etc::sourceparts", self.folder / "parts"),
                            ("Dir::Etc::preferencesparts", self.folder / "preferences"),
                            ("Dir::State::lists", self.folder / "lists"), ("Dir::Cache", self.folder / "cache"),
                            # As root apt downloads as another user, who may not enter our folders.
@@ -70,7 +71,7 @@ class Suite:
 
     def newest_kernel(self, series):
         """The packages of the newest kernel of a series that the mirror has in full; its release first."""
-        pattern = re.compile(rf"linux-image-({re.escape(series)}\.\d\S*-cloud-\S+)(?<!-unsigned)(?<!-dbg)$")
+        pattern = re.compile(rf"linux-image-({re.escape(series)}\.\d\S*-cloud-{self.architecture})$")
         known = set(run(["apt-cache", *self.options, "pkgnames", "linux-"]).split())
         images = sorted(filter(pattern.match, known), key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
         if not images:
@@ -110,13 +111,13 @@ class Kernel:
                                               folder / f"lib/modules/{self.release}") if path.is_dir())
 
 
-def kernel(cache, series, suite_name=None):
+def kernel(cache, series, suite_name=None, architecture="amd64"):
     """The newest kernel of the series, from the cache or downloaded into it. May raise Unavailable."""
     cache = cache.resolve()  # apt takes a relative one for its own
-    folder = cache / "kernels" / series
+    folder = cache / "kernels" / (series if architecture == "amd64" else f"{series}-{architecture}")
     if not (folder / "release").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        suite = Suite(cache, suite_name or KERNELS[series])
+        suite = Suite(cache, suite_name or KERNELS[series], architecture)
         release = unpack(suite, suite.newest_kernel(series), folder)
         base = next(path for path in (folder / "usr", folder) if (path / "lib/modules" / release).is_dir())
         run(["depmod", "-b", str(base), release], env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
