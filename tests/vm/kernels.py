@@ -27,11 +27,11 @@ class Unavailable(Exception):
     """The kernel could not be had; the message is the reason, for a test that is skipped."""
 
 
-def run(command, **options):
+def run(command, purpose=None, **options):
     done = subprocess.run(command, capture_output=True, text=True, **options)
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
-        raise Unavailable(f"{command[0]} failed: {said}")
+        raise Unavailable(f"{purpose or command[0]} failed: {said}")
     return done.stdout
 
 
@@ -61,7 +61,8 @@ class Suite:
                            # As root apt downloads as another user, who may not enter our folders.
                            ("APT::Sandbox::User", "root")):
             self.options += ["-o", f"{key}={value}"]
-        run(["apt-get", *self.options, "-q", "-o", "APT::Update::Error-Mode=any", "update"])
+        run(["apt-get", *self.options, "-q", "-o", "APT::Update::Error-Mode=any", "update"],
+            f"asking the mirror for the kernels of Debian {name}")
 
     def parts(self, package):
         """A kernel's packages: the image, and since Linux 6.18 or 6.19 those it is divided into."""
@@ -88,7 +89,8 @@ class Suite:
 
     def download(self, packages, folder):
         folder.mkdir(parents=True, exist_ok=True)
-        run(["apt-get", *self.options, "-q", "download", *packages], cwd=folder)
+        run(["apt-get", *self.options, "-q", "download", *packages],
+            f"downloading {' '.join(packages)}", cwd=folder)
         return sorted(folder.glob("*.deb"))
 
 
