@@ -6,6 +6,7 @@
 #include <deque>
 #include <thread>
 
+#include "capture/probe.h"
 #include "support/collect.h"
 #include "support/diag.h"
 #include "support/local.h"
@@ -106,8 +107,9 @@ void Before::time_wait(bool timestamps, bool restarted) {
   end.remote.expect(kFin | kAck);
   end.remote.send(kAck);
   hold(30);
-  came(end, State::TimeWait, end.remote.send(kFin | kAck),
-       timestamps ? Bound::Exact : Bound::AtLeast);
+  // The socket keeps the moment with timestamps only, and only since Linux 6.14.
+  const bool kept = timestamps && kernel_has_field("inet_timewait_sock", "tw_entry_stamp");
+  came(end, State::TimeWait, end.remote.send(kFin | kAck), kept ? Bound::Exact : Bound::AtLeast);
   if (!restarted) return;
   hold(300);
   end.remote.repeat();

@@ -18,6 +18,8 @@ PROJECT = HERE.parent.parent
 BOOT_LIMIT_S = 60
 # An emulated machine hangs now and then before it gets to its first process.
 BOOTS = 3
+# Ends with this process, however that ends.
+TIED = ("setpriv", "--pdeathsig", "KILL")
 
 
 @dataclass
@@ -64,13 +66,22 @@ exec "$virtiofsd" --socket-path="$socket" -o source="$root" -o sandbox=chroot -o
 """
 
 
+def fresh_jobs(cache):
+    """The folder of jobs, without those of processes that were killed."""
+    jobs = cache / "jobs"
+    jobs.mkdir(parents=True, exist_ok=True)
+    for job in jobs.iterdir():
+        if not Path("/proc", job.name.partition("-")[0]).exists():
+            shutil.rmtree(job, ignore_errors=True)
+    return jobs
+
+
 class Machine:
     """One boot. Its folder holds what passes between host and guest, and goes when it ends."""
 
     def __init__(self, kernel, cache, cpus=2, memory_mib=1536):
         self.kernel, self.cpus, self.memory_mib = kernel, cpus, memory_mib
-        (cache / "jobs").mkdir(parents=True, exist_ok=True)
-        self.job = Path(tempfile.mkdtemp(dir=cache / "jobs"))
+        self.job = Path(tempfile.mkdtemp(dir=fresh_jobs(cache), prefix=f"{os.getpid()}-"))
         (self.job / "root").mkdir()
         (self.job / "modules").write_text(str(kernel.modules))
         self.cache, self.files, self.qemu = cache, None, None
@@ -95,7 +106,7 @@ class Machine:
         socket = self.job / "files.sock"
         with open(self.job / "files.log", "wb") as log:
             self.files = subprocess.Popen(
-                ["unshare", "-m", "--propagation", "private", "bash", "-c", SHARE, "share", self.job / "root", socket,
+                [*TIED, "unshare", "-m", "--propagation", "private", "bash", "-c", SHARE, "share", self.job / "root", socket,
                  find_virtiofsd(), PROJECT, self.cache], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         for _ in range(100):
             if socket.exists():
@@ -114,7 +125,7 @@ class Machine:
                   f"cryptomgr.notests td_guest={HERE / 'guest.sh'} td_job={self.job}")
         with open(self.job / "qemu.log", "wb") as log:
             self.qemu = subprocess.Popen(
-                ["qemu-system-x86_64", "-accel", "tcg,thread=multi",
+                [*TIED, "qemu-system-x86_64", "-accel", "tcg,thread=multi",
                  # With these two, boots hang now and then.
                  "-cpu", "max,la57=off,-cx16", "-M", "pc", "-smp", str(self.cpus), "-m", str(self.memory_mib),
                  "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
