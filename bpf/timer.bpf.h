@@ -193,6 +193,13 @@ static __always_inline void on_tw_expiry(struct td_counters *count, struct inet_
 	mini_end(count, cookie, m, now, TD_REASON_EXPIRED);
 }
 
+/* Then its timer is not started for the first time: a request that is not known is older than the
+ * tracer, and the walk over older sockets tells of it. */
+static __always_inline bool syn_ack_was_repeated(struct request_sock *req)
+{
+	return BPF_CORE_READ(req, num_retrans) || BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout);
+}
+
 static __always_inline void on_req_start(struct td_counters *count, struct request_sock *req)
 {
 	struct td_tuple t = {};
@@ -203,7 +210,7 @@ static __always_inline void on_req_start(struct td_counters *count, struct reque
 	r = bpf_map_lookup_elem(&reqs, &t);
 	if (r && r->req == (__u64)req)
 		r->ended_ns = 0; /* the SYN-ACK was sent again */
-	else
+	else if (!syn_ack_was_repeated(req))
 		req_begin(count, &t, req, bpf_ktime_get_ns());
 }
 

@@ -185,6 +185,8 @@ struct request_sock_ops {
 
 struct request_sock {
 	struct sock_common __req_common;
+	u8 num_retrans;
+	u8 num_timeout: 7;
 	struct timer_list rsk_timer;
 	const struct request_sock_ops *rsk_ops;
 };

@@ -36,6 +36,7 @@ class Before {
   void fin_wait2();
   void orphaned_fin_wait2();
   void time_wait(bool timestamps, bool restarted);
+  void peers_send_again();
 
   Netns netns;
   std::vector<Aged> aged;
@@ -115,6 +116,10 @@ void Before::time_wait(bool timestamps, bool restarted) {
   end.remote.repeat();
 }
 
+void Before::peers_send_again() {
+  for (End& end : ends_) end.remote.repeat();
+}
+
 const Seed* seed_of(const Collector& collected, const Aged& one) {
   for (const Seed& seed : collected.seeds) {
     if (seed.socket.local.port == one.ports.local && seed.socket.remote.port == one.ports.remote) {
@@ -159,6 +164,25 @@ TEST(SeedAges, AreRightOrBoundsAndNeverMoreThanTheTruth) {
       EXPECT_GE(seed->age.ns + kTolerance, truth.shortest);
     }
   }
+}
+
+// The kernel answers the second SYN as the first, and starts the request's timer again.
+TEST(SeedAges, ARequestAnsweredAgainBeforeTheWalkDoesNotBeginThen) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Before before;
+  before.half_open(false);
+  hold(400);
+  const auto tracer = start_tracer(before.netns.inode(), Minisockets::Auto);
+  if (tracer->minisockets() == Minisockets::Off) {
+    GTEST_SKIP() << "minisockets cannot be followed here: " << tracer->minisockets_note();
+  }
+  before.peers_send_again();
+  Collector collected;
+  ASSERT_TRUE(tracer->seed(collected).ok());
+  const Seed* seed = seed_of(collected, before.aged.front());
+  ASSERT_NE(seed, nullptr);
+  EXPECT_EQ(seed->age.bound, Bound::Exact);
+  EXPECT_GT(seed->age.ns, 350 * kMillisecond);
 }
 
 }  // namespace
