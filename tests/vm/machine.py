@@ -51,6 +51,13 @@ def find_virtiofsd():
     raise Unavailable("virtiofsd is not installed (scripts/deps vm)")
 
 
+def processor(kernel):
+    """With these two features emulated, boots hang now and then. But where there is kmalloc_nolock()
+    it needs the second, and socket storage is had from it (seen in Linux 7.2)."""
+    needs_cx16 = b"kmalloc_nolock" in unpacked_image(kernel).read_bytes()
+    return "max,la57=off" if needs_cx16 else "max,la57=off,-cx16"
+
+
 # The host's files as the guest sees them: the root file system and the project, read-only, in a
 # mount namespace that goes with its last process. Other mounts (/proc, /sys, /tmp) are not in it.
 SHARE = """
@@ -126,8 +133,7 @@ class Machine:
         with open(self.job / "qemu.log", "wb") as log:
             self.qemu = subprocess.Popen(
                 [*TIED, "qemu-system-x86_64", "-accel", "tcg,thread=multi",
-                 # With these two, boots hang now and then.
-                 "-cpu", "max,la57=off,-cx16", "-M", "pc", "-smp", str(self.cpus), "-m", str(self.memory_mib),
+                 "-cpu", processor(self.kernel), "-M", "pc", "-smp", str(self.cpus), "-m", str(self.memory_mib),
                  "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
                  "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,share=on", "-numa", "node,memdev=mem",
                  "-chardev", f"socket,id=files,path={self.job / 'files.sock'}",
