@@ -69,5 +69,6 @@ class Smoke:
             yield f"reason {last.get('reason')}"
         if any(line["pid"] != os.getpid() for line in mine):
             yield f"owners {[line['pid'] for line in mine]}, not {os.getpid()}"
-        if lines[-1].get("type") != "end" or any(lines[-1]["lost"].values()):
+        # Recursion is the host's: storms of other tests make it too.
+        if lines[-1].get("type") != "end" or any(n for where, n in lines[-1]["lost"].items() if where != "recursion"):
             yield f"last line {lines[-1]}"
