@@ -10,6 +10,7 @@
 #define TCPDWELL_MINISOCKET_BPF_H
 
 #define TIMEWAIT_NS 60000000000ull /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
+#define STAMP_NS 1000000ll /* tw_entry_stamp counts milliseconds */
 /* What follows the end of a timer on its CPU has followed after this, even where a hypervisor has
  * taken the CPU away in between. */
 #define A_MOMENT_NS 20000000ull
@@ -55,10 +56,10 @@ static __always_inline void tw_began(struct td_began *began, const struct inet_t
 	__s64 ago_ns;
 
 	if (tw_is_stamped(tw)) {
-		__u32 now_ms = now / 1000000;
+		__u32 now_ms = now / STAMP_NS;
 
-		ago_ns = (__s32)(now_ms - BPF_CORE_READ(stamped, tw_entry_stamp)) * 1000000ll +
-			 now % 1000000;
+		ago_ns = (__s32)(now_ms - BPF_CORE_READ(stamped, tw_entry_stamp)) * STAMP_NS +
+			 now % STAMP_NS;
 		began->bound = TD_DWELL_EXACT;
 	} else {
 		__s64 left = BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64();
@@ -110,18 +111,25 @@ static __always_inline void mini_begin(struct td_counters *count, __u64 cookie,
 }
 
 /* FIN_WAIT2 -> TIME_WAIT inside the time-wait socket. Where the FIN may have come earlier than
- * `when`, FIN_WAIT2 lasted at least as long as it was seen. */
+ * `when`, FIN_WAIT2 lasted at least as long as it was seen. So too where `when` is a stamp whose
+ * millisecond began before FIN_WAIT2 did: the FIN came before that millisecond was over. */
 static __noinline int mini_change(struct td_counters *count, __u64 cookie, struct td_mini *m,
 				  __u64 when, __u32 bound)
 {
 	struct td_line line = {
 		.mono_ns = when, .cookie = cookie, .old_state = TD_FIN_WAIT2, .new_state = TD_TIME_WAIT};
-	__u64 until = bound == TD_DWELL_EXACT ? when : m->alive_ns;
+	__u64 until;
 
 	if (__sync_lock_test_and_set(&m->change_claimed, 1))
 		return 0;
+	if (bound == TD_DWELL_EXACT && when <= m->s.since_ns) {
+		bound = TD_DWELL_AT_LEAST;
+		when += STAMP_NS;
+	}
+	until = bound == TD_DWELL_EXACT ? when : m->alive_ns;
 	if (when < m->s.since_ns)
-		line.mono_ns = when = m->s.since_ns;
+		when = m->s.since_ns;
+	line.mono_ns = when;
 	if (m->s.since) {
 		line.dwell = bound == TD_DWELL_EXACT ? m->s.since : TD_DWELL_AT_LEAST;
 		line.dwell_ns = until > m->s.since_ns ? until - m->s.since_ns : 0;
@@ -150,7 +158,7 @@ static __noinline int mini_end(struct td_counters *count, __u64 cookie, struct t
 	if (m->linked) {
 		line.dwell = m->s.since;
 		if (line.dwell)
-			line.dwell_ns = when - m->s.since_ns;
+			line.dwell_ns = when > m->s.since_ns ? when - m->s.since_ns : 0;
 		m->s.path = m->s.path << 4 | TD_CLOSE;
 		emit(count, &line, &m->who, &m->s, m->has_stats ? &m->stats : NULL);
 	}

@@ -123,6 +123,21 @@ TEST_F(TimeWait, Orphan) {
   lab.check();
 }
 
+// Its stamp says in which millisecond the FIN came, and that began before FIN_WAIT2 did.
+TEST_F(TimeWait, FinInTheMillisecondOfTheHandOver) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  for (int i = 0; i < 10; ++i) {
+    Call& call = lab.connected_with_timestamps();
+    call.close_first();
+    Step& fin = call.orphan_gets_fin();
+    fin.bounded = lab.way() == Minisockets::Timer;
+    lab.hold(20);
+    reset(call);
+  }
+  lab.check();
+}
+
 // Data that nobody can read any more: the kernel answers with a reset.
 TEST_F(TimeWait, DataForAnOrphan) {
   TD_REQUIRE_KERNEL_TESTS();
