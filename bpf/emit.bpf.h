@@ -99,8 +99,8 @@ static __always_inline void write_record(struct td_counters *count, const struct
 {
 	struct td_event *e = bpf_ringbuf_reserve(&ring, size, 0);
 
-	/* The ring's lock gives up after 250 ms since it is an rqspinlock (include/asm-generic/rqspinlock.h):
-	 * on a virtual CPU whose holder was taken away. There may be room all the same. */
+	/* As an rqspinlock the ring's lock gives up after 250 ms (RES_DEF_TIMEOUT,
+	 * include/asm-generic/rqspinlock.h), so there may be room all the same. */
 	if (!e)
 		e = bpf_ringbuf_reserve(&ring, size, 0);
 	if (!e) {

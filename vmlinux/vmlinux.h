@@ -155,9 +155,9 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;
 	union {
+		long unsigned int skc_flags;
 		struct sock *skc_listener;
 	};
-	long unsigned int skc_flags;
 };
 
 typedef struct {

@@ -32,16 +32,19 @@ int status_of(const std::vector<CheckItem>& checks) {
   return permission ? static_cast<int>(Fault::Permission) : 0;
 }
 
+void append_json_member(std::string& out, std::string_view name, std::string_view text) {
+  out += fmt::format(",\"{}\":", name);
+  append_json_string(out, text);
+}
+
 void append_json_states(std::string& out, const std::vector<StateCheck>& states) {
   out += ",\"states\":[";
   const char* separator = "";
   for (const StateCheck& check : states) {
-    out += fmt::format("{}{{\"state\":\"{}\",\"dwell\":", separator, name_of(check.state));
-    append_json_string(out, check.worth);
-    out += ",\"detail\":";
-    append_json_string(out, check.detail);
-    out += ",\"mend\":";
-    append_json_string(out, check.mend);
+    out += fmt::format("{}{{\"state\":\"{}\"", separator, name_of(check.state));
+    append_json_member(out, "dwell", check.worth);
+    append_json_member(out, "detail", check.detail);
+    append_json_member(out, "mend", check.mend);
     out += '}';
     separator = ",";
   }
@@ -61,12 +64,10 @@ std::string as_json(const CheckReport& report, const Header& host) {
     separator = ",";
     out += "{\"name\":";
     append_json_string(out, check.name);
-    out += fmt::format(",\"ok\":{},\"needed\":{},\"detail\":", check.ok, check.needed);
-    append_json_string(out, check.detail);
-    out += ",\"serves\":";
-    append_json_string(out, check.serves);
-    out += ",\"mend\":";
-    append_json_string(out, check.mend);
+    out += fmt::format(",\"ok\":{},\"needed\":{}", check.ok, check.needed);
+    append_json_member(out, "detail", check.detail);
+    append_json_member(out, "serves", check.serves);
+    append_json_member(out, "mend", check.mend);
     out += '}';
   }
   out += ']';
