@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Colour: on a terminal that knows it, and nowhere else. Tracing aside it needs no root."""
 
+import contextlib
 import os
+import pty
+import re
+import subprocess
+import time
 
 import support
-from support import environment, free_port, peers, run, run_on_terminal, scratch_file
+from support import TCPDWELL, environment, free_port, peers, run, run_on_terminal, scratch_file
 
 ESCAPE = "\x1b["
 
@@ -94,6 +99,32 @@ class LiveColour(support.TestCase):
                 self.assertEqual(run_on_terminal(*args)[0], 0)
         self.assertIn(ESCAPE, run_on_terminal("report", path)[1])
         self.assertIn(ESCAPE, run_on_terminal("check")[1])
+
+    def test_a_slow_terminal_loses_nothing_but_lines(self):
+        """Ten lines a connection, shown at some hundred a second."""
+        connections = 3000
+        ours, its = pty.openpty()
+        command = [TCPDWELL, "trace", *support.HERE, "--no-color", "--", *peers("both", free_port(), "--count", connections)]
+        with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environment()) as process:
+            os.close(its)
+            shown = bytearray()
+            began = time.monotonic()
+            with contextlib.suppress(OSError):
+                while chunk := os.read(ours, 1000 if process.poll() is None else 65536):
+                    shown += chunk
+                    # No faster than a hundred bytes a millisecond, until all was traced.
+                    if time.monotonic() - began < 3 and process.poll() is None:
+                        time.sleep(len(chunk) / 100_000)
+            os.close(ours)
+            self.assertEqual(process.wait(), 0)
+        lines, _, table = shown.decode().replace("\r\n", "\n").rpartition("\n\n")
+        skipped = sum(map(int, re.findall(r"\.\.\. (\d+) lines not shown", lines)))
+        self.assertGreater(skipped, 0, "the terminal was not slow")
+        transitions = len(re.findall(r" -> ", lines))
+        self.assertGreaterEqual(transitions + skipped, 10 * connections)
+        self.assertRegex(table, rf"(?m)^SYN_SENT +{connections:,} ")
+        self.assertRegex(table, rf"(?m)^LAST_ACK +{connections:,} ")
+        self.assertNotIn("lost", table)
 
     def test_a_name_cannot_colour_a_terminal(self):
         name = os.fsdecode(b"\x1b[31m\x1b]0;x\x07\x9b\xff")

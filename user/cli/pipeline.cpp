@@ -14,6 +14,7 @@
 #include "trace/writer.h"
 #include "util/duration.h"
 #include "util/escape.h"
+#include "util/screen.h"
 
 namespace tcpdwell {
 
@@ -26,10 +27,12 @@ std::unique_ptr<Consumer> line_sink(Format format, const RawOptions& raw, int fd
     case Format::Text:
       break;
   }
-  return std::make_unique<TextLines>(out, TextOptions{raw.wide, raw.time, want_colour(raw, fd), terminal_columns(fd)});
+  return std::make_unique<TextLines>(
+      out, TextOptions{raw.wide, raw.time, want_colour(raw, fd), terminal_columns(fd)});
 }
 
-Status write_table(Format format, const RawOptions& raw, int fd, Output& out, const Summary& summary, bool first) {
+Status write_table(Format format, const RawOptions& raw, int fd, Output& out,
+                   const Summary& summary, bool first) {
   switch (format) {
     case Format::Json:
       return write_table_json(out, summary);
@@ -43,6 +46,13 @@ Status write_table(Format format, const RawOptions& raw, int fd, Output& out, co
 
 Result<std::unique_ptr<Output>> open_output(const RawOptions& raw) {
   return create_trace_file(raw.output.empty() ? "-" : raw.output);
+}
+
+Result<std::unique_ptr<Output>> open_line_output(const RawOptions& raw, Format format) {
+  if (raw.output.empty() && format == Format::Text && isatty(STDOUT_FILENO))
+    return std::unique_ptr<Output>(
+        std::make_unique<ScreenOutput>(STDOUT_FILENO, "standard output"));
+  return open_output(raw);
 }
 
 Header live_header(const Filter& filter) {
@@ -72,21 +82,30 @@ Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& cho
   }
   const auto way = parse_minisockets(raw.minisockets);
   if (!way)
-    return Error{Fault::Usage, fmt::format("--minisockets {}: expected auto, fentry, timer or off", raw.minisockets)};
+    return Error{Fault::Usage, fmt::format("--minisockets {}: expected auto, fentry, timer or off",
+                                           raw.minisockets)};
   plan.tracer.minisockets = *way;
   plan.on_seeded = [quiet = raw.quiet, verbose = raw.verbose](const SeedReport& report) {
     if (verbose)
-      complain(fmt::format("{} sockets in {} network namespaces existed before", report.sockets, report.namespaces));
+      complain(fmt::format("{} sockets in {} network namespaces existed before", report.sockets,
+                           report.namespaces));
     if (report.unreachable != 0 && !quiet)
-      complain(fmt::format("{} network namespaces could not be entered (needs CAP_SYS_ADMIN): their older sockets are "
-                           "seen from their next transition on", report.unreachable));
+      complain(
+          fmt::format("{} network namespaces could not be entered (needs CAP_SYS_ADMIN): their "
+                      "older sockets are "
+                      "seen from their next transition on",
+                      report.unreachable));
   };
   if (raw.verbose)
-    plan.on_attached = [] { complain("attached to sock/inet_sock_set_state; Ctrl-C ends and reports"); };
+    plan.on_attached = [] {
+      complain("attached to sock/inet_sock_set_state; Ctrl-C ends and reports");
+    };
   return plan;
 }
 
 // Not fmt::print, which throws where standard error cannot be written.
-void complain(const std::string& message) { std::fprintf(stderr, "tcpdwell: %s\n", printable(message).c_str()); }
+void complain(const std::string& message) {
+  std::fprintf(stderr, "tcpdwell: %s\n", printable(message).c_str());
+}
 
 }  // namespace tcpdwell

@@ -39,7 +39,9 @@ class FilterStage : public Consumer {
  public:
   FilterStage(const Filter& filter, Consumer& next) : filter_(filter), next_(next) {}
   Status header(const Header& e) override { return next_.header(e); }
-  Status transition(const Transition& e) override { return filter_.matches(e) ? next_.transition(e) : Status(Ok); }
+  Status transition(const Transition& e) override {
+    return filter_.matches(e) ? next_.transition(e) : Status(Ok);
+  }
   Status seed(const Seed& e) override { return filter_.matches(e) ? next_.seed(e) : Status(Ok); }
   Status loss(const Loss& e) override { return next_.loss(e); }
   Status end(const TraceEnd& e) override { return next_.end(e); }
@@ -53,10 +55,14 @@ class FilterStage : public Consumer {
 std::unique_ptr<Consumer> line_sink(Format format, const RawOptions& raw, int fd, Output& out);
 
 /// A table in a format; `first` is false where a CSV header has been written.
-Status write_table(Format format, const RawOptions& raw, int fd, Output& out, const Summary& summary, bool first);
+Status write_table(Format format, const RawOptions& raw, int fd, Output& out,
+                   const Summary& summary, bool first);
 
 /// Standard output, or the file of -o (plain or compressed by its suffix).
 Result<std::unique_ptr<Output>> open_output(const RawOptions& raw);
+
+/// The same for lines as they happen: a terminal, the slowest sink there is, holds nothing up.
+Result<std::unique_ptr<Output>> open_line_output(const RawOptions& raw, Format format);
 
 /// The header of a live trace with these filters.
 Header live_header(const Filter& filter);

@@ -89,7 +89,7 @@ Result<int> run_trace(const Invocation& invocation) {
   const RawOptions& raw = invocation.raw;
   auto lines = parse_lines(invocation);
   if (!lines) return lines.error();
-  auto out = open_output(raw);
+  auto out = open_line_output(raw, lines->format);
   if (!out) return out.error();
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
   const auto sink = line_sink(lines->format, raw, fd, **out);
