@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""run.py BUILD OUT [--quick]: all that tcpdwell costs, beside its peers, in one run. Prints a Markdown report with a
+verdict for each target, and writes it and the figures to OUT.md and OUT.json."""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+
+import measure
+from tools import tools
+from verdicts import verdicts
+
+MICRO = ("decode", "aggregate", "sinks", "trace")
+
+
+def say(text):
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def quick_or_full(quick):
+    if quick:
+        return {"connections": 20_000, "rounds": 1, "peers": 1, "web_seconds": 2, "web_rounds": 1,
+                "sockets": (1_000, 100_000), "micro_seconds": 0.1, "report": 20_000}
+    return {"connections": 50_000, "rounds": 5, "peers": 3, "web_seconds": 5, "web_rounds": 5,
+            "sockets": (1_000, 10_000, 100_000, 1_000_000), "micro_seconds": 0.5, "report": 100_000}
+
+
+def measure_all(build, plan):
+    all_tools = tools(build)
+    present = {name: tool for name, tool in all_tools.items() if not tool.missing}
+    figures = {"missing": {t.name: t.missing for t in all_tools.values() if t.missing}, "storm": {}, "kernel": {}}
+    for name, tool in present.items():
+        own = name.startswith(("tcpdwell", "empty"))
+        say(f"{name}: storm, and the kernel's time")
+        rounds = plan["rounds"] if own else plan["peers"]
+        try:
+            stormed = measure.storm(build, tool, "storm", plan["connections"], 1, rounds)
+            figures["kernel"][name] = measure.kernel_ns(build, tool, plan["connections"], plan["peers"])
+            figures["storm"][name] = stormed
+        except RuntimeError as failure:
+            if own:
+                raise
+            figures["missing"][name] = str(failure).strip().splitlines()[0]
+    stat, record = present["tcpdwell stat"], present["tcpdwell record"]
+    for kind, workers in (("storm", 2), ("exchange", 1)):
+        for tool in (present["empty program"], stat, record):
+            say(f"{tool.name}: {kind}, {workers} workers")
+            figures.setdefault(f"{kind}{workers}", {})[tool.name] = measure.storm(
+                build, tool, kind, plan["connections"], workers, plan["rounds"])
+    for keepalive in (False, True):
+        for tool in (stat, record):
+            say(f"{tool.name}: nginx and wrk, {'with' if keepalive else 'without'} keep-alive")
+            figures.setdefault("keepalive" if keepalive else "web", {})[tool.name] = measure.web(
+                tool, keepalive, plan["web_seconds"], plan["web_rounds"])
+    say("timers of others")
+    figures["timers"] = measure.timers(build, stat, 500_000, plan["rounds"])
+    for sockets in plan["sockets"]:
+        say(f"with {sockets:,} sockets open")
+        figures.setdefault("growth", []).append(measure.growth(build, stat, sockets, plan["connections"]))
+    say("rooms")
+    figures["micro"] = measure.micro(build, MICRO, plan["micro_seconds"])
+    say("report")
+    figures["report"] = measure.reports(build, plan["report"])
+    return figures
+
+
+def number(value, form="{:,.0f}"):
+    return "-" if value is None else form.format(value)
+
+
+def table(heads, rows):
+    widths = [max(len(str(row[i])) for row in [heads, *rows]) for i in range(len(heads))]
+    line = lambda row: "| " + " | ".join(
+        str(cell).ljust(w) if i == 0 else str(cell).rjust(w) for i, (cell, w) in enumerate(zip(row, widths))) + " |"
+    rule = "| " + " | ".join("-" * w if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths)) + " |"
+    return "\n".join([line(heads), rule, *map(line, rows)])
+
+
+def storm_table(storms, kernel):
+    rows = []
+    for name, s in storms.items():
+        low, high = s["ratio_spread"]
+        rows.append([name, number(kernel[name]["kernel_ns"]) if name in kernel else "", f"{s['ratio']:.2f}",
+                     f"{low:.2f}-{high:.2f}", f"{s['untraced_cpu_us']:.1f}", f"{s['cpu_us']:.1f}",
+                     number(s["consumer_ns_per_event"]), number(s["rss_bytes"] / 2**20, "{:.0f}"),
+                     number(s["bytes_per_event"]), number(s["lost"])])
+    return table(["tool", "kernel ns/event", "rate, untraced = 1", "from-to", "CPU us/conn. untraced", "traced",
+                  "consumer ns/event", "RSS MiB", "bytes/event", "lost"], rows)
+
+
+def report(figures, plan, seconds):
+    f = figures
+    parts = [f"Kernel {platform.release()}, {os.cpu_count()} processors, {plan['connections']:,} connections a run, "
+             f"medians of {plan['rounds']} (peers {plan['peers']}); {seconds:.0f} s in all.",
+             "### A storm from one thread, a processor to spare", storm_table(f["storm"], f["kernel"]),
+             "### A storm on both processors", storm_table(f["storm2"], {}),
+             "### A client and a server, a request and a response a connection", storm_table(f["exchange1"], {}),
+             "### nginx and wrk, both processors full",
+             table(["", "requests, untraced = 1", "p99 untraced", "p99 traced"],
+                   [[f"{name}, {'keep-alive' if kind == 'keepalive' else 'a connection a request'}", f"{w['ratio']:.2f}",
+                     f"{w['untraced_p99_us']:.0f} us", f"{w['p99_us']:.0f} us"]
+                    for kind in ("web", "keepalive") for name, w in f[kind].items()]),
+             "### Growth (tcpdwell stat)",
+             table(["sockets open", "kernel ns/event", "consumer ns/event", "RSS MiB", "lost"],
+                   [[f"{g['sockets']:,}", number(g["kernel_ns"]), number(g["consumer_ns_per_event"]),
+                     f"{g['rss_bytes'] / 2**20:.0f}", g["lost"]] for g in f["growth"]]),
+             f"A timer of a socket's keep-alive, set or stopped by a system call: {f['timers']['timer_ns']:.0f} ns untraced, "
+             f"{f['timers']['traced_timer_ns']:.0f} ns traced.",
+             "### Rooms, without a kernel",
+             table(["benchmark", "ns/event"], [[name, f"{ns:.0f}"] for name, ns in f["micro"].items()]),
+             "### Verdicts",
+             table(["target", "asked", "measured", ""],
+                   [[v.target, v.asked, v.measured, "met" if v.met else "NOT met"] for v in verdicts(f)])]
+    parts += [f"Not measured: {name}: {why}." for name, why in f["missing"].items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build")
+    parser.add_argument("out")
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    plan = quick_or_full(options.quick)
+    os.setpriority(os.PRIO_PROCESS, 0, -20)  # the load takes this: who is traced and who traces are equals
+    start = time.monotonic()
+    figures = measure_all(options.build, plan)
+    text = report(figures, plan, time.monotonic() - start)
+    with open(options.out + ".json", "w") as file:
+        json.dump({"kernel": platform.release(), "plan": plan, **figures}, file, indent=1)
+    with open(options.out + ".md", "w") as file:
+        file.write(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
