@@ -80,6 +80,7 @@ class Running:
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=self.errors)
         self._wait_until_attached()
         self.cpu_at_start = self._cpu_s()
+        self.kernel_ns_at_start = self._kernel_ns()  # a walk over the sockets of before is another matter
         return self
 
     def _wait_until_attached(self):
@@ -98,8 +99,7 @@ class Running:
         time.sleep(0.3)  # the last events reach it
         self.cpu_s = self._cpu_s() - self.cpu_at_start
         self.rss_bytes = self._rss_bytes()
-        ours = [p for i, p in programs().items() if i not in self.before]
-        self.kernel_ns = sum(p.get("run_time_ns", 0) for p in ours)
+        self.kernel_ns = self._kernel_ns() - self.kernel_ns_at_start
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(60)
@@ -110,6 +110,9 @@ class Running:
         self.lost = self._lost() if kind is None else None
         self.errors.close()
         self.directory.cleanup()
+
+    def _kernel_ns(self):
+        return sum(p.get("run_time_ns", 0) for i, p in programs().items() if i not in self.before)
 
     def _cpu_s(self):
         with open(f"/proc/{self.process.pid}/stat") as stat:

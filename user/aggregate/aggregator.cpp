@@ -29,7 +29,10 @@ class Aggregator::Impl {
       : options_(std::move(options)),
         whole_(whole_connections(options_.by)),
         open_known_(options_.open_known && !whole_),
-        rows_(options_.by, options_.max_rows) {}
+        rows_(options_.by, options_.max_rows) {
+    // Half the memory for a probe or two more: there may be a hundred thousand connections.
+    open_.max_load_factor(0.85F);
+  }
 
   void begin_trace(const Header& header);
   void transition(const Transition& t);

@@ -21,10 +21,19 @@ struct BtfFree {
   void operator()(btf* b) const { btf__free(b); }
 };
 
-/// The kernel's types, loaded once; nullptr where there are none.
+std::unique_ptr<btf, BtfFree>& kernel_types() {
+  static std::unique_ptr<btf, BtfFree> types;
+  return types;
+}
+
+/// The kernel's types, loaded when first asked for; nullptr where there are none.
 const btf* vmlinux_btf() {
-  static const std::unique_ptr<btf, BtfFree> loaded(btf__load_vmlinux_btf());
-  return libbpf_get_error(loaded.get()) ? nullptr : loaded.get();
+  if (!kernel_types()) {
+    btf* loaded = btf__load_vmlinux_btf();
+    if (libbpf_get_error(loaded) != 0) return nullptr;
+    kernel_types().reset(loaded);
+  }
+  return kernel_types().get();
 }
 
 bool has_type(const std::string& name, unsigned kind) {
@@ -75,6 +84,8 @@ bool effective(unsigned capability) {
 }
 
 }  // namespace
+
+void forget_kernel_types() { kernel_types().reset(); }
 
 bool kernel_has_btf() { return vmlinux_btf() != nullptr; }
 

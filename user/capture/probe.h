@@ -9,6 +9,8 @@
 
 namespace tcpdwell {
 
+/// Frees what the questions below have loaded of the kernel's types, some megabytes; the next one loads it anew.
+void forget_kernel_types();
 /// Whether the kernel describes its own types (/sys/kernel/btf/vmlinux).
 bool kernel_has_btf();
 /// Whether `tp_btf/NAME` can be attached: the kernel has a typedef btf_trace_NAME.

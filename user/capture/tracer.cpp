@@ -390,6 +390,7 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const TracerOptions& options) {
   if (Status status = check_kernel(); !status) return status.error();
   auto impl = std::make_unique<Impl>();
   if (Status status = impl->open(options); !status) return status.error();
+  forget_kernel_types();
   return std::unique_ptr<Tracer>(new Tracer(std::move(impl)));
 }
 
