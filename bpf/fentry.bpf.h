@@ -264,7 +264,7 @@ int BPF_PROG(on_req_timeout, struct timer_list *timer)
 	struct td_tuple t;
 	struct td_req *r;
 
-	if (!here)
+	if (!here || !live)
 		return 0;
 	here->timing_out = 0;
 	t = here->request;

@@ -154,6 +154,15 @@ struct {
 	__type(value, struct td_cpu);
 } cpus SEC(".maps");
 
+/*
+ * Whether all programs are attached. They are attached and detached one after the other, and what one of
+ * them is told follows from what another was not told yet, or no more: a request whose connection came to
+ * be in between would look like one that came to nothing. So they begin and end together.
+ */
+volatile bool live;
+/* When they ended; 0 before. */
+volatile __u64 stopped_ns;
+
 /* Some time-wait socket found no room in `minis`: one that is not in there may be one of these. */
 bool minis_refused;
 

@@ -73,7 +73,7 @@ static long sweep_undecided(struct bpf_map *map, __u32 *key, __u64 *slot, struct
 SEC("syscall")
 int sweep(void *ctx)
 {
-	struct td_sweep arg = {.count = counters(TD_PROGRAM_SWEEP), .now = bpf_ktime_get_ns()};
+	struct td_sweep arg = {.count = counters(TD_PROGRAM_SWEEP), .now = stopped_ns ?: bpf_ktime_get_ns()};
 
 	if (!arg.count)
 		return 0;

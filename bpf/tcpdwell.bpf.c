@@ -286,7 +286,7 @@ int BPF_PROG(on_state, const struct sock *sk, const int old_state, const int new
 	struct td_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
 	struct td_sock *s;
 
-	if (!cpu)
+	if (!cpu || !live)
 		return 0;
 	cpu->last_sk = 0;
 	cpu->of[TD_PROGRAM_STATE].entered++;
@@ -309,7 +309,7 @@ int BPF_PROG(on_state_spare, const struct sock *sk, const int old_state, const i
 	struct td_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
 	struct td_sock *s;
 
-	if (!cpu)
+	if (!cpu || !live)
 		return 0;
 	cpu->of[TD_PROGRAM_SPARE].entered++;
 	if (cpu->last_sk == (__u64)sk && cpu->last_change == change_of(old_state, new_state)) {

@@ -24,11 +24,14 @@ static __always_inline struct request_sock *req_of(struct timer_list *timer)
 	return (void *)((__u64)timer - bpf_core_field_offset(struct request_sock, rsk_timer));
 }
 
+/* NULL while a program that follows events is to do nothing. */
 static __always_inline struct td_counters *counters(__u32 program)
 {
 	__u32 zero = 0;
 	struct td_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
 
+	if (program == TD_PROGRAM_MINI && !live)
+		return NULL;
 	return cpu ? &cpu->of[program & (TD_PROGRAMS - 1)] : NULL;
 }
 
@@ -220,6 +223,8 @@ static __always_inline void on_req_gone(struct request_sock *req, __u32 reason)
 	struct td_tuple t = {};
 	struct td_req *r;
 
+	if (!live)
+		return;
 	tuple_of_req(&t, req);
 	r = bpf_map_lookup_elem(&reqs, &t);
 	if (!r || r->req != (__u64)req)

@@ -39,6 +39,23 @@ class Signals(support.TestCase):
                 self.assert_whole(trace)
                 self.assert_chains(trace)
 
+    def test_what_was_under_way_is_not_made_up(self):
+        """Requests whose connections come to be while the programs are attached or detached did not fail."""
+        command = peers("both", free_port(), "--count", 1_000_000)
+        with subprocess.Popen(command, start_new_session=True) as busy:
+            try:
+                for _ in range(10):
+                    outcome = run("trace", "--format", "json", "-q", *HERE, "--duration", "100ms")
+                    self.assertEqual(outcome.status, 0, outcome.err)
+                    trace = support.Trace(outcome.out)
+                    self.assertGreater(len(trace.transitions), 0, "no traffic")
+                    failed = [t for t in trace.transitions if (t["old"], t["new"]) == ("SYN_RECV", "CLOSE")]
+                    self.assertEqual(failed, [])
+                    reset = [t for t in trace.transitions if "reset" in t.get("reason", "")]
+                    self.assertEqual(reset, [])
+            finally:
+                os.killpg(busy.pid, signal.SIGKILL)
+
     def test_interrupt_while_compressing(self):
         for suffix in (".zst", ".gz"):
             with self.subTest(suffix=suffix):

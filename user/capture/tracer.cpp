@@ -170,6 +170,7 @@ struct Tracer::Impl {
   Status open_by(Minisockets candidate, const TracerOptions& options);
   std::string lacks(Minisockets candidate);
   Status attach();
+  void stop_events();
   void sweep_if_due(bool now);
   std::array<bpf_program*, 4> timer_programs() const {
     return {skeleton->progs.on_timer_start, skeleton->progs.on_timer_cancel, skeleton->progs.on_timer_expire,
@@ -323,7 +324,16 @@ Status Tracer::Impl::attach() {
     links.emplace_back(link);
   }
   attached = true;
+  skeleton->bss->live = true;
   return Ok;
+}
+
+/// All programs at once: detaching takes each of them some milliseconds.
+void Tracer::Impl::stop_events() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  skeleton->bss->stopped_ns = static_cast<__u64>(now.tv_sec) * 1'000'000'000U + static_cast<__u64>(now.tv_nsec);
+  skeleton->bss->live = false;
 }
 
 /// Lets the kernel side look up what no event told it, a few times a second.
@@ -430,9 +440,9 @@ Result<bool> Tracer::drain(Consumer& consumer) {
 
 void Tracer::detach() {
   if (!impl_->attached) return;
+  impl_->stop_events();
   while (!impl_->links.empty()) impl_->links.pop_back();
-  // A program that another CPU was just running ends within microseconds; a timer taken off longer
-  // ago than this is taken off for good.
+  // A program that another CPU was just running ends within microseconds.
   const timespec a_moment{0, 21'000'000};
   nanosleep(&a_moment, nullptr);
   // The first look doubts what may be about to change, the second believes it: nothing changes now.
