@@ -17,6 +17,7 @@ endfunction()
 
 static_library(z zlib)
 static_library(zstd libzstd)
+static_library(seccomp libseccomp)
 static_library(elf libelf)
 static_library(bpf libbpf)
 add_library(libelf_search STATIC ${PROJECT_SOURCE_DIR}/cmake/libelf_search.c)

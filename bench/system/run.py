@@ -24,7 +24,7 @@ def quick_or_full(quick):
     if quick:
         return {"connections": 20_000, "rounds": 1, "peers": 1, "web_seconds": 2, "web_rounds": 1,
                 "sockets": (1_000, 100_000), "micro_seconds": 0.1, "report": 20_000}
-    return {"connections": 50_000, "rounds": 5, "peers": 3, "web_seconds": 5, "web_rounds": 5,
+    return {"connections": 50_000, "rounds": 3, "peers": 2, "web_seconds": 4, "web_rounds": 3,
             "sockets": (1_000, 10_000, 100_000, 1_000_000), "micro_seconds": 0.5, "report": 100_000}
 
 

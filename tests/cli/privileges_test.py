@@ -2,10 +2,11 @@
 """What an unprivileged user may do, and what a tracer that may not trace says."""
 
 import os
+import subprocess
 import unittest
 
 import support
-from support import NOBODY, peers, free_port, run, scratch, scratch_file
+from support import Live, NOBODY, peers, free_port, run, scratch, scratch_file, wait_for
 
 setUpModule = support.own_network
 
@@ -85,6 +86,29 @@ class Capabilities(support.TestCase):
         if outcome.status == 3 and "unprivileged" in outcome.err:
             raise unittest.SkipTest(outcome.err)
         self.assertEqual(outcome.status, 0, outcome.err)
+
+
+@support.needs_root
+class GivenUp(support.TestCase):
+    """A tracer that has attached holds no privilege any more, and traces on."""
+
+    def test_status(self):
+        for command in (("trace", "--format", "json"), ("stat",), ("record", "-o", scratch_file("given-up.json"))):
+            with self.subTest(command=command), Live(*command) as live:
+                wait_for(lambda: self.fields(live)["Seccomp"] == "2")
+                fields = self.fields(live)
+                for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                    self.assertEqual(int(fields[name], 16), 0, name)
+                self.assertEqual(fields["NoNewPrivs"], "1")
+                subprocess.run(peers("both", free_port(), "--count", 3), check=True)
+                outcome = live.stop()
+                self.assertEqual(outcome.status, 0)
+                self.assertIn("LAST_ACK", outcome.out + outcome.err)
+
+    @staticmethod
+    def fields(live):
+        with open(f"/proc/{live.process.pid}/status", encoding="utf-8") as file:
+            return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@
 #include <cstring>
 #include <memory>
 
+#include "capture/confine.h"
 #include "cli/command.h"
+#include "cli/pipeline.h"
 #include "enrich/host.h"
 
 namespace tcpdwell {
@@ -135,12 +137,18 @@ class LiveRun {
     if (status && child) status = child->release();
     if (status) {
       watch(signals, child.get());
+      give_up_privileges();
       status = loop();
     }
     return finish(std::move(status), child.get());
   }
 
  private:
+  void give_up_privileges() {
+    if (!plan_.confine) return;
+    if (Status confined = confine(); !confined && plan_.tracer.verbose) complain(confined.error().message);
+  }
+
   void watch(const sigset_t& signals, const ChildCommand* child) {
     waiter_.watch(tracer_->poll_fd(), Waiter::Ring);
     waiter_.watch_timer(kDrainEveryNs, kDrainEveryNs, Waiter::Drain);

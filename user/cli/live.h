@@ -21,6 +21,7 @@ struct LivePlan {
   std::optional<std::uint64_t> tick_ns;  ///< call `on_tick` this often
   std::function<Result<bool>(std::int64_t wall_ns)> on_tick;  ///< false ends the run
   std::function<void()> on_attached;
+  bool confine = false;  ///< once attached, give up every privilege and most system calls (capture/confine.h)
   bool seeds = true;  ///< begin with the sockets that exist
   std::function<void(const SeedReport&)> on_seeded;
   std::function<Status()> after_drain;           ///< what was drained can be flushed

@@ -62,6 +62,7 @@ struct Lines {
       flushed = Clock::now();
       return out.flush();
     };
+    plan->confine = true;
     plan->connections = [&] { return aggregator.connections(); };
     auto outcome = run_live(*plan, live_header(choice.filter), tee);
     const Status closed = forgive_closed_pipe(out.close());

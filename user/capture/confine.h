@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Gives up what a tracer that has attached needs no more.
+#pragma once
+
+#include "util/result.h"
+
+namespace tcpdwell {
+
+/// Drops every capability of this process, also for what it might execute, and keeps system calls that
+/// reading the ring and writing lines do not need from being made: execve, ptrace, sockets, bpf() but for
+/// reading maps and running loaded programs. They fail with EPERM from then on.
+/// CAP_BPF stays on kernels that let nobody else use the maps he has open (before Linux 5.19, c8644cd0efe7
+/// "bpf: refine kernel.unprivileged_bpf_disabled behaviour"), which is found by trying.
+/// Not to be undone, and only for a process with one thread.
+Status confine();
+
+}  // namespace tcpdwell
