@@ -276,8 +276,9 @@ static __always_inline struct td_sock *entry_of(const struct sock *sk, struct td
 
 /*
  * The kernel runs a program at most once a CPU at a time: a softirq that interrupts it would go
- * unseen. So there are two, one after the other. The spare handles what the first one missed, and
- * knows it by the socket's stored state; what the first one just handled it skips at once.
+ * unseen. So there is a spare behind it, which handles what the first one missed, and knows it by
+ * the socket's stored state; what was just handled it skips at once. Where tracepoints leave
+ * preemption on (config.h), tasks preempted inside hold programs too: there are more spares then.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, const struct sock *sk, const int old_state, const int new_state)
@@ -302,24 +303,43 @@ int BPF_PROG(on_state, const struct sock *sk, const int old_state, const int new
 	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state_spare, const struct sock *sk, const int old_state, const int new_state)
+static __always_inline int stand_in(const struct sock *sk, int old_state, int new_state,
+				    enum td_program program)
 {
 	__u32 zero = 0;
 	struct td_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
 	struct td_sock *s;
+	bool last = program == cfg.last_spare;
 
 	if (!cpu || !live)
 		return 0;
-	cpu->of[TD_PROGRAM_SPARE].entered++;
+	cpu->of[program].entered++;
 	if (cpu->last_sk == (__u64)sk && cpu->last_change == change_of(old_state, new_state)) {
-		cpu->last_sk = 0;
+		if (last)
+			cpu->last_sk = 0;
 		return 0;
 	}
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	s = entry_of(sk, &cpu->of[TD_PROGRAM_SPARE]);
+	s = entry_of(sk, &cpu->of[program]);
 	if (s && s->state != new_state)
-		take(&cpu->of[TD_PROGRAM_SPARE], sk, s, old_state, new_state);
+		take(&cpu->of[program], sk, s, old_state, new_state);
+	if (!last) {
+		cpu->last_change = change_of(old_state, new_state);
+		cpu->last_sk = (__u64)sk;
+	}
 	return 0;
 }
+
+#define SPARE(name, program)                                                                       \
+	SEC("tp_btf/inet_sock_set_state")                                                          \
+	int BPF_PROG(name, const struct sock *sk, const int old_state, const int new_state)        \
+	{                                                                                          \
+		return stand_in(sk, old_state, new_state, program);                                \
+	}
+
+SPARE(on_state_spare, TD_PROGRAM_SPARE)
+SPARE(on_state_spare2, TD_PROGRAM_SPARE2)
+SPARE(on_state_spare3, TD_PROGRAM_SPARE3)
+SPARE(on_state_spare4, TD_PROGRAM_SPARE4)
+SPARE(on_state_spare5, TD_PROGRAM_SPARE5)

@@ -44,7 +44,7 @@ struct td_config {
 	__u8 n_pids, n_comms, n_local, n_remote;
 	__u8 minisockets;	/* enum td_minisockets */
 	__u8 resets_told;	/* tcp_send_reset tells of time-wait sockets; TD_MINI_TIMER only */
-	__u8 pad;
+	__u8 last_spare;	/* enum td_program: no spare is behind this one */
 	__u32 pids[TD_MAX_PIDS];
 	char comms[TD_MAX_COMMS][TD_COMM_LEN]; /* NUL-padded */
 	struct td_cidr local[TD_MAX_CIDRS];
@@ -71,12 +71,17 @@ enum td_program {
 	TD_PROGRAM_SPARE = 1,	/* on_state_spare */
 	TD_PROGRAM_MINI = 2,	/* timers or functions of request and time-wait sockets */
 	TD_PROGRAM_SWEEP = 3,	/* run from user space */
-	TD_PROGRAMS = 4,
+	/* More spares, where tracepoints run preemptibly (guarded by tracepoint_srcu). */
+	TD_PROGRAM_SPARE2 = 4,
+	TD_PROGRAM_SPARE3 = 5,
+	TD_PROGRAM_SPARE4 = 6,
+	TD_PROGRAM_SPARE5 = 7,
+	TD_PROGRAMS = 8, /* a power of two */
 };
 
 struct td_cpu {
 	struct td_counters of[TD_PROGRAMS];
-	/* The transition on_state handled last, so that the spare can skip it. */
+	/* The transition on_state or a spare handled last, so that the spares behind can skip it. */
 	__u64 last_sk;
 	__u64 last_change;
 };

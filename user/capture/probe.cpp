@@ -110,6 +110,10 @@ bool kernel_has_field(const char* structure, const char* member) {
 }
 
 // By its type: creating one, as libbpf's probe does, needs privileges that a caller may lack.
+bool tracepoints_are_preemptible() {
+  return has_type("tracepoint_srcu_srcu_data", BTF_KIND_VAR) && kernel_has_field("srcu_struct", "srcu_reader_flavor");
+}
+
 bool kernel_has_ringbuf() { return has_type("bpf_ringbuf", BTF_KIND_STRUCT); }
 
 bool kernel_has_tracing_sk_storage() { return has_type("bpf_sk_storage_get_tracing", BTF_KIND_FUNC); }

@@ -21,6 +21,10 @@ bool kernel_has_field(const char* structure, const char* member);
 /// support trace_tcp_send_reset"), seen by the argument `reason` that came in the same release.
 bool kernel_tells_resets_of_time_wait();
 bool kernel_has_ringbuf();
+/// Whether a task may be preempted inside a tracepoint's program: a46023d5616e "tracing: Guard
+/// __DECLARE_TRACE() use of __DO_TRACE_CALL() with SRCU-fast", seen by that guard, tracepoint_srcu,
+/// being there (older kernels had one of that name for idle CPUs) and its kind, srcu_reader_flavor.
+bool tracepoints_are_preemptible();
 /// Socket storage usable from tracing programs, Linux 5.11 (8e4597c627fb "bpf: Allow using
 /// bpf_sk_storage in FENTRY/FEXIT/RAW_TP"): seen by the helper's BTF id, which came with it.
 bool kernel_has_tracing_sk_storage();

@@ -147,6 +147,11 @@ bpf_prog_info program_info(const bpf_program* program) {
 
 }  // namespace
 
+struct Spare {
+  bpf_program* program;
+  td_program counts_as;
+};
+
 struct Tracer::Impl {
   Filter filter;
   bool filtered = false;
@@ -182,6 +187,7 @@ struct Tracer::Impl {
   void load_only_chosen();
   int take(const void* data, std::size_t size);
   void play(const void* data, std::size_t size);
+  std::vector<Spare> spares() const;  ///< in the order of attachment
   td_counters count(unsigned program) const;
   td_counters count() const;
   std::uint64_t misses() const;
@@ -307,16 +313,29 @@ void Tracer::Impl::load_only_chosen() {
   for (bpf_program* of_timers : timer_programs()) bpf_program__set_autoload(of_timers, way == Minisockets::Timer);
   if (!config_of(*skeleton).resets_told) bpf_program__set_autoload(skeleton->progs.on_send_reset, false);
   bpf_program__set_autoload(skeleton->progs.sweep, way != Minisockets::Off);
+  // Where tracepoints do not disable preemption, a task preempted inside a program keeps it from all others of its CPU.
+  const bool preemptible = tracepoints_are_preemptible();
+  for (const Spare& spare : spares())
+    bpf_program__set_autoload(spare.program, preemptible || spare.counts_as == TD_PROGRAM_SPARE);
+  config_of(*skeleton).last_spare = preemptible ? TD_PROGRAM_SPARE5 : TD_PROGRAM_SPARE;
+}
+
+std::vector<Spare> Tracer::Impl::spares() const {
+  return {{skeleton->progs.on_state_spare, TD_PROGRAM_SPARE},
+          {skeleton->progs.on_state_spare2, TD_PROGRAM_SPARE2},
+          {skeleton->progs.on_state_spare3, TD_PROGRAM_SPARE3},
+          {skeleton->progs.on_state_spare4, TD_PROGRAM_SPARE4},
+          {skeleton->progs.on_state_spare5, TD_PROGRAM_SPARE5}};
 }
 
 Status Tracer::Impl::attach() {
-  // The spare comes last and goes first (detach): alone it would count what nobody fired.
+  // The spares come last and go first (detach): alone they would count what nobody fired.
   std::vector<bpf_program*> programs;
   for (bpf_program* program : timer_programs()) programs.push_back(program);
   if (way == Minisockets::Fentry)
     for (bpf_program* program : fentry_programs()) programs.push_back(program);
   programs.push_back(skeleton->progs.on_state);
-  programs.push_back(skeleton->progs.on_state_spare);
+  for (const Spare& spare : spares()) programs.push_back(spare.program);
   for (bpf_program* program : programs) {
     if (!bpf_program__autoload(program)) continue;
     bpf_link* link = bpf_program__attach(program);
@@ -378,8 +397,9 @@ td_counters Tracer::Impl::count(unsigned program) const {
 }
 
 td_counters Tracer::Impl::count() const {
-  const td_counters first = count(0), spare = count(1);
-  td_counters sum{first.entered, first.handled + spare.handled, 0, 0};
+  const td_counters first = count(TD_PROGRAM_STATE);
+  td_counters sum{first.entered, first.handled, 0, 0};
+  for (const Spare& spare : spares()) sum.handled += count(spare.counts_as).handled;
   for (unsigned program = 0; program < TD_PROGRAMS; ++program) {
     const td_counters one = count(program);
     sum.ring_full += one.ring_full;
@@ -458,7 +478,8 @@ LossCounts Tracer::lost() const {
   LossCounts lost{};
   lost[static_cast<std::size_t>(LossPlace::Ring)] = sum.ring_full + impl_->malformed;
   lost[static_cast<std::size_t>(LossPlace::Map)] = sum.map_full;
-  const std::uint64_t seen = sum.handled + impl_->count(TD_PROGRAM_STATE).map_full + impl_->count(TD_PROGRAM_SPARE).map_full;
+  std::uint64_t seen = sum.handled + impl_->count(TD_PROGRAM_STATE).map_full;
+  for (const Spare& spare : impl_->spares()) seen += impl_->count(spare.counts_as).map_full;
   lost[static_cast<std::size_t>(LossPlace::Recursion)] = fired > seen ? fired - seen : 0;
   return lost;
 }
