@@ -3,6 +3,7 @@
 /// their first bytes when read.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ class Input {
   /// Up to `size` bytes into `data`; 0 at the end. A damaged or cut compressed stream yields what
   /// came before it and then an Error (Fault::Usage).
   virtual Result<std::size_t> read(char* data, std::size_t size) = 0;
+  /// Bytes of the file read so far, before decompression.
+  virtual std::uint64_t file_offset() const = 0;
 };
 
 /// Opens `path`, or standard input for "-". Fault::Usage when it cannot be opened.
