@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <memory>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include "aggregate/aggregator.h"
@@ -16,44 +15,14 @@
 #include "cli/files.h"
 #include "cli/help.h"
 #include "cli/pipeline.h"
+#include "cli/reading.h"
 #include "sinks/diagram.h"
 #include "sinks/html.h"
 #include "sinks/perfetto.h"
 #include "sinks/report.h"
-#include "trace/compress.h"
-#include "trace/reader.h"
 
 namespace tcpdwell {
 namespace {
-
-/// The time of the last event that a trace holds.
-class LastMoment : public Consumer {
- public:
-  Status header(const Header& header) override { return note(header.start_wall_ns); }
-  Status seed(const Seed& seed) override { return note(seed.wall_ns); }
-  Status transition(const Transition& t) override { return note(t.wall_ns); }
-  Status loss(const Loss& loss) override { return note(loss.wall_ns); }
-  Status end(const TraceEnd& end) override { return note(end.wall_ns); }
-  std::int64_t wall_ns() const { return wall_ns_; }
-
- private:
-  Status note(std::int64_t wall_ns) {
-    wall_ns_ = std::max(wall_ns_, wall_ns);
-    return Ok;
-  }
-  std::int64_t wall_ns_ = 0;
-};
-
-/// What a reader should know before trusting the tables.
-std::vector<std::string> flaws_of(const std::string& name, const ReadReport& read) {
-  std::vector<std::string> flaws;
-  if (read.skipped != 0)
-    flaws.push_back(fmt::format("{}: {} line{} not understood and left out, the first at line {}: {}", name, read.skipped,
-                                read.skipped == 1 ? "" : "s", read.first_skipped_line, read.first_skipped_why));
-  if (!read.damage.empty()) flaws.push_back(fmt::format("{}: {}; what is whole is used", name, read.damage));
-  else if (!read.complete) flaws.push_back(fmt::format("{}: cut off (no end line); what is there is used", name));
-  return flaws;
-}
 
 Result<CsvTable> parse_table(const std::string& name) {
   static constexpr std::pair<std::string_view, CsvTable> kTables[] = {
@@ -130,13 +99,10 @@ Result<int> run_report(const Invocation& invocation) {
   Report report;
   Progress progress(*files, !raw.quiet);
   for (const std::string& file : *files) {
-    auto input = open_trace_file(file);
-    if (!input) return input.error();
-    const std::string name = file == "-" ? "standard input" : file;
-    auto read = read_trace(**input, name, tee, {std::thread::hardware_concurrency(), progress.for_file(file)});
-    if (!read) return read.error();
-    report.sources.push_back(name);
-    for (std::string& flaw : flaws_of(name, *read)) report.flaws.push_back(std::move(flaw));
+    auto flaws = read_file(file, tee, progress);
+    if (!flaws) return flaws.error();
+    report.sources.push_back(shown_name(file));
+    report.flaws.insert(report.flaws.end(), flaws->begin(), flaws->end());
   }
   progress.clear();
   if (!raw.quiet)

@@ -43,8 +43,8 @@ constexpr std::string_view kStyle =
     "--magenta:#8250df;--yellow:#9a6700;--red:#cf222e;--grey:#818b98}@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;"
     "--soft:#9198a1;--card:#151b23;--paper:#0d1117;--green:#3fb950;--cyan:#58a6ff;--magenta:#bc8cff;--yellow:#d29922;--red:#f85149;"
     "--grey:#656c76}}svg{background:var(--paper)}.e{fill:none;stroke:var(--soft)}.a{fill:var(--soft)}"
-    ".l,.t{font:12px system-ui,sans-serif;text-anchor:middle;fill:var(--ink)}.l{fill:var(--soft);font-size:11px;paint-order:stroke;"
-    "stroke:var(--paper);stroke-width:4px}.t{font-weight:600}.n{fill:var(--card);stroke-width:2}</style>";
+    ".l,.t{font:14px system-ui,sans-serif;text-anchor:middle;fill:var(--ink)}.l{font-size:15px;paint-order:stroke;"
+    "stroke:var(--paper);stroke-width:6px;stroke-linejoin:round}.t{font-weight:600}.n{fill:var(--card);stroke-width:2}</style>";
 
 std::string_view colour_of(State state) {
   switch (state) {
@@ -116,11 +116,11 @@ double trouble(const Arrow& arrow, const Node& from, const Node& to, const std::
       const Point p = on_curve(arrow.from, arrow.control, arrow.to, t);
       if (std::abs(p.x - node.at.x) < kHalfWidth + 12 && std::abs(p.y - node.at.y) < kHalfHeight + 10) sum += 50;
     }
-    if (std::abs(arrow.label.x - node.at.x) < kHalfWidth + 45 && std::abs(arrow.label.y - node.at.y) < kHalfHeight + 8) sum += 100;
+    if (std::abs(arrow.label.x - node.at.x) < kHalfWidth + 65 && std::abs(arrow.label.y - node.at.y) < kHalfHeight + 8) sum += 100;
   }
   for (const Point& label : labels)
-    if (std::abs(arrow.label.x - label.x) < 105 && std::abs(arrow.label.y - label.y) < 16) sum += 200;
-  if (arrow.label.x < 50 || arrow.label.x > 950 || arrow.label.y < 12 || arrow.label.y > 708) sum += 500;
+    if (std::abs(arrow.label.x - label.x) < 140 && std::abs(arrow.label.y - label.y) < 20) sum += 200;
+  if (arrow.label.x < 70 || arrow.label.x > 930 || arrow.label.y < 12 || arrow.label.y > 708) sum += 500;
   return sum;
 }
 

@@ -23,6 +23,10 @@ std::string printable(std::string_view text);
 /// it.
 std::string csv_field(std::string_view text);
 
+/// For the text and the attributes of an HTML page: what printable() makes of it, with & < > and quotes
+/// as entities.
+std::string html_text(std::string_view text);
+
 /// Columns `text` takes on a terminal (UTF-8; East Asian wide counts 2, combining and control 0; a
 /// byte that is not valid UTF-8 counts 1).
 std::size_t display_width(std::string_view text);

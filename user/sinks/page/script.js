@@ -18,10 +18,14 @@ const draw = (tag, attributes, text) => {
 };
 const titled = (node, text) => { node.append(draw("title", {}, text)); return node; };
 const count = n => n === null || n === undefined ? "–" : n.toLocaleString("en");
-const UNITS = [[864e11, "d"], [36e11, "h"], [6e10, "m"], [1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]];
+const pad = n => String(n).padStart(2, "0");
 const duration = ns => {
   if (ns === null || ns === undefined) return "–";
-  const [size, unit] = UNITS.find(([size]) => ns >= size) || [1, "ns"];
+  const s = Math.round(ns / 1e9);
+  if (s >= 86400) return `${Math.floor(s / 86400)}d${pad(Math.floor(s % 86400 / 3600))}h`;
+  if (s >= 3600) return `${Math.floor(s / 3600)}h${pad(Math.floor(s % 3600 / 60))}m`;
+  if (s >= 100) return `${Math.floor(s / 60)}m${pad(s % 60)}s`;
+  const [size, unit] = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]].find(([size]) => ns >= size) || [1, "ns"];
   return Number((ns / size).toPrecision(3)).toString() + " " + unit;
 };
 const bounded = (ns, bound) => (bound === "at_least" ? "≥ " : "") + (bound === "unknown" ? "?" : duration(ns));
@@ -90,7 +94,7 @@ const distributions = () => {
   if (!list.length) return;
   const all = list.flatMap(d => d.bins.map(b => b[0]));
   const low = Math.floor(Math.min(...all) / data.bins_per_decade), high = Math.ceil((Math.max(...all) + 1) / data.bins_per_decade);
-  const left = 105, width = 600, rowHeight = 46, step = (width - left - 10) / ((high - low) * data.bins_per_decade);
+  const left = 105, width = 600, rowHeight = 46, step = (width - left - 30) / ((high - low) * data.bins_per_decade);
   const x = bin => left + (bin - low * data.bins_per_decade) * step;
   const svg = draw("svg", {viewBox: `0 0 ${width} ${list.length * rowHeight + 24}`, role: "img", "aria-label": "dwell per state, logarithmic"});
   for (let decade = low; decade <= high; decade++) {
