@@ -17,7 +17,7 @@ struct Invocation {
   RawOptions raw;
   std::vector<std::string> command;  ///< the words after `--`
   std::vector<std::string> files;
-  std::string interval, state, table = "states", rotate;
+  std::string interval, state, table = "states", rotate, before, after;
   std::uint64_t keep = 0;
   std::uint64_t tables = 0;
   std::function<Result<int>()> action;  ///< the exit status, or what failed

@@ -78,9 +78,9 @@ Result<int> run_diff(const Invocation& invocation) {
   if (!choice) return choice.error();
   auto by = parse_by(raw);
   if (!by) return by.error();
-  auto before = read_side(invocation.files[0], raw, choice->filter, *by);
+  auto before = read_side(invocation.before, raw, choice->filter, *by);
   if (!before) return before.error();
-  auto after = read_side(invocation.files[1], raw, choice->filter, *by);
+  auto after = read_side(invocation.after, raw, choice->filter, *by);
   if (!after) return after.error();
   const Comparison comparison = compare(*before, *after);
   auto out = open_output(raw);
@@ -97,7 +97,8 @@ Result<int> run_diff(const Invocation& invocation) {
 
 void add_diff(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("diff", "two traces side by side: what dwells longer, shorter, differently");
-  sub->add_option("A,B", invocation.files, "traces before and after (or quoted globs of several)")->required()->expected(2)->type_name("");
+  sub->add_option("A", invocation.before, "the trace before (or a quoted glob of several)")->required()->type_name("");
+  sub->add_option("B", invocation.after, "the trace after")->required()->type_name("");
   sub->formatter(std::make_shared<HelpFormat>("diff A B [OPTIONS]"));
   sub->footer("Exit status: 0 fine (whether they differ or not), 1 cannot write, 2 bad usage or input file.");
   add_filter_flags(*sub, invocation.raw);
