@@ -1,10 +1,10 @@
 -- Dwell per state of all hosts, as `tcpdwell report` shows it (exact dwells alone).
-SELECT old AS state, countMerge(dwells) AS count,
-       quantilesTDigestMerge(0.5, 0.9, 0.99)(quantiles_ns) AS p50_p90_p99_ns
+SELECT old AS state, sum(dwells) AS count,
+       quantilesExactWeighted(0.5, 0.9, 0.99)(about_ns, dwells) AS p50_p90_p99_ns
 FROM tcpdwell.dwell_per_minute GROUP BY old ORDER BY old;
 
 -- The hosts where CLOSE_WAIT lasts longest.
-SELECT host, comm, countMerge(dwells) AS count, quantilesTDigestMerge(0.5, 0.9, 0.99)(quantiles_ns)[3] AS p99_ns
+SELECT host, comm, sum(dwells) AS count, quantileExactWeighted(0.99)(about_ns, dwells) AS p99_ns
 FROM tcpdwell.dwell_per_minute WHERE old = 'CLOSE_WAIT' GROUP BY host, comm ORDER BY p99_ns DESC LIMIT 10;
 
 -- Destinations that refuse or do not answer.
