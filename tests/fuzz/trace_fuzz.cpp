@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// trace_fuzz [INPUTS [SEED]]: traces cut at any byte, with bytes changed, taken out, doubled, plain
-/// and compressed, through all that `report` does with them. The same arguments are the same inputs.
-/// Ends with 1 where an input is told to be whole though lines are missing; a crash is a crash.
+/// trace_fuzz [INPUTS [SEED]]: traces cut at any byte, with bytes changed, taken out, doubled,
+/// plain and compressed, through all that `report` does with them. The same arguments are the same
+/// inputs. Ends with 1 where an input is told to be whole though lines are missing; a crash is a
+/// crash.
 #include <malloc.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -33,7 +34,8 @@ class Fuzz {
       if (i % 1000 == 0) make_traces();
       const std::string& whole = traces_[random_() % traces_.size()];
       const std::string input = changed(whole);
-      if (!play(input, i % 16 == 0)) return std::printf("input %llu was not told of\n", static_cast<unsigned long long>(i)), 1;
+      if (!play(input, i % 16 == 0))
+        return std::printf("input %llu was not told of\n", static_cast<unsigned long long>(i)), 1;
     }
     std::printf("%llu inputs\n", static_cast<unsigned long long>(inputs));
     return 0;
@@ -42,10 +44,13 @@ class Fuzz {
  private:
   void make_traces() {
     std::string plain = json_of(Header(sample_header()));
-    for (int i = 0; i < 12; ++i) plain += json_of(Event(events_.transition())) + json_of(Event(events_.seed()));
-    plain += json_of(Event(sample_transition())) + json_of(Event(sample_last())) + json_of(Event(sample_end()));
+    for (int i = 0; i < 12; ++i)
+      plain += json_of(Event(events_.transition())) + json_of(Event(events_.seed()));
+    plain += json_of(Event(sample_transition())) + json_of(Event(sample_last())) +
+             json_of(Event(sample_end()));
     lines_ = 28;
-    traces_ = {plain, zstd(plain.substr(0, plain.size() / 2)) + zstd(plain.substr(plain.size() / 2)),
+    traces_ = {plain,
+               zstd(plain.substr(0, plain.size() / 2)) + zstd(plain.substr(plain.size() / 2)),
                gzip(plain.substr(0, plain.size() / 3)) + gzip(plain.substr(plain.size() / 3))};
   }
 
@@ -106,7 +111,9 @@ class Fuzz {
       Analyzer& b;
       Both(Aggregator& one, Analyzer& two) : a(one), b(two) {}
       Status header(const Header& e) override { return a.header(e) ? b.header(e) : Status(Ok); }
-      Status transition(const Transition& e) override { return a.transition(e) ? b.transition(e) : Status(Ok); }
+      Status transition(const Transition& e) override {
+        return a.transition(e) ? b.transition(e) : Status(Ok);
+      }
       Status seed(const Seed& e) override { return a.seed(e) ? b.seed(e) : Status(Ok); }
       Status end(const TraceEnd& e) override { return b.end(e); }
     } both(aggregator, analyzer);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// make_trace FILE TRANSITIONS [HOST [SEED [calm|troubled]]]: a trace as a busy host would record it,
-/// the same for the same arguments. A troubled host has one of each thing that `report` finds.
+/// make_trace FILE TRANSITIONS [HOST [SEED [calm|troubled]]]: a trace as a busy host would record
+/// it, the same for the same arguments. A troubled host has one of each thing that `report` finds.
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cmath>
 #include <functional>
 #include <random>
 #include <string>
@@ -48,7 +48,8 @@ class Host {
     const bool client = kind >= 50;
     if (!client) {
       s.local.port = kind < 40 ? 443 : 8080;
-      s.remote.addr = {10, 1, static_cast<std::uint8_t>(random() % 40), static_cast<std::uint8_t>(random() % 250)};
+      s.remote.addr = {10, 1, static_cast<std::uint8_t>(random() % 40),
+                       static_cast<std::uint8_t>(random() % 250)};
       s.remote.port = static_cast<std::uint16_t>(32768 + random() % 28000);
       s.owner = {815, Comm(kind < 40 ? "nginx" : "java"), OwnerSource::Accept, 6432};
       stays = {{State::SynRecv, 0}, {State::Established, rtt}};
@@ -56,10 +57,15 @@ class Host {
       if (troubled_ && kind >= 48) {
         stays.push_back({State::CloseWait, around(5e7, 1)});  // and stays there
       } else if (here_first) {
-        add(stays, {{State::FinWait1, 5e9}, {State::FinWait2, rtt}, {State::TimeWait, rtt}, {State::Close, 6.02e10}});
+        add(stays, {{State::FinWait1, 5e9},
+                    {State::FinWait2, rtt},
+                    {State::TimeWait, rtt},
+                    {State::Close, 6.02e10}});
         reason = Reason::Expired;
       } else {
-        add(stays, {{State::CloseWait, around(5e7, 1.5)}, {State::LastAck, around(1e5, 0.5)}, {State::Close, rtt}});
+        add(stays, {{State::CloseWait, around(5e7, 1.5)},
+                    {State::LastAck, around(1e5, 0.5)},
+                    {State::Close, rtt}});
       }
     } else {
       const bool to_database = kind < 80;
@@ -68,8 +74,8 @@ class Host {
       s.local.port = static_cast<std::uint16_t>(32768 + n % 28000);
       s.remote.addr = {10, 2, 0, static_cast<std::uint8_t>(to_database ? 1 : 2 + random() % 5)};
       s.remote.port = static_cast<std::uint16_t>(to_database ? 5432 : 80);
-      s.owner = {static_cast<std::uint32_t>(4711 + random() % 4), Comm(to_database ? "python3" : "curl"),
-                 OwnerSource::Connect, 6433};
+      s.owner = {static_cast<std::uint32_t>(4711 + random() % 4),
+                 Comm(to_database ? "python3" : "curl"), OwnerSource::Connect, 6433};
       stays = {{State::SynSent, 0}};
       if (troubled_ && kind >= 97) {
         s.remote.addr[3] = kind == 97 ? 77 : 78;
@@ -78,14 +84,23 @@ class Host {
         stays.push_back({State::Close, kind == 97 ? rtt : 1.3e11});
       } else if (troubled_ && kind >= 90) {
         s.remote.addr[3] = 99;
-        add(stays, {{State::Established, rtt}, {State::CloseWait, 7.5e10 + rtt}, {State::LastAck, around(1e6, 1)}, {State::Close, rtt}});
+        add(stays, {{State::Established, rtt},
+                    {State::CloseWait, 7.5e10 + rtt},
+                    {State::LastAck, around(1e6, 1)},
+                    {State::Close, rtt}});
       } else if (troubled_ && kind >= 88) {
         s.remote.addr[3] = 66;
-        add(stays, {{State::Established, rtt}, {State::FinWait1, around(1e7, 1)}, {State::FinWait2, rtt}, {State::Close, 6e10}});
+        add(stays, {{State::Established, rtt},
+                    {State::FinWait1, around(1e7, 1)},
+                    {State::FinWait2, rtt},
+                    {State::Close, 6e10}});
         reason = Reason::Expired;
       } else {
-        add(stays, {{State::Established, rtt}, {State::FinWait1, around(3e7, 1.2)}, {State::FinWait2, rtt},
-                    {State::TimeWait, around(1e6, 1)}, {State::Close, 6.02e10}});
+        add(stays, {{State::Established, rtt},
+                    {State::FinWait1, around(3e7, 1.2)},
+                    {State::FinWait2, rtt},
+                    {State::TimeWait, around(1e6, 1)},
+                    {State::Close, 6.02e10}});
         reason = Reason::Expired;
       }
     }
@@ -93,10 +108,12 @@ class Host {
   }
 
  private:
-  static void add(std::vector<Stay>& to, std::initializer_list<Stay> more) { to.insert(to.end(), more); }
+  static void add(std::vector<Stay>& to, std::initializer_list<Stay> more) {
+    to.insert(to.end(), more);
+  }
 
-  static std::vector<Transition> lines(Transition t, const std::vector<Stay>& stays, Reason reason, std::uint64_t n,
-                                       bool client) {
+  static std::vector<Transition> lines(Transition t, const std::vector<Stay>& stays, Reason reason,
+                                       std::uint64_t n, bool client) {
     std::vector<Transition> all;
     std::uint64_t at = n * 100'000;
     const std::uint64_t begin = at;
@@ -108,7 +125,8 @@ class Host {
       t.wall_ns = kStart + static_cast<std::int64_t>(at);
       t.mono_ns = 1'000 * kSecond + at;
       t.socket.local.port = t.to == State::SynSent ? 0 : lport;
-      t.dwell = t.ends_a_dwell() ? Dwell{Bound::Exact, static_cast<std::uint64_t>(stay.dwell_ns)} : Dwell{};
+      t.dwell = t.ends_a_dwell() ? Dwell{Bound::Exact, static_cast<std::uint64_t>(stay.dwell_ns)}
+                                 : Dwell{};
       t.path.push(t.to);
       if (t.last()) {
         t.life_ns = at - begin;
@@ -132,7 +150,8 @@ struct Place {
   std::uint32_t connection, step;
 };
 
-int write_trace(const std::string& path, std::uint64_t transitions, const std::string& name, const Host& host) {
+int write_trace(const std::string& path, std::uint64_t transitions, const std::string& name,
+                const Host& host) {
   std::vector<Place> order;
   std::uint64_t connections = 0;
   for (; order.size() < transitions; ++connections) {
@@ -140,7 +159,8 @@ int write_trace(const std::string& path, std::uint64_t transitions, const std::s
     for (std::uint32_t step = 0; step < life.size(); ++step)
       order.push_back({life[step].mono_ns, static_cast<std::uint32_t>(connections), step});
   }
-  std::stable_sort(order.begin(), order.end(), [](const Place& a, const Place& b) { return a.mono_ns < b.mono_ns; });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const Place& a, const Place& b) { return a.mono_ns < b.mono_ns; });
   order.resize(transitions);
   auto out = create_trace_file(path);
   if (!out) return std::fprintf(stderr, "make_trace: %s\n", out.error().message.c_str()), 1;
@@ -162,7 +182,8 @@ int write_trace(const std::string& path, std::uint64_t transitions, const std::s
     if (status) status = writer.transition(line);
   }
   if (status)
-    status = writer.end(TraceEnd{last, transitions, {}, static_cast<std::uint64_t>(last - kStart), connections});
+    status = writer.end(
+        TraceEnd{last, transitions, {}, static_cast<std::uint64_t>(last - kStart), connections});
   if (status) status = (*out)->close();
   if (!status) return std::fprintf(stderr, "make_trace: %s\n", status.error().message.c_str()), 1;
   return 0;
@@ -171,7 +192,9 @@ int write_trace(const std::string& path, std::uint64_t transitions, const std::s
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) return std::fputs("usage: make_trace FILE TRANSITIONS [HOST [SEED [calm|troubled]]]\n", stderr), 2;
+  if (argc < 3)
+    return std::fputs("usage: make_trace FILE TRANSITIONS [HOST [SEED [calm|troubled]]]\n", stderr),
+           2;
   const std::string name = argc > 3 ? argv[3] : "web-1";
   const std::uint64_t seed = argc > 4 ? std::strtoull(argv[4], nullptr, 10) : 1;
   const bool troubled = argc > 5 && std::string(argv[5]) == "troubled";

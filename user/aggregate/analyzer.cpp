@@ -25,16 +25,20 @@ struct ConnIdHash {
 
 Role role_of(OwnerSource source) {
   if (source == OwnerSource::Connect) return Role::Active;
-  return source == OwnerSource::Accept || source == OwnerSource::Listen ? Role::Passive : Role::Unknown;
+  return source == OwnerSource::Accept || source == OwnerSource::Listen ? Role::Passive
+                                                                        : Role::Unknown;
 }
 
-bool holds_port(State state) { return state != State::Listen && state != State::Close && state != State::Unknown; }
+bool holds_port(State state) {
+  return state != State::Listen && state != State::Close && state != State::Unknown;
+}
 
 }  // namespace
 
 class Analyzer::Impl {
  public:
-  explicit Impl(AnalyzerOptions options) : options_(std::move(options)), connections_(options_.connections) {}
+  explicit Impl(AnalyzerOptions options)
+      : options_(std::move(options)), connections_(options_.connections) {}
 
   void begin_trace(const Header& header);
   void transition(const Transition& t);
@@ -121,7 +125,8 @@ void Analyzer::Impl::seed(const Seed& seed) {
   if (followed == nullptr) return;
   followed->since_before = seed.age;
   if (holds_port(seed.state))
-    followed->port_row = ports_.take_port(seed.socket, followed->role, seed.state == State::TimeWait, seed.wall_ns);
+    followed->port_row =
+        ports_.take_port(seed.socket, followed->role, seed.state == State::TimeWait, seed.wall_ns);
 }
 
 void Analyzer::Impl::transition(const Transition& t) {
@@ -145,7 +150,8 @@ void Analyzer::Impl::begin(const Transition& t) {
   if (t.to == State::SynSent) followed->role = Role::Active;
   if (t.to == State::SynRecv) followed->role = Role::Passive;
   findings_.moved(*followed, t);
-  if (holds_port(t.to)) followed->port_row = ports_.take_port(t.socket, followed->role, false, t.wall_ns);
+  if (holds_port(t.to))
+    followed->port_row = ports_.take_port(t.socket, followed->role, false, t.wall_ns);
 }
 
 void Analyzer::Impl::move(Followed& followed, const Transition& t) {
@@ -157,7 +163,8 @@ void Analyzer::Impl::move(Followed& followed, const Transition& t) {
   timeline_.move(t.wall_ns, followed.state, t.to);
   const bool waits = t.to == State::TimeWait;
   if (followed.port_row == Ports::kNoRow) {
-    if (holds_port(t.to)) followed.port_row = ports_.take_port(t.socket, followed.role, waits, t.wall_ns);
+    if (holds_port(t.to))
+      followed.port_row = ports_.take_port(t.socket, followed.role, waits, t.wall_ns);
   } else if (waits && followed.state != State::TimeWait) {
     ports_.to_time_wait(followed.port_row, t.wall_ns);
   }

@@ -32,7 +32,9 @@ std::map<std::vector<std::string>, Pair> matched(const Summary& before, const Su
 
 double change(const Shift& shift) {
   if (shift.verdict != Verdict::Longer && shift.verdict != Verdict::Shorter) return 0;
-  const auto log = [](const Quantile& quantile) { return std::log(static_cast<double>(*quantile.ns) + 1); };
+  const auto log = [](const Quantile& quantile) {
+    return std::log(static_cast<double>(*quantile.ns) + 1);
+  };
   return std::abs(log(shift.after) - log(shift.before));
 }
 
@@ -68,11 +70,14 @@ std::vector<ComparedRow> compare_rows(const Summary& before, const Summary& afte
   for (const auto& [keys, pair] : matched(before, after)) {
     const Histogram& a = pair.before ? pair.before->exact : kNone;
     const Histogram& b = pair.after ? pair.after->exact : kNone;
-    ComparedRow row{keys, pair.before ? pair.before->count() : 0, pair.after ? pair.after->count() : 0,
-                    compare_quantile(a, b, 50), compare_quantile(a, b, 99)};
+    ComparedRow row{keys, pair.before ? pair.before->count() : 0,
+                    pair.after ? pair.after->count() : 0, compare_quantile(a, b, 50),
+                    compare_quantile(a, b, 99)};
     if (row.count_before + row.count_after > 0) rows.push_back(std::move(row));
   }
-  const auto weight = [](const ComparedRow& row) { return std::max(change(row.p50), change(row.p99)); };
+  const auto weight = [](const ComparedRow& row) {
+    return std::max(change(row.p50), change(row.p99));
+  };
   std::stable_sort(rows.begin(), rows.end(), [&](const ComparedRow& a, const ComparedRow& b) {
     if (weight(a) != weight(b)) return weight(a) > weight(b);
     return a.count_before + a.count_after > b.count_before + b.count_after;
@@ -83,10 +88,12 @@ std::vector<ComparedRow> compare_rows(const Summary& before, const Summary& afte
 std::vector<ComparedCount> compare_counts(const Summary& before, const Summary& after) {
   std::vector<ComparedCount> counts;
   for (const auto& [keys, pair] : matched(before, after))
-    counts.push_back({keys.front(), pair.before ? pair.before->count() : 0, pair.after ? pair.after->count() : 0});
-  std::stable_sort(counts.begin(), counts.end(), [](const ComparedCount& a, const ComparedCount& b) {
-    return a.before + a.after > b.before + b.after;
-  });
+    counts.push_back({keys.front(), pair.before ? pair.before->count() : 0,
+                      pair.after ? pair.after->count() : 0});
+  std::stable_sort(counts.begin(), counts.end(),
+                   [](const ComparedCount& a, const ComparedCount& b) {
+                     return a.before + a.after > b.before + b.after;
+                   });
   return counts;
 }
 

@@ -7,7 +7,8 @@
 namespace tcpdwell {
 namespace {
 
-bool ranks_higher(const std::pair<std::uint64_t, ConnectionRow>& a, const std::pair<std::uint64_t, ConnectionRow>& b) {
+bool ranks_higher(const std::pair<std::uint64_t, ConnectionRow>& a,
+                  const std::pair<std::uint64_t, ConnectionRow>& b) {
   return a.first > b.first;
 }
 
@@ -41,9 +42,13 @@ std::vector<ConnectionRow> TopRows::take() const {
 }
 
 Connections::Connections(ConnectionLimits limits)
-    : sampling_(limits.sample > 0), slowest_(limits.slowest), stuck_(limits.stuck), sample_(limits.sample) {}
+    : sampling_(limits.sample > 0),
+      slowest_(limits.slowest),
+      stuck_(limits.stuck),
+      sample_(limits.sample) {}
 
-void Connections::finished(const std::string& host, const Followed& followed, const Transition& last) {
+void Connections::finished(const std::string& host, const Followed& followed,
+                           const Transition& last) {
   ++seen_;
   const bool slow = last.life_ns && slowest_.wants(*last.life_ns);
   const std::uint64_t rank = sampling_ ? lot(host, last.socket.id) : 0;
@@ -54,7 +59,8 @@ void Connections::finished(const std::string& host, const Followed& followed, co
   if (sampled) sample_.add(rank, std::move(row));
 }
 
-void Connections::open_at_end(const std::string& host, const Followed& followed, std::int64_t end_wall_ns) {
+void Connections::open_at_end(const std::string& host, const Followed& followed,
+                              std::int64_t end_wall_ns) {
   if (followed.state == State::Listen) return;
   ++seen_;
   const std::uint64_t age = followed.age(end_wall_ns).ns;
@@ -72,8 +78,9 @@ void Connections::take(Analysis& into) const {
   into.slowest = slowest_.take();
   into.stuck = stuck_.take();
   into.sample = sample_.take();
-  std::stable_sort(into.sample.begin(), into.sample.end(),
-                   [](const ConnectionRow& a, const ConnectionRow& b) { return began(a) < began(b); });
+  std::stable_sort(
+      into.sample.begin(), into.sample.end(),
+      [](const ConnectionRow& a, const ConnectionRow& b) { return began(a) < began(b); });
   into.connections = seen_;
 }
 

@@ -16,7 +16,9 @@ class TopRows {
  public:
   explicit TopRows(std::size_t most) : most_(most) {}
   /// Whether a row of this rank would be kept.
-  bool wants(std::uint64_t rank) const { return rows_.size() < most_ || rank > rows_.front().first; }
+  bool wants(std::uint64_t rank) const {
+    return rows_.size() < most_ || rank > rows_.front().first;
+  }
   void add(std::uint64_t rank, ConnectionRow row);
   std::vector<ConnectionRow> take() const;  ///< the largest first
 

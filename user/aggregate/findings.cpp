@@ -25,7 +25,8 @@ constexpr std::uint64_t kPortsPercent = 70, kPortsCritical = 90;
 
 std::string port_of(Family family, const Endpoint& endpoint) {
   const std::string address = address_text(family, endpoint);
-  return fmt::format(fmt::runtime(family == Family::V6 ? "[{}]:{}" : "{}:{}"), address, endpoint.port);
+  return fmt::format(fmt::runtime(family == Family::V6 ? "[{}]:{}" : "{}:{}"), address,
+                     endpoint.port);
 }
 
 std::string process_name(const Socket& socket) {
@@ -103,7 +104,8 @@ void Findings::held_open(const Socket& socket, const Dwell& dwell) {
   PackedKey key;
   key.put(socket.family);
   key.put(socket.remote.addr);
-  Peer* const peer = subject(peers_, key, [&] { return address_text(socket.family, socket.remote); });
+  Peer* const peer =
+      subject(peers_, key, [&] { return address_text(socket.family, socket.remote); });
   if (peer == nullptr) return;
   ++peer->held;
   peer->longest_ns = std::max(peer->longest_ns, dwell.ns);
@@ -125,65 +127,87 @@ std::vector<Finding> Findings::take(const std::vector<PortRow>& ports) const {
   std::vector<Finding> found;
   for (const auto& [key, p] : processes_) {
     if (p.unclosed < kLeakCount) continue;
-    found.push_back({"close_wait_leak", Severity::Critical, p.name, p.unclosed,
-                     fmt::format("{} connections of {} stay in CLOSE_WAIT, the oldest for {} or longer: the peer has "
-                                 "closed and {} has not, so look there for a descriptor that is never closed.",
-                                 human_count(p.unclosed), p.name, human_duration(p.oldest_ns), p.name)});
+    found.push_back(
+        {"close_wait_leak", Severity::Critical, p.name, p.unclosed,
+         fmt::format(
+             "{} connections of {} stay in CLOSE_WAIT, the oldest for {} or longer: the peer has "
+             "closed and {} has not, so look there for a descriptor that is never closed.",
+             human_count(p.unclosed), p.name, human_duration(p.oldest_ns), p.name)});
   }
   for (const PortRow& row : ports) {
     const std::uint64_t percent = row.range == 0 ? 0 : row.peak * 100 / row.range;
     if (percent < kPortsPercent) continue;
     Endpoint here = row.local;
     const std::string to = port_of(row.family, row.remote);
-    found.push_back({"port_exhaustion", percent >= kPortsCritical ? Severity::Critical : Severity::Warning, to, row.peak,
-                     fmt::format("{} of {} local ports ({} %) were taken from {} to {} at once, {} of them by TIME_WAIT: "
-                                 "keep connections open and use them again, or widen net.ipv4.ip_local_port_range{}.",
-                                 human_count(row.peak), human_count(row.range), percent, address_text(row.family, here),
-                                 to, human_count(row.peak_time_wait),
-                                 row.range_known ? "" : " (whose default is supposed here)")});
+    found.push_back(
+        {"port_exhaustion", percent >= kPortsCritical ? Severity::Critical : Severity::Warning, to,
+         row.peak,
+         fmt::format(
+             "{} of {} local ports ({} %) were taken from {} to {} at once, {} of them by "
+             "TIME_WAIT: "
+             "keep connections open and use them again, or widen net.ipv4.ip_local_port_range{}.",
+             human_count(row.peak), human_count(row.range), percent, address_text(row.family, here),
+             to, human_count(row.peak_time_wait),
+             row.range_known ? "" : " (whose default is supposed here)")});
   }
   for (const auto& [key, d] : destinations_) {
     if (d.refused >= kFailures)
-      found.push_back({"connect_refused", Severity::Warning, d.name, d.refused,
-                       fmt::format("{} of {} connections to {} were refused: nobody listens there, its backlog is full, "
-                                   "or a firewall rejects them.",
-                                   human_count(d.refused), human_count(std::max(d.tried, d.refused)), d.name)});
+      found.push_back(
+          {"connect_refused", Severity::Warning, d.name, d.refused,
+           fmt::format("{} of {} connections to {} were refused: nobody listens there, its backlog "
+                       "is full, "
+                       "or a firewall rejects them.",
+                       human_count(d.refused), human_count(std::max(d.tried, d.refused)), d.name)});
     if (d.timed_out >= kFailures)
       found.push_back({"connect_timeout", Severity::Warning, d.name, d.timed_out,
-                       fmt::format("{} of {} connections to {} got no answer to their SYN: the host is down, a firewall "
+                       fmt::format("{} of {} connections to {} got no answer to their SYN: the "
+                                   "host is down, a firewall "
                                    "drops them, or its SYN backlog overflows.",
-                                   human_count(d.timed_out), human_count(std::max(d.tried, d.timed_out)), d.name)});
+                                   human_count(d.timed_out),
+                                   human_count(std::max(d.tried, d.timed_out)), d.name)});
     const Histogram& open = d.open_until_peer_closed;
     if (open.count() < kKeepAliveCount || d.closed_by_peer * 2 < d.ended) continue;
-    const std::uint64_t p10 = *open.percentile(10), p50 = *open.percentile(50), p90 = *open.percentile(90);
+    const std::uint64_t p10 = *open.percentile(10), p50 = *open.percentile(50),
+                        p90 = *open.percentile(90);
     if (p50 < kKeepAliveLeast || p90 - p10 > p50 / 20 + kSecond / 10) continue;
-    found.push_back({"keep_alive_mismatch", Severity::Warning, d.name, d.closed_by_peer,
-                     fmt::format("{} closes first after {}, {} times: that is its keep-alive timeout, and a request sent "
-                                 "at that moment fails, so let the client drop idle connections earlier.",
-                                 d.name, human_duration(p50), human_count(d.closed_by_peer))});
+    found.push_back(
+        {"keep_alive_mismatch", Severity::Warning, d.name, d.closed_by_peer,
+         fmt::format("{} closes first after {}, {} times: that is its keep-alive timeout, and a "
+                     "request sent "
+                     "at that moment fails, so let the client drop idle connections earlier.",
+                     d.name, human_duration(p50), human_count(d.closed_by_peer))});
   }
   for (const auto& [key, s] : services_) {
-    if (s.never_answered + s.answered_late >= kLateCount && (s.never_answered + s.answered_late) * 100 >= s.requests)
-      found.push_back({"syn_backlog", Severity::Warning, s.name, s.never_answered + s.answered_late,
-                       fmt::format("{} of {} handshakes at {} took {} or longer and {} never ended: packets are lost, it is "
-                                   "a SYN flood, or the backlog is full (see nstat -az TcpExtListenOverflows).",
-                                   human_count(s.answered_late), human_count(std::max(s.requests, s.answered_late)), s.name,
-                                   human_duration(kLateHandshake), human_count(s.never_answered))});
+    if (s.never_answered + s.answered_late >= kLateCount &&
+        (s.never_answered + s.answered_late) * 100 >= s.requests)
+      found.push_back(
+          {"syn_backlog", Severity::Warning, s.name, s.never_answered + s.answered_late,
+           fmt::format("{} of {} handshakes at {} took {} or longer and {} never ended: packets "
+                       "are lost, it is "
+                       "a SYN flood, or the backlog is full (see nstat -az TcpExtListenOverflows).",
+                       human_count(s.answered_late),
+                       human_count(std::max(s.requests, s.answered_late)), s.name,
+                       human_duration(kLateHandshake), human_count(s.never_answered))});
     if (s.closed_here >= kWrongSideCount && s.closed_here * 2 > s.ended)
       found.push_back({"time_wait_on_server", Severity::Note, s.name, s.closed_here,
-                       fmt::format("{} closed first {} times of {}, so TIME_WAIT gathers on the server: let clients close, "
+                       fmt::format("{} closed first {} times of {}, so TIME_WAIT gathers on the "
+                                   "server: let clients close, "
                                    "or keep connections open for more requests.",
-                                   s.name, human_count(s.closed_here), human_count(std::max(s.ended, s.closed_here)))});
+                                   s.name, human_count(s.closed_here),
+                                   human_count(std::max(s.ended, s.closed_here)))});
   }
   for (const auto& [key, p] : peers_) {
     if (p.held < kHeldCount) continue;
     found.push_back({"fin_wait2_held", Severity::Warning, p.name, p.held,
-                     fmt::format("{} connections to {} were held in FIN_WAIT2 for {} or longer, up to {}: we closed and the "
+                     fmt::format("{} connections to {} were held in FIN_WAIT2 for {} or longer, up "
+                                 "to {}: we closed and the "
                                  "peer did not, so look for CLOSE_WAIT there.",
-                                 human_count(p.held), p.name, human_duration(kHeldAge), human_duration(p.longest_ns))});
+                                 human_count(p.held), p.name, human_duration(kHeldAge),
+                                 human_duration(p.longest_ns))});
   }
   std::sort(found.begin(), found.end(), [](const Finding& a, const Finding& b) {
-    return std::tie(b.severity, b.count, a.kind, a.subject) < std::tie(a.severity, a.count, b.kind, b.subject);
+    return std::tie(b.severity, b.count, a.kind, a.subject) <
+           std::tie(a.severity, a.count, b.kind, b.subject);
   });
   return found;
 }

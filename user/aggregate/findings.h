@@ -16,7 +16,8 @@ namespace tcpdwell {
 
 class Findings {
  public:
-  static constexpr std::size_t kMostSubjects = 2048;  ///< of each kind; those beyond are not watched
+  static constexpr std::size_t kMostSubjects =
+      2048;  ///< of each kind; those beyond are not watched
 
   /// `followed` is as it was before the line.
   void moved(const Followed& followed, const Transition& t);

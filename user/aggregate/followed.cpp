@@ -30,7 +30,8 @@ void Followed::add_segment(State left, const Dwell& dwell) {
     std::copy(packed.begin() + 1, packed.end(), packed.begin());
     --segments;
   }
-  packed[segments++] = std::min(dwell.ns, kMostNs) << 6 | static_cast<std::uint64_t>(dwell.bound) << 4 |
+  packed[segments++] = std::min(dwell.ns, kMostNs) << 6 |
+                       static_cast<std::uint64_t>(dwell.bound) << 4 |
                        static_cast<std::uint64_t>(left);
 }
 
@@ -42,11 +43,13 @@ Dwell Followed::age(std::int64_t wall_ns) const {
 std::vector<Segment> Followed::finished_segments() const {
   std::vector<Segment> list;
   for (std::size_t i = 0; i < segments; ++i)
-    list.push_back({static_cast<State>(packed[i] & 15U), {static_cast<Bound>(packed[i] >> 4 & 3U), packed[i] >> 6}});
+    list.push_back({static_cast<State>(packed[i] & 15U),
+                    {static_cast<Bound>(packed[i] >> 4 & 3U), packed[i] >> 6}});
   return list;
 }
 
-ConnectionRow finished_row(const std::string& host, const Followed& followed, const Transition& last) {
+ConnectionRow finished_row(const std::string& host, const Followed& followed,
+                           const Transition& last) {
   ConnectionRow row = row_of(host, followed);
   row.socket = last.socket;
   row.end_wall_ns = last.wall_ns;
@@ -58,13 +61,15 @@ ConnectionRow finished_row(const std::string& host, const Followed& followed, co
   return row;
 }
 
-ConnectionRow open_row(const std::string& host, const Followed& followed, std::int64_t end_wall_ns) {
+ConnectionRow open_row(const std::string& host, const Followed& followed,
+                       std::int64_t end_wall_ns) {
   ConnectionRow row = row_of(host, followed);
   row.end_wall_ns = end_wall_ns;
   row.open = true;
   row.state = followed.state;
   row.in_state = followed.age(end_wall_ns);
-  if (followed.begin_wall_ns) row.life = {Bound::Exact, since(*followed.begin_wall_ns, end_wall_ns)};
+  if (followed.begin_wall_ns)
+    row.life = {Bound::Exact, since(*followed.begin_wall_ns, end_wall_ns)};
   for (const Segment& segment : row.segments) row.path.push(segment.state);
   row.path.push(followed.state);
   row.segments.push_back({followed.state, row.in_state});

@@ -19,7 +19,7 @@ struct Followed {
   Role role = Role::Unknown;
   State state = State::Unknown;
   std::optional<std::int64_t> begin_wall_ns;
-  std::int64_t since_wall_ns = 0;      ///< when it was first seen in `state`
+  std::int64_t since_wall_ns = 0;          ///< when it was first seen in `state`
   Dwell since_before = {Bound::Exact, 0};  ///< how long it had been in it by then
   std::uint32_t port_row = UINT32_MAX;
   std::uint8_t segments = 0;  ///< finished stays, of which the last kSegments are kept
@@ -32,7 +32,8 @@ struct Followed {
 };
 
 /// As a row of a table: after its last line, or where it is open when its trace ends.
-ConnectionRow finished_row(const std::string& host, const Followed& followed, const Transition& last);
+ConnectionRow finished_row(const std::string& host, const Followed& followed,
+                           const Transition& last);
 ConnectionRow open_row(const std::string& host, const Followed& followed, std::int64_t end_wall_ns);
 
 }  // namespace tcpdwell

@@ -13,8 +13,10 @@ void Ports::begin_host(const std::string& host, std::optional<EphemeralPorts> po
   first_of_host_ = rows_.size();
 }
 
-Ports::Index Ports::take_port(const Socket& socket, Role role, bool time_wait, std::int64_t wall_ns) {
-  if (role == Role::Passive || socket.remote.port == 0 || !is_ephemeral(socket.local.port)) return kNoRow;
+Ports::Index Ports::take_port(const Socket& socket, Role role, bool time_wait,
+                              std::int64_t wall_ns) {
+  if (role == Role::Passive || socket.remote.port == 0 || !is_ephemeral(socket.local.port))
+    return kNoRow;
   if (role == Role::Unknown && is_ephemeral(socket.remote.port)) return kNoRow;
   PackedKey key;
   key.put(host_number_);
@@ -58,7 +60,8 @@ void Ports::release(Index index, bool time_wait) {
 }
 
 void Ports::release_all() {
-  for (std::size_t i = first_of_host_; i < rows_.size(); ++i) rows_[i].live = rows_[i].time_wait = 0;
+  for (std::size_t i = first_of_host_; i < rows_.size(); ++i)
+    rows_[i].live = rows_[i].time_wait = 0;
 }
 
 void Ports::note_peak(PortRow& row, std::int64_t wall_ns) {

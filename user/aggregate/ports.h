@@ -37,7 +37,9 @@ class Ports {
   struct Hash {
     std::size_t operator()(const PackedKey& key) const { return key.hash(); }
   };
-  bool is_ephemeral(std::uint16_t port) const { return port >= ports_.first && port <= ports_.last; }
+  bool is_ephemeral(std::uint16_t port) const {
+    return port >= ports_.first && port <= ports_.last;
+  }
   void note_peak(PortRow& row, std::int64_t wall_ns);
 
   std::string host_;

@@ -16,7 +16,8 @@ Timeline::Interval& Timeline::at(std::int64_t wall_ns) {
   std::int64_t number = floor_div(wall_ns, width_ns_);
   if (last_ != nullptr && number == last_number_) return *last_;
   while (!intervals_.empty() && std::max(number, intervals_.rbegin()->first) -
-                                        std::min(number, intervals_.begin()->first) >= kMostIntervals) {
+                                        std::min(number, intervals_.begin()->first) >=
+                                    kMostIntervals) {
     widen();
     number = floor_div(wall_ns, width_ns_);
   }

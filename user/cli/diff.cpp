@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /// `tcpdwell diff`: two traces side by side.
+#include "sinks/diff.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -13,7 +15,6 @@
 #include "cli/help.h"
 #include "cli/pipeline.h"
 #include "cli/reading.h"
-#include "sinks/diff.h"
 #include "trace/compress.h"
 
 namespace tcpdwell {
@@ -33,10 +34,12 @@ AggregatorOptions options_by(const Filter& filter, std::vector<Key> by) {
   return options;
 }
 
-Result<Side> read_side(const std::string& name, const RawOptions& raw, const Filter& filter, const std::vector<Key>& by) {
+Result<Side> read_side(const std::string& name, const RawOptions& raw, const Filter& filter,
+                       const std::vector<Key>& by) {
   auto files = expand_globs({name});
   if (!files) return files.error();
-  Aggregator rows(options_by(filter, by)), ends(options_by(filter, {Key::End})), paths(options_by(filter, {Key::Path}));
+  Aggregator rows(options_by(filter, by)), ends(options_by(filter, {Key::End})),
+      paths(options_by(filter, {Key::Path}));
   LastMoment last;
   Tee tee({&rows, &ends, &paths, &last});
   FilterStage stage(filter, tee);
@@ -63,8 +66,10 @@ Comparison compare(const Side& before, const Side& after) {
   comparison.rows = compare_rows(before.rows, after.rows);
   comparison.ends = compare_counts(before.ends, after.ends);
   for (ComparedCount& count : compare_counts(before.paths, after.paths)) {
-    if (count.before == 0) comparison.new_paths.push_back(std::move(count));
-    else if (count.after == 0) comparison.gone_paths.push_back(std::move(count));
+    if (count.before == 0)
+      comparison.new_paths.push_back(std::move(count));
+    else if (count.after == 0)
+      comparison.gone_paths.push_back(std::move(count));
   }
   return comparison;
 }
@@ -86,8 +91,9 @@ Result<int> run_diff(const Invocation& invocation) {
   auto out = open_output(raw);
   if (!out) return out.error();
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
-  Status status = text ? write_diff_text(**out, comparison, want_colour(raw, fd))
-                       : (json ? write_diff_json(**out, comparison) : write_diff_html(**out, comparison));
+  Status status =
+      text ? write_diff_text(**out, comparison, want_colour(raw, fd))
+           : (json ? write_diff_json(**out, comparison) : write_diff_html(**out, comparison));
   if (status) status = (*out)->close();
   if (!status && status.error().os_errno != EPIPE) return status.error();
   return 0;
@@ -96,11 +102,13 @@ Result<int> run_diff(const Invocation& invocation) {
 }  // namespace
 
 void add_diff(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("diff", "two traces side by side: what dwells longer, shorter, differently");
-  sub->add_option("A", invocation.before, "the trace before (or a quoted glob of several)")->required()->type_name("");
+  CLI::App* sub = app.add_subcommand("diff", "two traces side by side: what dwells differently");
+  sub->add_option("A", invocation.before, "the trace before (or a quoted glob of several)")
+      ->required()
+      ->type_name("");
   sub->add_option("B", invocation.after, "the trace after")->required()->type_name("");
   sub->formatter(std::make_shared<HelpFormat>("diff A B [OPTIONS]"));
-  sub->footer("Exit status: 0 fine (whether they differ or not), 1 cannot write, 2 bad usage or input file.");
+  sub->footer("Exit status: 0 fine, differing or not, 1 cannot write, 2 bad usage or input file.");
   add_filter_flags(*sub, invocation.raw);
   add_look_flags(*sub, invocation.raw);
   add_by_flag(*sub, invocation.raw);

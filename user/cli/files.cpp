@@ -18,7 +18,8 @@ namespace {
 /// 0 for what has no size: a pipe.
 std::uint64_t size_of(const std::string& file) {
   struct stat about {};
-  const bool known = file == "-" ? fstat(STDIN_FILENO, &about) == 0 : stat(file.c_str(), &about) == 0;
+  const bool known =
+      file == "-" ? fstat(STDIN_FILENO, &about) == 0 : stat(file.c_str(), &about) == 0;
   return known && S_ISREG(about.st_mode) ? static_cast<std::uint64_t>(about.st_size) : 0;
 }
 
@@ -69,9 +70,11 @@ void Progress::show(std::uint64_t file_offset) {
   if (total_ == 0) {
     line = fmt::format("reading: {} MB", done / 1'000'000);
   } else {
-    const std::size_t columns = std::clamp<std::size_t>(terminal_columns(STDERR_FILENO), 30, 80) - 25;
+    const std::size_t columns =
+        std::clamp<std::size_t>(terminal_columns(STDERR_FILENO), 30, 80) - 25;
     const std::size_t full = std::min<std::size_t>(columns, columns * done / total_);
-    line = fmt::format("reading [{}{}] {:3} %", std::string(full, '#'), std::string(columns - full, '.'),
+    line = fmt::format("reading [{}{}] {:3} %", std::string(full, '#'),
+                       std::string(columns - full, '.'),
                        std::min<std::uint64_t>(100, done * 100 / total_));
   }
   std::fprintf(stderr, "\r\x1b[K%s", line.c_str());

@@ -33,7 +33,7 @@ class Progress {
   using Clock = std::chrono::steady_clock;
   bool wanted_;
   bool shown_ = false;
-  std::uint64_t total_ = 0;          ///< bytes of all files; 0 where one has no size
+  std::uint64_t total_ = 0;              ///< bytes of all files; 0 where one has no size
   std::uint64_t before_ = 0, size_ = 0;  ///< of the files read, and of the one being read
   Clock::time_point started_, told_;
 };

@@ -14,7 +14,8 @@ namespace tcpdwell {
 
 /// "-" is standard input. The flaws of the file, a sentence each: what a reader should know before
 /// trusting what is shown.
-Result<std::vector<std::string>> read_file(const std::string& file, Consumer& consumer, Progress& progress);
+Result<std::vector<std::string>> read_file(const std::string& file, Consumer& consumer,
+                                           Progress& progress);
 std::string shown_name(const std::string& file);
 
 /// The time of the last event that was played.

@@ -35,7 +35,9 @@ Name split(const std::string& path) {
 /// "20260102T030405Z"
 std::string compact_stamp(std::int64_t wall_ns) {
   std::string stamp = rfc3339(wall_ns).substr(0, 19) + 'Z';
-  stamp.erase(std::remove_if(stamp.begin(), stamp.end(), [](char c) { return c == '-' || c == ':'; }), stamp.end());
+  stamp.erase(
+      std::remove_if(stamp.begin(), stamp.end(), [](char c) { return c == '-' || c == ':'; }),
+      stamp.end());
   return stamp;
 }
 
@@ -51,7 +53,9 @@ std::string glob_text(const std::string& text) {
 }  // namespace
 
 Status parse_rotate(const std::string& text, RotateOptions& options) {
-  const Error wrong{Fault::Usage, fmt::format("--rotate {}: expected a size (100M) or a duration (30m, 1h)", text)};
+  const Error wrong{
+      Fault::Usage,
+      fmt::format("--rotate {}: expected a size (100M) or a duration (30m, 1h)", text)};
   if (text.empty()) return wrong;
   if (const char last = text.back(); last == 's' || last == 'm' || last == 'h') {
     auto ns = parse_duration_ns(text);
@@ -76,14 +80,17 @@ RotatingTrace::~RotatingTrace() = default;
 
 std::int64_t RotatingTrace::wall_now() const {
   using namespace std::chrono;
-  const auto now = [](auto clock) { return duration_cast<nanoseconds>(clock.now().time_since_epoch()).count(); };
+  const auto now = [](auto clock) {
+    return duration_cast<nanoseconds>(clock.now().time_since_epoch()).count();
+  };
   // In the trace's own time where there is one: a step of the wall clock is none in there.
   return wall_offset_ns_ != 0 ? now(steady_clock{}) + wall_offset_ns_ : now(system_clock{});
 }
 
 Status RotatingTrace::open_part(std::int64_t wall_ns) {
   const Name name = split(options_.path);
-  final_path_ = fmt::format("{}-{}-{:04}{}", name.stem, compact_stamp(wall_ns), ++part_, name.suffix);
+  final_path_ =
+      fmt::format("{}-{}-{:04}{}", name.stem, compact_stamp(wall_ns), ++part_, name.suffix);
   part_path_ = final_path_ + ".part";
   auto file = create_trace_file(part_path_, final_path_);
   if (!file) return file.error();
@@ -101,7 +108,8 @@ Status RotatingTrace::close_part(std::int64_t wall_ns) {
   last_wall_ns_ = wall_ns;
   if (std::rename(part_path_.c_str(), final_path_.c_str()) != 0) {
     const int reason = errno;
-    return Error{Fault::Runtime, fmt::format("cannot rename {}: {}", part_path_, std::strerror(reason)), reason};
+    return Error{Fault::Runtime,
+                 fmt::format("cannot rename {}: {}", part_path_, std::strerror(reason)), reason};
   }
   remove_oldest();
   return Ok;
@@ -142,15 +150,19 @@ Status RotatingTrace::write_seeds(std::int64_t wall_ns) {
 }
 
 Status RotatingTrace::rotate_if_full() {
-  if (options_.max_bytes == 0 || unlooked_bytes_ < std::min(kLookEvery, options_.max_bytes)) return Ok;
+  if (options_.max_bytes == 0 || unlooked_bytes_ < std::min(kLookEvery, options_.max_bytes))
+    return Ok;
   unlooked_bytes_ = 0;
   if (Status flushed = file_->flush(); !flushed) return flushed;
   struct stat about {};
-  if (stat(part_path_.c_str(), &about) != 0 || static_cast<std::uint64_t>(about.st_size) < options_.max_bytes) return Ok;
+  if (stat(part_path_.c_str(), &about) != 0 ||
+      static_cast<std::uint64_t>(about.st_size) < options_.max_bytes)
+    return Ok;
   return rotate();
 }
 
-void RotatingTrace::follow(const Socket& socket, State state, std::uint64_t mono_ns, const Dwell& before) {
+void RotatingTrace::follow(const Socket& socket, State state, std::uint64_t mono_ns,
+                           const Dwell& before) {
   Open& open = open_[socket.id];
   if (open.part != part_) ++totals_.connections;
   open = {socket, state, mono_ns, before, part_};
@@ -206,7 +218,8 @@ Status RotatingTrace::write(std::string_view bytes) {
 
 Status RotatingTrace::flush() {
   const auto age = std::chrono::nanoseconds(Clock::now() - part_began_).count();
-  if (options_.max_age_ns != 0 && static_cast<std::uint64_t>(age) >= options_.max_age_ns) return rotate();
+  if (options_.max_age_ns != 0 && static_cast<std::uint64_t>(age) >= options_.max_age_ns)
+    return rotate();
   return file_->flush();
 }
 
@@ -217,8 +230,8 @@ void RotatingTrace::remove_oldest() const {
   if (options_.keep == 0) return;
   const Name name = split(options_.path);
   const std::string digits8 = "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]";
-  const std::string pattern = fmt::format("{}-{}T{}Z-[0-9][0-9][0-9][0-9]*{}", glob_text(name.stem), digits8, digits8.substr(0, 30),
-                                          glob_text(name.suffix));
+  const std::string pattern = fmt::format("{}-{}T{}Z-[0-9][0-9][0-9][0-9]*{}", glob_text(name.stem),
+                                          digits8, digits8.substr(0, 30), glob_text(name.suffix));
   glob_t found{};
   if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
     for (std::size_t i = 0; i + options_.keep < found.gl_pathc; ++i) unlink(found.gl_pathv[i]);

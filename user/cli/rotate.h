@@ -16,18 +16,19 @@
 namespace tcpdwell {
 
 struct RotateOptions {
-  std::string path;             ///< "dir/trace.json.zst" makes "dir/trace-20260102T030405Z-0001.json.zst"
-  std::uint64_t max_bytes = 0;  ///< of a file, as it is on disk; 0 = no limit
+  std::string path;  ///< "dir/trace.json.zst" makes "dir/trace-20260102T030405Z-0001.json.zst"
+  std::uint64_t max_bytes = 0;   ///< of a file, as it is on disk; 0 = no limit
   std::uint64_t max_age_ns = 0;  ///< 0 = no limit
   std::size_t keep = 0;          ///< finished files that stay, of earlier recordings too; 0 = all
-  bool seeds = true;  ///< begin each file with what is open: not where filters hide lines of a connection
+  bool seeds =
+      true;  ///< begin each file with what is open: not where filters hide lines of a connection
 };
 
 /// "100M", "1h": a size or a duration. Fault::Usage for anything else, and for 0.
 Status parse_rotate(const std::string& text, RotateOptions& options);
 
-/// A file has the name NAME.part until it is whole; then it gets its name at once. Flush it at least
-/// once a second: time limits are looked at there.
+/// A file has the name NAME.part until it is whole; then it gets its name at once. Flush it at
+/// least once a second: time limits are looked at there.
 class RotatingTrace : public Consumer, public Output {
  public:
   /// Fault::Runtime when the first file cannot be made.
@@ -54,7 +55,9 @@ class RotatingTrace : public Consumer, public Output {
     std::uint64_t part = 0;  ///< the last file it has a line in
   };
   struct IdHash {
-    std::size_t operator()(const ConnId& id) const { return std::hash<std::uint64_t>()(id.cookie * 31 + id.use); }
+    std::size_t operator()(const ConnId& id) const {
+      return std::hash<std::uint64_t>()(id.cookie * 31 + id.use);
+    }
   };
 
   explicit RotatingTrace(RotateOptions options) : options_(std::move(options)) {}
@@ -74,7 +77,7 @@ class RotatingTrace : public Consumer, public Output {
   Clock::time_point part_began_;
   std::uint64_t unlooked_bytes_ = 0;  ///< written since the size was looked at
   Header header_;
-  TraceEnd totals_;                    ///< of this file
+  TraceEnd totals_;  ///< of this file
   std::int64_t part_start_wall_ns_ = 0, last_wall_ns_ = 0, wall_offset_ns_ = 0;
   std::unordered_map<ConnId, Open, IdHash> open_;
 };

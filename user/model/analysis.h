@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// What `report` says beside the table: how connections ended, which took long, what there was when,
-/// which ports run short, and what a person should look at.
+/// What `report` says beside the table: how connections ended, which took long, what there was
+/// when, which ports run short, and what a person should look at.
 #pragma once
 
 #include <array>
@@ -61,13 +61,13 @@ struct PortRow {
   std::string host;
   std::uint32_t netns = 0;
   Family family = Family::V4;
-  Endpoint local;   ///< the port is 0
+  Endpoint local;  ///< the port is 0
   Endpoint remote;
-  std::uint64_t live = 0, time_wait = 0;            ///< when the trace ended
-  std::uint64_t peak = 0, peak_time_wait = 0;      ///< ports taken at once, and in TIME_WAIT of them
-  std::int64_t peak_wall_ns = 0;                   ///< when that was first reached
-  std::uint32_t range = 0;                         ///< ports in net.ipv4.ip_local_port_range
-  bool range_known = false;                        ///< false: the kernel's default is supposed
+  std::uint64_t live = 0, time_wait = 0;       ///< when the trace ended
+  std::uint64_t peak = 0, peak_time_wait = 0;  ///< ports taken at once, and in TIME_WAIT of them
+  std::int64_t peak_wall_ns = 0;               ///< when that was first reached
+  std::uint32_t range = 0;                     ///< ports in net.ipv4.ip_local_port_range
+  bool range_known = false;                    ///< false: the kernel's default is supposed
 };
 
 struct SeriesPoint {
@@ -86,24 +86,24 @@ enum class Severity : std::uint8_t { Note, Warning, Critical };
 
 /// One sentence with the evidence and what to do.
 struct Finding {
-  std::string kind;      ///< a word that does not change: "close_wait_leak"
+  std::string kind;  ///< a word that does not change: "close_wait_leak"
   Severity severity = Severity::Warning;
-  std::string subject;   ///< the process, destination or service it is about
+  std::string subject;      ///< the process, destination or service it is about
   std::uint64_t count = 0;  ///< what was counted
   std::string text;
 };
 
 struct Analysis {
-  std::vector<EndRow> ends;              ///< the most frequent first
-  std::vector<Edge> edges;               ///< in the order of kLifeOrder
-  std::vector<ConnectionRow> slowest;    ///< finished ones, the longest life first
-  std::vector<ConnectionRow> stuck;      ///< open ones but listeners, the longest in their state first
-  std::vector<ConnectionRow> sample;     ///< some of all, in the order of time
-  std::vector<PortRow> ports;            ///< the highest peak first
+  std::vector<EndRow> ends;            ///< the most frequent first
+  std::vector<Edge> edges;             ///< in the order of kLifeOrder
+  std::vector<ConnectionRow> slowest;  ///< finished ones, the longest life first
+  std::vector<ConnectionRow> stuck;   ///< open ones but listeners, the longest in their state first
+  std::vector<ConnectionRow> sample;  ///< some of all, in the order of time
+  std::vector<PortRow> ports;         ///< the highest peak first
   Series series;
-  std::vector<Finding> findings;         ///< the most severe first
-  std::uint64_t connections = 0;         ///< of which `sample` is some
-  std::uint64_t not_followed = 0;        ///< connections that had no room: in no view but ends and edges
+  std::vector<Finding> findings;   ///< the most severe first
+  std::uint64_t connections = 0;   ///< of which `sample` is some
+  std::uint64_t not_followed = 0;  ///< connections that had no room: in no view but ends and edges
 };
 
 /// All that `report` found in some traces.

@@ -13,7 +13,7 @@ namespace tcpdwell {
 
 /// What can be said of a quantile before and after.
 enum class Verdict : std::uint8_t {
-  TooFew,   ///< of one side or both, for an interval
+  TooFew,        ///< of one side or both, for an interval
   NoDifference,  ///< the intervals overlap
   Longer,
   Shorter,
@@ -52,8 +52,8 @@ struct ComparedSide {
 struct Comparison {
   ComparedSide before, after;
   std::vector<Key> by;
-  std::vector<ComparedRow> rows;          ///< the largest differences first
-  std::vector<ComparedCount> ends;        ///< all, the most frequent first
+  std::vector<ComparedRow> rows;    ///< the largest differences first
+  std::vector<ComparedCount> ends;  ///< all, the most frequent first
   std::vector<ComparedCount> new_paths, gone_paths;
 };
 

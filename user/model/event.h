@@ -88,7 +88,8 @@ struct Transition {
   Dwell dwell;                                       ///< time spent in `from`
   bool gap = false;  ///< a transition of this connection before this one was lost
   Reason reason = Reason::None;
-  std::uint32_t timer_restarts = 0;  ///< time-wait timer restarts, on the line that leaves TIME_WAIT
+  std::uint32_t timer_restarts =
+      0;  ///< time-wait timer restarts, on the line that leaves TIME_WAIT
   /// The rest is known on the connection's last line (`to` is CLOSE) only.
   std::optional<std::uint64_t> life_ns;
   Path path;

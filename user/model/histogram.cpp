@@ -79,7 +79,8 @@ std::vector<Histogram::Bucket> Histogram::buckets() const {
     const std::uint64_t width = octave == 0 ? 1 : std::uint64_t{1} << (octave - 1);
     for (std::uint64_t sub = 0; sub < kSub; ++sub) {
       const std::uint64_t low = (octave == 0 ? sub : kSub + sub) * width;
-      if (const std::uint64_t count = (*octaves_[octave])[sub]; count > 0) filled.push_back({low, width, count});
+      if (const std::uint64_t count = (*octaves_[octave])[sub]; count > 0)
+        filled.push_back({low, width, count});
     }
   }
   return filled;

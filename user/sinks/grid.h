@@ -19,6 +19,7 @@ struct Column {
 };
 
 /// A line of heads and one for each of `rows`; two blanks between columns, widths as on a terminal.
-void append_grid(std::string& out, const std::vector<Column>& columns, std::size_t rows, bool colour);
+void append_grid(std::string& out, const std::vector<Column>& columns, std::size_t rows,
+                 bool colour);
 
 }  // namespace tcpdwell

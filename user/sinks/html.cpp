@@ -32,7 +32,9 @@ void add_distributions(JsonText& json, const std::vector<Edge>& edges) {
       bins[static_cast<int>(std::floor(std::log10(middle) * kBinsPerDecade))] += bucket.count;
     }
     json.begin_object().field("state", name_of(state)).field("count", histogram.count());
-    json.field("p50_ns", histogram.percentile(50)).field("p99_ns", histogram.percentile(99)).field("max_ns", histogram.max());
+    json.field("p50_ns", histogram.percentile(50))
+        .field("p99_ns", histogram.percentile(99))
+        .field("max_ns", histogram.max());
     json.name("bins").begin_list();
     for (const auto& [bin, count] : bins) json.begin_list().value(bin).value(count).end_list();
     json.end_list().end_object();
@@ -70,7 +72,10 @@ std::string data_of(const Report& report) {
   add_texts(json, "flaws", report.flaws);
   add_findings(json, analysis.findings);
   add_ends(json, analysis.ends);
-  add_ports(json, std::vector<PortRow>(analysis.ports.begin(), analysis.ports.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(analysis.ports.size(), 50))));
+  add_ports(json, std::vector<PortRow>(
+                      analysis.ports.begin(),
+                      analysis.ports.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(
+                                                   analysis.ports.size(), 50))));
   add_distributions(json, analysis.edges);
   add_connections(json, "slowest", analysis.slowest);
   add_connections(json, "stuck", analysis.stuck);
@@ -86,9 +91,11 @@ std::string data_of(const Report& report) {
 Status write_html(Output& out, const Report& report) {
   std::string page =
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+      "'unsafe-inline'; "
       "script-src 'unsafe-inline'; img-src data:\">"
-      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><link rel=\"icon\" href=\"data:,\">"
+      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><link rel=\"icon\" "
+      "href=\"data:,\">"
       "<title>tcpdwell report</title><style>";
   page += kPageStyle;
   page += "</style></head><body>";

@@ -15,7 +15,8 @@ void add_ends(JsonText& json, const std::vector<EndRow>& ends);
 void add_ports(JsonText& json, const std::vector<PortRow>& ports);
 void add_edges(JsonText& json, const std::vector<Edge>& edges);
 void add_connection(JsonText& json, const ConnectionRow& connection);
-void add_connections(JsonText& json, std::string_view name, const std::vector<ConnectionRow>& connections);
+void add_connections(JsonText& json, std::string_view name,
+                     const std::vector<ConnectionRow>& connections);
 void add_series(JsonText& json, const Series& series);
 
 }  // namespace tcpdwell

@@ -56,7 +56,8 @@ void add_ends(JsonText& json, const std::vector<EndRow>& ends) {
   json.name("ends").begin_list();
   for (const EndRow& end : ends) {
     json.begin_object();
-    json.field("reason", end.reason == Reason::None ? std::nullopt : std::optional(name_of(end.reason)));
+    json.field("reason",
+               end.reason == Reason::None ? std::nullopt : std::optional(name_of(end.reason)));
     json.field("closer", name_of(end.closer)).field("count", end.count);
     add_histogram(json, "life_", end.life);
     json.end_object();
@@ -68,10 +69,13 @@ void add_ports(JsonText& json, const std::vector<PortRow>& ports) {
   json.name("ports").begin_list();
   for (const PortRow& row : ports) {
     json.begin_object().field("host", row.host).field("netns", row.netns);
-    json.field("laddr", address_text(row.family, row.local)).field("raddr", address_text(row.family, row.remote));
+    json.field("laddr", address_text(row.family, row.local))
+        .field("raddr", address_text(row.family, row.remote));
     json.field("rport", row.remote.port).field("live", row.live).field("time_wait", row.time_wait);
     json.field("peak", row.peak).field("peak_time_wait", row.peak_time_wait);
-    json.field("peak_ts", rfc3339(row.peak_wall_ns)).field("range", row.range).field("range_known", row.range_known);
+    json.field("peak_ts", rfc3339(row.peak_wall_ns))
+        .field("range", row.range)
+        .field("range_known", row.range_known);
     json.end_object();
   }
   json.end_list();
@@ -80,7 +84,10 @@ void add_ports(JsonText& json, const std::vector<PortRow>& ports) {
 void add_edges(JsonText& json, const std::vector<Edge>& edges) {
   json.name("edges").begin_list();
   for (const Edge& edge : edges) {
-    json.begin_object().field("old", name_of(edge.from)).field("new", name_of(edge.to)).field("count", edge.count);
+    json.begin_object()
+        .field("old", name_of(edge.from))
+        .field("new", name_of(edge.to))
+        .field("count", edge.count);
     add_histogram(json, "", edge.dwell);
     json.end_object();
   }
@@ -92,7 +99,9 @@ void add_connection(JsonText& json, const ConnectionRow& c) {
   json.begin_object().field("host", c.host).field("conn", to_string(s.id)).field("netns", s.netns);
   json.field("laddr", address_text(s.family, s.local)).field("lport", s.local.port);
   json.field("raddr", address_text(s.family, s.remote)).field("rport", s.remote.port);
-  json.field("pid", s.owner.pid).field("comm", s.owner.comm.view()).field("cgroup", s.owner.cgroup_id);
+  json.field("pid", s.owner.pid)
+      .field("comm", s.owner.comm.view())
+      .field("cgroup", s.owner.cgroup_id);
   json.field("begin", c.begin_wall_ns ? std::optional(rfc3339(*c.begin_wall_ns)) : std::nullopt);
   json.field("end", rfc3339(c.end_wall_ns)).field("open", c.open).field("state", name_of(c.state));
   if (c.open) add_duration(json, "age_ns", "age", c.in_state);
@@ -109,14 +118,18 @@ void add_connection(JsonText& json, const ConnectionRow& c) {
   json.end_list().end_object();
 }
 
-void add_connections(JsonText& json, std::string_view name, const std::vector<ConnectionRow>& connections) {
+void add_connections(JsonText& json, std::string_view name,
+                     const std::vector<ConnectionRow>& connections) {
   json.name(name).begin_list();
   for (const ConnectionRow& connection : connections) add_connection(json, connection);
   json.end_list();
 }
 
 void add_series(JsonText& json, const Series& series) {
-  json.name("series").begin_object().field("start", rfc3339(series.start_wall_ns)).field("width_ns", series.width_ns);
+  json.name("series")
+      .begin_object()
+      .field("start", rfc3339(series.start_wall_ns))
+      .field("width_ns", series.width_ns);
   const auto add = [&](std::string_view name, auto value_of) {
     json.name(name).begin_list();
     for (const SeriesPoint& point : series.points) json.value(value_of(point));
@@ -126,7 +139,9 @@ void add_series(JsonText& json, const Series& series) {
   add("closes", [](const SeriesPoint& p) { return p.closes; });
   json.name("population").begin_object();
   for (const State state : kLifeOrder) {
-    const auto of = [state](const SeriesPoint& p) { return p.population[static_cast<std::size_t>(state)]; };
+    const auto of = [state](const SeriesPoint& p) {
+      return p.population[static_cast<std::size_t>(state)];
+    };
     bool any = false;
     for (const SeriesPoint& point : series.points) any = any || of(point) > 0;
     if (any) add(name_of(state), of);
@@ -164,18 +179,22 @@ void append_line(std::string& out, std::initializer_list<std::string> cells) {
   out += '\n';
 }
 
-std::string number(std::optional<std::uint64_t> value) { return value ? std::to_string(*value) : ""; }
+std::string number(std::optional<std::uint64_t> value) {
+  return value ? std::to_string(*value) : "";
+}
 
 void append_connections(std::string& out, const std::vector<ConnectionRow>& connections) {
-  append_line(out, {"host", "conn", "local", "remote", "pid", "comm", "begin", "end", "open", "state", "age_ns", "life_ns",
-                    "path", "reason", "closer"});
+  append_line(out, {"host", "conn", "local", "remote", "pid", "comm", "begin", "end", "open",
+                    "state", "age_ns", "life_ns", "path", "reason", "closer"});
   for (const ConnectionRow& c : connections)
-    append_line(out, {csv_field(c.host), to_string(c.socket.id), endpoint_text(c.socket.family, c.socket.local),
-                      endpoint_text(c.socket.family, c.socket.remote), number(c.socket.owner.pid),
-                      csv_field(c.socket.owner.comm.view()), c.begin_wall_ns ? rfc3339(*c.begin_wall_ns) : "",
-                      rfc3339(c.end_wall_ns), c.open ? "true" : "false", std::string(name_of(c.state)),
-                      c.open ? number(known(c.in_state)) : "", number(known(c.life)), c.path.to_string(),
-                      std::string(name_of(c.reason)), std::string(name_of(c.closer))});
+    append_line(
+        out,
+        {csv_field(c.host), to_string(c.socket.id), endpoint_text(c.socket.family, c.socket.local),
+         endpoint_text(c.socket.family, c.socket.remote), number(c.socket.owner.pid),
+         csv_field(c.socket.owner.comm.view()), c.begin_wall_ns ? rfc3339(*c.begin_wall_ns) : "",
+         rfc3339(c.end_wall_ns), c.open ? "true" : "false", std::string(name_of(c.state)),
+         c.open ? number(known(c.in_state)) : "", number(known(c.life)), c.path.to_string(),
+         std::string(name_of(c.reason)), std::string(name_of(c.closer))});
 }
 
 }  // namespace
@@ -187,27 +206,32 @@ Status write_report_csv(Output& out, const Report& report, CsvTable table) {
     case CsvTable::States:
       return write_table_csv(out, report.summary, true);
     case CsvTable::Ends:
-      append_line(text, {"reason", "closer", "count", "life_p50_ns", "life_p90_ns", "life_p99_ns", "life_max_ns"});
+      append_line(text, {"reason", "closer", "count", "life_p50_ns", "life_p90_ns", "life_p99_ns",
+                         "life_max_ns"});
       for (const EndRow& end : analysis.ends)
-        append_line(text, {std::string(name_of(end.reason)), std::string(name_of(end.closer)), number(end.count),
-                           number(end.life.percentile(50)), number(end.life.percentile(90)),
-                           number(end.life.percentile(99)), number(end.life.max())});
+        append_line(text, {std::string(name_of(end.reason)), std::string(name_of(end.closer)),
+                           number(end.count), number(end.life.percentile(50)),
+                           number(end.life.percentile(90)), number(end.life.percentile(99)),
+                           number(end.life.max())});
       break;
     case CsvTable::Edges:
       append_line(text, {"old", "new", "count", "p50_ns", "p90_ns", "p99_ns", "max_ns"});
       for (const Edge& edge : analysis.edges)
-        append_line(text, {std::string(name_of(edge.from)), std::string(name_of(edge.to)), number(edge.count),
-                           number(edge.dwell.percentile(50)), number(edge.dwell.percentile(90)),
-                           number(edge.dwell.percentile(99)), number(edge.dwell.max())});
+        append_line(text, {std::string(name_of(edge.from)), std::string(name_of(edge.to)),
+                           number(edge.count), number(edge.dwell.percentile(50)),
+                           number(edge.dwell.percentile(90)), number(edge.dwell.percentile(99)),
+                           number(edge.dwell.max())});
       break;
     case CsvTable::Ports:
-      append_line(text, {"host", "netns", "laddr", "raddr", "rport", "live", "time_wait", "peak", "peak_time_wait", "peak_ts",
-                         "range", "range_known"});
+      append_line(text, {"host", "netns", "laddr", "raddr", "rport", "live", "time_wait", "peak",
+                         "peak_time_wait", "peak_ts", "range", "range_known"});
       for (const PortRow& row : analysis.ports)
-        append_line(text, {csv_field(row.host), number(row.netns), address_text(row.family, row.local),
-                           address_text(row.family, row.remote), number(row.remote.port), number(row.live),
-                           number(row.time_wait), number(row.peak), number(row.peak_time_wait), rfc3339(row.peak_wall_ns),
-                           number(row.range), row.range_known ? "true" : "false"});
+        append_line(
+            text,
+            {csv_field(row.host), number(row.netns), address_text(row.family, row.local),
+             address_text(row.family, row.remote), number(row.remote.port), number(row.live),
+             number(row.time_wait), number(row.peak), number(row.peak_time_wait),
+             rfc3339(row.peak_wall_ns), number(row.range), row.range_known ? "true" : "false"});
       break;
     case CsvTable::Series: {
       std::string heads = "start,width_ns,opens,closes";
@@ -215,7 +239,8 @@ Status write_report_csv(Output& out, const Report& report, CsvTable table) {
       text += heads + '\n';
       std::int64_t start = analysis.series.start_wall_ns;
       for (const SeriesPoint& point : analysis.series.points) {
-        text += fmt::format("{},{},{},{}", rfc3339(start), analysis.series.width_ns, point.opens, point.closes);
+        text += fmt::format("{},{},{},{}", rfc3339(start), analysis.series.width_ns, point.opens,
+                            point.closes);
         for (const State state : kLifeOrder)
           text += fmt::format(",{}", point.population[static_cast<std::size_t>(state)]);
         text += '\n';
@@ -232,8 +257,8 @@ Status write_report_csv(Output& out, const Report& report, CsvTable table) {
     case CsvTable::Findings:
       append_line(text, {"kind", "severity", "subject", "count", "text"});
       for (const Finding& f : analysis.findings)
-        append_line(text, {f.kind, std::string(severity_name(f.severity)), csv_field(f.subject), number(f.count),
-                           csv_field(f.text)});
+        append_line(text, {f.kind, std::string(severity_name(f.severity)), csv_field(f.subject),
+                           number(f.count), csv_field(f.text)});
       break;
   }
   return out.write(text);

@@ -131,7 +131,7 @@ void append_csv_row(std::string& out, const Summary& summary, const Row& row) {
 
 void append_summary_json(std::string& text, const Summary& summary) {
   text += fmt::format(R"({{"type":"summary","start":"{}","end":"{}")",
-                                 rfc3339(summary.start_wall_ns), rfc3339(summary.end_wall_ns));
+                      rfc3339(summary.start_wall_ns), rfc3339(summary.end_wall_ns));
   append_json_array(text, "by", summary.by,
                     [&](Key key) { append_json_string(text, name_of(key)); });
   append_json_array(text, "rows", summary.rows,

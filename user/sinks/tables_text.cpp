@@ -152,7 +152,8 @@ Status write_table_text(Output& out, const Summary& summary, const TableOptions&
   append_lost(text, summary.lost);
   append_left_out(text, summary);
   if (summary.minisockets_off)
-    text += "not observed (minisockets off): TIME_WAIT, FIN_WAIT2 of orphans, SYN_RECV of servers\n";
+    text +=
+        "not observed (minisockets off): TIME_WAIT, FIN_WAIT2 of orphans, SYN_RECV of servers\n";
   return out.write(text);
 }
 

@@ -16,7 +16,9 @@ constexpr std::size_t kBlock = 256U << 10;
 /// Where the last whole line of `size` bytes ends, after `from`; 0 if there is none.
 std::size_t end_of_last_line(const char* bytes, std::size_t from, std::size_t size) {
   const void* newline = size > from ? memrchr(bytes + from, '\n', size - from) : nullptr;
-  return newline == nullptr ? 0 : static_cast<std::size_t>(static_cast<const char*>(newline) - bytes) + 1;
+  return newline == nullptr
+             ? 0
+             : static_cast<std::size_t>(static_cast<const char*>(newline) - bytes) + 1;
 }
 
 }  // namespace
@@ -29,7 +31,8 @@ bool BlockReader::next(Block& block) {
   while (!ended_ && block.size < kBlock) {
     const std::size_t from = block.size;
     if (!fill(block)) break;
-    if (const std::size_t end = end_of_last_line(block.bytes.data(), from, block.size); end > 0) lines_end = end;
+    if (const std::size_t end = end_of_last_line(block.bytes.data(), from, block.size); end > 0)
+      lines_end = end;
     if (first_ && lines_end > 0) break;
   }
   first_ = false;
@@ -114,7 +117,8 @@ LineKind BlockParser::parse_fields(Fields& fields, ParsedBlock& parsed) {
     return kind;
   };
   const std::string_view type = fields.text("type");
-  if (type == "transition") return keep(parsed.transitions, read_transition(fields), LineKind::Transition);
+  if (type == "transition")
+    return keep(parsed.transitions, read_transition(fields), LineKind::Transition);
   if (type == "seed") return keep(parsed.seeds, read_seed(fields), LineKind::Seed);
   if (type == "loss") return keep(parsed.losses, read_loss(fields), LineKind::Loss);
   if (type == "header") return keep(parsed.headers, read_header(fields), LineKind::Header);

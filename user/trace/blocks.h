@@ -21,7 +21,7 @@ inline constexpr std::size_t kMaxLine = 64U << 10;
 
 /// Whole lines; the last of the input may lack its newline.
 struct Block {
-  std::vector<char> bytes;         ///< room for one more than `size`
+  std::vector<char> bytes;  ///< room for one more than `size`
   std::size_t size = 0;
   std::uint64_t file_offset = 0;  ///< how far the file was read for it, in bytes of the file
 };
@@ -47,7 +47,16 @@ class BlockReader {
 };
 
 /// What a line turned out to be. `Other` is a type that a later version may know.
-enum class LineKind : std::uint8_t { Transition, Seed, Loss, End, UndatedEnd, Header, Other, Skipped };
+enum class LineKind : std::uint8_t {
+  Transition,
+  Seed,
+  Loss,
+  End,
+  UndatedEnd,
+  Header,
+  Other,
+  Skipped
+};
 
 /// The events of a block: `kinds` has an entry per line, the others hold them kind by kind.
 struct ParsedBlock {

@@ -14,9 +14,10 @@ namespace tcpdwell {
 
 /// Creates (truncates) `path`, or takes standard output for "-". Errors are Fault::Runtime with
 /// the path and the reason. The suffix that decides on compression is that of `named`, if given. A
-/// flush of a compressed file makes what was written readable, and ends the frame or member where it
-/// is large enough: damage reaches no further.
-Result<std::unique_ptr<Output>> create_trace_file(const std::string& path, std::string_view named = {});
+/// flush of a compressed file makes what was written readable, and ends the frame or member where
+/// it is large enough: damage reaches no further.
+Result<std::unique_ptr<Output>> create_trace_file(const std::string& path,
+                                                  std::string_view named = {});
 
 /// Bytes of a trace, decompressed.
 class Input {

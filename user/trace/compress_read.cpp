@@ -126,7 +126,8 @@ class Feed {
 /// the next one whose first bytes are found, and at the end says so.
 class DecodedInput : public Input {
  public:
-  DecodedInput(std::unique_ptr<Feed> feed, std::string_view magic) : feed_(std::move(feed)), magic_(magic) {}
+  DecodedInput(std::unique_ptr<Feed> feed, std::string_view magic)
+      : feed_(std::move(feed)), magic_(magic) {}
 
   Result<std::size_t> read(char* data, std::size_t size) override {
     std::size_t made = 0;
@@ -167,7 +168,9 @@ class DecodedInput : public Input {
     const bool found = skip_to_magic();
     if (damage_.empty()) {
       damage_ = std::exchange(now_, "");
-      if (found) damage_ += " before byte " + std::to_string(from) + " and from byte " + std::to_string(feed_->consumed()) + " on used again";
+      if (found)
+        damage_ += " before byte " + std::to_string(from) + " and from byte " +
+                   std::to_string(feed_->consumed()) + " on used again";
     } else if (found) {
       ++more_;
     }
@@ -181,7 +184,9 @@ class DecodedInput : public Input {
     return found;
   }
 
-  std::string others() const { return more_ == 0 ? "" : ", so " + std::to_string(more_) + " times more"; }
+  std::string others() const {
+    return more_ == 0 ? "" : ", so " + std::to_string(more_) + " times more";
+  }
 
   bool skip_to_magic() {
     for (;;) {
@@ -197,8 +202,8 @@ class DecodedInput : public Input {
   }
 
   const std::string_view magic_;
-  std::string now_;     ///< what is wrong here
-  std::string damage_;  ///< what was wrong first
+  std::string now_;         ///< what is wrong here
+  std::string damage_;      ///< what was wrong first
   std::uint64_t more_ = 0;  ///< times after that
   std::uint64_t resumed_at_ = 0;
   bool gave_up_ = false;

@@ -40,7 +40,8 @@ class Crew {
   Job& job(std::size_t number) { return jobs_[number % jobs_.size()]; }
 
   std::vector<Job> jobs_;  ///< a ring
-  std::size_t oldest_ = 0, next_taken_ = 0, newest_ = 0;  ///< numbers of jobs, counted from the start
+  std::size_t oldest_ = 0, next_taken_ = 0,
+              newest_ = 0;  ///< numbers of jobs, counted from the start
   bool stopping_ = false;
   std::mutex mutex_;
   std::condition_variable filled_, parsed_;

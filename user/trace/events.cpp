@@ -133,7 +133,8 @@ std::optional<EphemeralPorts> read_ports(Fields& fields) {
     fields.fail("ip_local_port_range", "is no range of ports");
     return std::nullopt;
   }
-  return EphemeralPorts{static_cast<std::uint16_t>(ports->front()), static_cast<std::uint16_t>(ports->back())};
+  return EphemeralPorts{static_cast<std::uint16_t>(ports->front()),
+                        static_cast<std::uint16_t>(ports->back())};
 }
 
 std::string_view read_minisockets(Fields& fields) {

@@ -31,7 +31,8 @@ class Cursor {
   }
 
   /// Digits without a leading zero, at most 19 of them, so that they fit.
-  bool number(std::uint64_t& value, std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) {
+  bool number(std::uint64_t& value,
+              std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) {
     const char* const begin = at_;
     std::uint64_t sum = 0;
     while (at_ < end_ && is_digit(*at_)) sum = sum * 10 + static_cast<std::uint64_t>(*at_++ - '0');
@@ -84,7 +85,9 @@ class Cursor {
 
 /// The exact names alone; parse_state() knows others too.
 std::optional<State> state_named(std::string_view name) {
-  const auto is = [name](State state) { return name == name_of(state) ? std::optional(state) : std::nullopt; };
+  const auto is = [name](State state) {
+    return name == name_of(state) ? std::optional(state) : std::nullopt;
+  };
   switch (name.size()) {
     case 5:
       return is(State::Close);
@@ -207,9 +210,10 @@ bool rtt(Cursor& line, std::optional<std::uint32_t>& us) {
 }
 
 bool traffic(Cursor& line, TrafficStats& t) {
-  return line.number(t.bytes_sent) && line.literal(R"(,"bytes_received":)") && line.number(t.bytes_received) &&
-         line.literal(R"(,"segs_out":)") && line.small(t.segs_out) && line.literal(R"(,"segs_in":)") &&
-         line.small(t.segs_in) && line.literal(R"(,"retrans":)") && line.small(t.retrans) &&
+  return line.number(t.bytes_sent) && line.literal(R"(,"bytes_received":)") &&
+         line.number(t.bytes_received) && line.literal(R"(,"segs_out":)") &&
+         line.small(t.segs_out) && line.literal(R"(,"segs_in":)") && line.small(t.segs_in) &&
+         line.literal(R"(,"retrans":)") && line.small(t.retrans) &&
          (!line.literal(R"(,"srtt_us":)") || rtt(line, t.srtt_us)) &&
          (!line.literal(R"(,"min_rtt_us":)") || rtt(line, t.min_rtt_us));
 }
@@ -222,7 +226,8 @@ bool life(Cursor& line, Transition& event) {
   }
   Closer closer;
   if (line.literal(R"(,"path":")") &&
-      !(line.word(event.path, path_named) && line.literal(R"(,"closer":")") && line.word(closer, parse_closer)))
+      !(line.word(event.path, path_named) && line.literal(R"(,"closer":")") &&
+        line.word(closer, parse_closer)))
     return false;
   if (!line.literal(R"(,"bytes_sent":)")) return true;
   event.traffic.emplace();
@@ -248,14 +253,18 @@ bool QuickReader::time(std::string_view stamp, std::int64_t& wall_ns) {
     midnight_ns_ = *midnight;
     stamp.copy(date_.data(), date_.size());
   }
-  const int hour = two_digits(at + 11, 24), minute = two_digits(at + 14, 60), second = two_digits(at + 17, 60);
-  if ((hour | minute | second) < 0 || at[13] != ':' || at[16] != ':' || at[19] != '.' || at[29] != 'Z') return false;
+  const int hour = two_digits(at + 11, 24), minute = two_digits(at + 14, 60),
+            second = two_digits(at + 17, 60);
+  if ((hour | minute | second) < 0 || at[13] != ':' || at[16] != ':' || at[19] != '.' ||
+      at[29] != 'Z')
+    return false;
   std::int64_t ns = 0;
   for (std::size_t i = 20; i < 29; ++i) {
     if (!is_digit(at[i])) return false;
     ns = ns * 10 + (at[i] - '0');
   }
-  const std::int64_t of_day = ((hour * 60 + minute) * 60 + second) * std::int64_t{1'000'000'000} + ns;
+  const std::int64_t of_day =
+      ((hour * 60 + minute) * 60 + second) * std::int64_t{1'000'000'000} + ns;
   return !__builtin_add_overflow(midnight_ns_, of_day, &wall_ns);
 }
 
@@ -264,10 +273,12 @@ bool QuickReader::transition(std::string_view text, Transition& event) {
   std::string_view stamp;
   if (!line.literal(R"({"type":"transition","ts":")") || !line.text(stamp)) return false;
   event = Transition{};
-  return time(stamp, event.wall_ns) && line.literal(R"(,"mono_ns":)") && line.number(event.mono_ns) &&
-         line.literal(R"(,"conn":")") && line.word(event.socket.id, conn_id) && line.literal(R"(,"netns":)") &&
-         line.small(event.socket.netns) && addresses(line, event.socket) && line.literal(R"(,"old":")") &&
-         line.word(event.from, state_named) && line.literal(R"(,"new":")") && line.word(event.to, state_named) &&
+  return time(stamp, event.wall_ns) && line.literal(R"(,"mono_ns":)") &&
+         line.number(event.mono_ns) && line.literal(R"(,"conn":")") &&
+         line.word(event.socket.id, conn_id) && line.literal(R"(,"netns":)") &&
+         line.small(event.socket.netns) && addresses(line, event.socket) &&
+         line.literal(R"(,"old":")") && line.word(event.from, state_named) &&
+         line.literal(R"(,"new":")") && line.word(event.to, state_named) &&
          duration(line, event.dwell) && owner(line, event.socket.owner) && extras(line, event) &&
          (!event.last() || life(line, event)) && line.literal("}") && line.done();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// The quick way through a line: nearly all lines of a trace are transitions as append_json() writes
-/// them, field after field in one order, and need no JSON parser to be understood.
+/// The quick way through a line: nearly all lines of a trace are transitions as append_json()
+/// writes them, field after field in one order, and need no JSON parser to be understood.
 #pragma once
 
 #include <array>
@@ -21,7 +21,7 @@ class QuickReader {
  private:
   bool time(std::string_view stamp, std::int64_t& wall_ns);
 
-  std::array<char, 11> date_{};    ///< "2026-01-02T", of the line before
+  std::array<char, 11> date_{};   ///< "2026-01-02T", of the line before
   std::int64_t midnight_ns_ = 0;  ///< its first nanosecond
 };
 

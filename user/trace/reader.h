@@ -19,7 +19,7 @@ struct ReadReport {
   std::string first_skipped_why;
   bool has_header = false;
   bool complete = false;  ///< the `end` line was there
-  std::string damage;     ///< what stopped the reading, or was passed over, in a damaged file; else ""
+  std::string damage;  ///< what stopped the reading, or was passed over, in a damaged file; else ""
 };
 
 struct ReadOptions {

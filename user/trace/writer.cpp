@@ -161,7 +161,8 @@ void append_json(std::string& out, const Header& header) {
   out.append(header.filters_json);
   if (header.ports) {
     out.append(R"(,"ip_local_port_range":[)");
-    out.append(std::to_string(header.ports->first) + ',' + std::to_string(header.ports->last) + ']');
+    out.append(std::to_string(header.ports->first) + ',' + std::to_string(header.ports->last) +
+               ']');
   }
   finish(out);
 }

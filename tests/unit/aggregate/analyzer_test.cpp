@@ -26,7 +26,8 @@ Socket socket_of(std::uint64_t cookie, std::uint16_t lport = 40000, std::uint16_
   return socket;
 }
 
-Transition move(std::int64_t at, const Socket& socket, State from, State to, std::uint64_t dwell_ns = 0) {
+Transition move(std::int64_t at, const Socket& socket, State from, State to,
+                std::uint64_t dwell_ns = 0) {
   Transition t;
   t.wall_ns = at;
   t.socket = socket;
@@ -44,7 +45,8 @@ Transition last(Transition t, std::initializer_list<State> states, Reason reason
 }
 
 /// A connection of this host, closed by it a second later, in TIME_WAIT for `wait` more.
-std::vector<Transition> active(std::uint64_t cookie, std::int64_t at, std::uint16_t lport, std::int64_t wait) {
+std::vector<Transition> active(std::uint64_t cookie, std::int64_t at, std::uint16_t lport,
+                               std::int64_t wait) {
   const Socket s = socket_of(cookie, lport);
   const auto ns = [](std::int64_t t) { return static_cast<std::uint64_t>(t); };
   return {move(at, s, State::Close, State::SynSent),
@@ -52,7 +54,8 @@ std::vector<Transition> active(std::uint64_t cookie, std::int64_t at, std::uint1
           move(at + kSecond, s, State::Established, State::FinWait1, ns(kSecond - 10)),
           move(at + kSecond + 5, s, State::FinWait1, State::TimeWait, 5),
           last(move(at + kSecond + wait, s, State::TimeWait, State::Close, ns(wait - 5)),
-               {State::SynSent, State::Established, State::FinWait1, State::TimeWait, State::Close}, Reason::Expired)};
+               {State::SynSent, State::Established, State::FinWait1, State::TimeWait, State::Close},
+               Reason::Expired)};
 }
 
 Header header_of(const std::string& host) {
@@ -69,7 +72,8 @@ Analysis analyse(const std::vector<Transition>& lines, AnalyzerOptions options =
 }
 
 bool has(const Analysis& analysis, const std::string& kind) {
-  return std::any_of(analysis.findings.begin(), analysis.findings.end(), [&](const Finding& f) { return f.kind == kind; });
+  return std::any_of(analysis.findings.begin(), analysis.findings.end(),
+                     [&](const Finding& f) { return f.kind == kind; });
 }
 
 TEST(Timeline, PopulationIsWhatEnteredAndHasNotLeft) {
@@ -79,7 +83,9 @@ TEST(Timeline, PopulationIsWhatEnteredAndHasNotLeft) {
   timeline.move(9'000'000, State::Established, std::nullopt);
   const Series series = timeline.take();
   ASSERT_EQ(series.points.size(), 10U);
-  const auto at = [&](std::size_t i, State state) { return series.points[i].population[static_cast<std::size_t>(state)]; };
+  const auto at = [&](std::size_t i, State state) {
+    return series.points[i].population[static_cast<std::size_t>(state)];
+  };
   EXPECT_EQ(at(2, State::SynSent), 1U);
   EXPECT_EQ(at(3, State::SynSent), 0U);
   EXPECT_EQ(at(8, State::Established), 1U);
@@ -88,7 +94,8 @@ TEST(Timeline, PopulationIsWhatEnteredAndHasNotLeft) {
 
 TEST(Timeline, WidensUntilItFitsWhateverTheTimes) {
   Timeline timeline;
-  for (const std::int64_t at : {std::int64_t{0}, kSecond, -3600 * kSecond, INT64_MAX, INT64_MIN}) timeline.open(at);
+  for (const std::int64_t at : {std::int64_t{0}, kSecond, -3600 * kSecond, INT64_MAX, INT64_MIN})
+    timeline.open(at);
   const Series series = timeline.take();
   EXPECT_LE(series.points.size(), 480U);
   std::uint64_t opens = 0;
@@ -188,7 +195,8 @@ TEST(Analyzer, AnotherTraceOfTheHostSaysAnewWhatIsOpen) {
 TEST(Analyzer, ConnectionsBeyondTheLimitAreCounted) {
   AnalyzerOptions options;
   options.max_followed = 1;
-  const auto two = {move(0, socket_of(1), State::Close, State::SynSent), move(1, socket_of(2), State::Close, State::SynSent)};
+  const auto two = {move(0, socket_of(1), State::Close, State::SynSent),
+                    move(1, socket_of(2), State::Close, State::SynSent)};
   EXPECT_EQ(analyse(two, options).not_followed, 1U);
 }
 
@@ -197,7 +205,9 @@ TEST(Analyzer, TheSampleIsBoundedAndHasSegments) {
   options.connections.sample = 5;
   std::vector<Transition> all;
   for (std::uint64_t n = 0; n < 50; ++n)
-    for (const Transition& t : active(n + 1, static_cast<std::int64_t>(n), static_cast<std::uint16_t>(40000 + n), kSecond)) all.push_back(t);
+    for (const Transition& t : active(n + 1, static_cast<std::int64_t>(n),
+                                      static_cast<std::uint16_t>(40000 + n), kSecond))
+      all.push_back(t);
   const Analysis analysis = analyse(all, options);
   ASSERT_EQ(analysis.sample.size(), 5U);
   for (const ConnectionRow& row : analysis.sample) {
@@ -226,7 +236,8 @@ TEST(Findings, FailuresPerDestination) {
     for (int n = 0; n < count; ++n) {
       const Socket s = socket_of(static_cast<std::uint64_t>(n + 1));
       all.push_back(move(n, s, State::Close, State::SynSent));
-      all.push_back(last(move(n, s, State::SynSent, State::Close, 5), {State::SynSent, State::Close}, reason));
+      all.push_back(last(move(n, s, State::SynSent, State::Close, 5),
+                         {State::SynSent, State::Close}, reason));
     }
     return analyse(all);
   };
@@ -272,7 +283,8 @@ TEST(Findings, AServerThatClosesFirstGathersTimeWait) {
       all.push_back(move(0, s, State::Listen, State::SynRecv));
       all.push_back(move(1, s, State::SynRecv, State::Established, 1));
       all.push_back(move(2, s, State::Established, here ? State::FinWait1 : State::CloseWait, 1));
-      all.push_back(last(move(3, s, here ? State::FinWait1 : State::CloseWait, State::Close, 1), {State::SynRecv, State::Close}));
+      all.push_back(last(move(3, s, here ? State::FinWait1 : State::CloseWait, State::Close, 1),
+                         {State::SynRecv, State::Close}));
     }
     return analyse(all);
   };
@@ -283,7 +295,9 @@ TEST(Findings, AServerThatClosesFirstGathersTimeWait) {
 TEST(Findings, FinWait2HeldByThePeer) {
   const auto held = [](std::uint64_t ns) {
     std::vector<Transition> all;
-    for (std::uint64_t n = 0; n < 5; ++n) all.push_back(last(move(0, socket_of(n + 1), State::FinWait2, State::Close, ns), {State::Close}));
+    for (std::uint64_t n = 0; n < 5; ++n)
+      all.push_back(
+          last(move(0, socket_of(n + 1), State::FinWait2, State::Close, ns), {State::Close}));
     return analyse(all);
   };
   EXPECT_TRUE(has(held(10'000'000'000), "fin_wait2_held"));
