@@ -1,5 +1,6 @@
 # Imported targets for the libraries that the binary carries inside itself.
 find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(RapidJSON REQUIRED)

@@ -171,6 +171,17 @@ Result<Format> parse_format(const RawOptions& raw) {
   return Error{Fault::Usage, fmt::format("--format {}: expected text, json or csv", raw.format)};
 }
 
+Result<ReportFormat> parse_report_format(const RawOptions& raw) {
+  static constexpr std::pair<std::string_view, ReportFormat> kFormats[] = {
+      {"text", ReportFormat::Text}, {"json", ReportFormat::Json}, {"csv", ReportFormat::Csv},
+      {"html", ReportFormat::Html}, {"svg", ReportFormat::Svg},   {"dot", ReportFormat::Dot},
+      {"perfetto", ReportFormat::Perfetto}};
+  for (const auto& [word, format] : kFormats)
+    if (word == raw.format) return format;
+  return Error{Fault::Usage,
+               fmt::format("--format {}: expected text, json, csv, html, svg, dot or perfetto", raw.format)};
+}
+
 Result<std::vector<Key>> parse_by(const RawOptions& raw) {
   if (raw.by.empty()) return std::vector<Key>{Key::State};
   auto keys = parse_keys(joined(raw.by));

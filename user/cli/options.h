@@ -19,6 +19,7 @@ class App;
 namespace tcpdwell {
 
 enum class Format { Text, Json, Csv };
+enum class ReportFormat { Text, Json, Csv, Html, Svg, Dot, Perfetto };
 
 /// Flag values as typed.
 struct RawOptions {
@@ -48,6 +49,7 @@ struct FilterChoice {
 };
 Result<FilterChoice> parse_filter(const RawOptions& raw, Scope scope);
 Result<Format> parse_format(const RawOptions& raw);
+Result<ReportFormat> parse_report_format(const RawOptions& raw);
 Result<std::vector<Key>> parse_by(const RawOptions& raw);
 
 /// Columns of the terminal at `fd`; 0 where there is none.

@@ -11,6 +11,7 @@
 #include "cli/help.h"
 #include "cli/live.h"
 #include "cli/pipeline.h"
+#include "cli/rotate.h"
 #include "trace/compress.h"
 #include "trace/writer.h"
 
@@ -97,11 +98,26 @@ Result<int> run_trace(const Invocation& invocation) {
   return lines->run(**out, *sink, Clock::duration::zero());
 }
 
+Result<int> run_rotating(Lines& lines, const Invocation& invocation) {
+  RotateOptions options;
+  options.path = invocation.raw.output;
+  options.keep = invocation.keep;
+  // Where lines of a connection are hidden, what state it is in is not known.
+  options.seeds = lines.choice.filter.states == 0 && lines.choice.filter.min_dwell_ns == 0;
+  if (Status parsed = parse_rotate(invocation.rotate, options); !parsed) return parsed.error();
+  if (options.path == "-") return Error{Fault::Usage, "--rotate needs -o FILE: standard output cannot be rotated"};
+  auto trace = RotatingTrace::create(std::move(options));
+  if (!trace) return trace.error();
+  return lines.run(**trace, **trace, std::chrono::seconds(1));
+}
+
 Result<int> run_record(const Invocation& invocation) {
   auto lines = parse_lines(invocation);
   if (!lines) return lines.error();
   if (lines->format != Format::Json)
     return Error{Fault::Usage, "record writes JSON traces; use trace --format text|csv -o FILE for others"};
+  if (!invocation.rotate.empty()) return run_rotating(*lines, invocation);
+  if (invocation.keep != 0) return Error{Fault::Usage, "--keep needs --rotate"};
   auto out = create_trace_file(invocation.raw.output);
   if (!out) return out.error();
   TraceWriter sink(**out);
@@ -131,6 +147,10 @@ void add_record(CLI::App& app, Invocation& invocation) {
   add_by_flag(*sub, invocation.raw);
   sub->get_option("--output")->required()->description("FILE.zst and FILE.gz are compressed; - is stdout");
   sub->get_option("--format")->description("json (the only one)");
+  sub->add_option("--rotate", invocation.rotate, "a new file after this size (100M, as it is on disk)\nor time (1h): FILE becomes FILE-<time>-<number>")
+      ->type_name("SIZE|DURATION")->group("Output");
+  sub->add_option("--keep", invocation.keep, "with --rotate: keep the N newest finished files")
+      ->type_name("N")->check(whole_number_up_to(1'000'000))->group("Output");
   sub->callback([&] {
     if (invocation.raw.format == "text") invocation.raw.format = "json";
     invocation.action = [&] { return run_record(invocation); };

@@ -47,6 +47,14 @@ bool all_digits(const std::string& text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+std::optional<EphemeralPorts> ephemeral_ports() {
+  unsigned first = 0, last = 0;
+  const std::string line = first_line_of("/proc/sys/net/ipv4/ip_local_port_range");
+  if (std::sscanf(line.c_str(), "%u %u", &first, &last) != 2 || first == 0 || first > last || last > UINT16_MAX)
+    return std::nullopt;
+  return EphemeralPorts{static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(last)};
+}
+
 }  // namespace
 
 Header describe_host() {
@@ -58,6 +66,7 @@ Header describe_host() {
   header.arch = name.machine;
   header.boot_id = first_line_of("/proc/sys/kernel/random/boot_id");
   header.start_wall_ns = clock_ns(CLOCK_REALTIME);
+  header.ports = ephemeral_ports();
   return header;
 }
 

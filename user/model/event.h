@@ -88,7 +88,8 @@ struct Transition {
   Dwell dwell;                                       ///< time spent in `from`
   bool gap = false;  ///< a transition of this connection before this one was lost
   Reason reason = Reason::None;
-  std::uint32_t timer_restarts = 0;  ///< time-wait timer restarts, on the line that leaves TIME_WAIT
+  std::uint32_t timer_restarts =
+      0;  ///< time-wait timer restarts, on the line that leaves TIME_WAIT
   /// The rest is known on the connection's last line (`to` is CLOSE) only.
   std::optional<std::uint64_t> life_ns;
   Path path;
@@ -119,6 +120,13 @@ struct Loss {
   friend bool operator==(const Loss&, const Loss&) = default;
 };
 
+/// net.ipv4.ip_local_port_range: the ports connect() chooses from. The kernel's default unless told
+/// otherwise.
+struct EphemeralPorts {
+  std::uint16_t first = 32768, last = 60999;  ///< inclusive
+  friend bool operator==(const EphemeralPorts&, const EphemeralPorts&) = default;
+};
+
 /// `type` `header`, the first line of a trace. `filters_json` is a JSON object as text.
 struct Header {
   int schema = 1;
@@ -126,6 +134,7 @@ struct Header {
   std::int64_t start_wall_ns = 0;
   std::string minisockets = "off";  ///< "fentry", "timer" or "off"
   std::string filters_json = "{}";
+  std::optional<EphemeralPorts> ports;  ///< absent where not known
   friend bool operator==(const Header&, const Header&) = default;
 };
 

@@ -72,6 +72,20 @@ std::optional<std::uint64_t> Histogram::total() const {
   return count_ == 0 ? std::nullopt : std::optional(total_);
 }
 
+std::vector<Histogram::Bucket> Histogram::buckets() const {
+  std::vector<Bucket> filled;
+  for (unsigned octave = 0; octave < kOctaves; ++octave) {
+    if (!octaves_[octave]) continue;
+    const std::uint64_t width = octave == 0 ? 1 : std::uint64_t{1} << (octave - 1);
+    for (std::uint64_t sub = 0; sub < kSub; ++sub) {
+      const std::uint64_t low = (octave == 0 ? sub : kSub + sub) * width;
+      if (const std::uint64_t count = (*octaves_[octave])[sub]; count > 0)
+        filled.push_back({low, width, count});
+    }
+  }
+  return filled;
+}
+
 std::optional<std::uint64_t> Histogram::percentile(double percent) const {
   if (count_ == 0) return std::nullopt;
   std::uint64_t rank = rank_of(percent, count_);

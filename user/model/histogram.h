@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace tcpdwell {
 
@@ -31,6 +32,12 @@ class Histogram {
   /// The value below or at which `percent` (0..100) of the values lie: nearest rank, the bucket's
   /// middle, never outside [min, max]; the first and last rank are min and max themselves.
   std::optional<std::uint64_t> percentile(double percent) const;
+  /// Values of a bucket: those from `low` on, `width` of them, counted together.
+  struct Bucket {
+    std::uint64_t low = 0, width = 1, count = 0;
+  };
+  /// Those that hold anything, the lowest first.
+  std::vector<Bucket> buckets() const;
 
  private:
   static constexpr unsigned kSubBits = 6;

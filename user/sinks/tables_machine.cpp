@@ -129,9 +129,9 @@ void append_csv_row(std::string& out, const Summary& summary, const Row& row) {
 
 }  // namespace
 
-Status write_table_json(Output& out, const Summary& summary) {
-  std::string text = fmt::format(R"({{"type":"summary","start":"{}","end":"{}")",
-                                 rfc3339(summary.start_wall_ns), rfc3339(summary.end_wall_ns));
+void append_summary_json(std::string& text, const Summary& summary) {
+  text += fmt::format(R"({{"type":"summary","start":"{}","end":"{}")",
+                      rfc3339(summary.start_wall_ns), rfc3339(summary.end_wall_ns));
   append_json_array(text, "by", summary.by,
                     [&](Key key) { append_json_string(text, name_of(key)); });
   append_json_array(text, "rows", summary.rows,
@@ -141,6 +141,11 @@ Status write_table_json(Output& out, const Summary& summary) {
   }
   append_json_lost(text, summary.lost);
   if (summary.minisockets_off) text += R"(,"not_observed":["TIME_WAIT","FIN_WAIT2","SYN_RECV"])";
+}
+
+Status write_table_json(Output& out, const Summary& summary) {
+  std::string text;
+  append_summary_json(text, summary);
   text += "}\n";
   return out.write(text);
 }

@@ -24,6 +24,8 @@ namespace {
 
 constexpr std::size_t kChunk = 64U << 10;
 constexpr std::string_view kGzipMagic = "\x1f\x8b";
+/// Deflate is the only method there is: with it, the magic is found again among other bytes.
+constexpr std::string_view kGzipMember = "\x1f\x8b\x08";
 constexpr std::string_view kZstdMagic = "\x28\xb5\x2f\xfd";
 
 Error read_error(const std::string& name, int reason) {
@@ -43,7 +45,10 @@ class FdInput : public Input {
   Result<std::size_t> read(char* data, std::size_t size) override {
     for (;;) {
       const ssize_t got = ::read(fd_, data, size);
-      if (got >= 0) return static_cast<std::size_t>(got);
+      if (got >= 0) {
+        offset_ += static_cast<std::uint64_t>(got);
+        return static_cast<std::size_t>(got);
+      }
       if (errno == EAGAIN) {
         wait_until_readable();
       } else if (errno != EINTR) {
@@ -51,6 +56,7 @@ class FdInput : public Input {
       }
     }
   }
+  std::uint64_t file_offset() const override { return offset_; }
 
  private:
   /// Whoever shares a terminal or a pipe with us may have made it non-blocking.
@@ -62,6 +68,7 @@ class FdInput : public Input {
   int fd_;
   std::string name_;
   bool owned_;
+  std::uint64_t offset_ = 0;
 };
 
 class BytesInput : public Input {
@@ -70,11 +77,14 @@ class BytesInput : public Input {
   Result<std::size_t> read(char* data, std::size_t size) override {
     const std::size_t got = bytes_.copy(data, size);
     bytes_.remove_prefix(got);
+    offset_ += got;
     return got;
   }
+  std::uint64_t file_offset() const override { return offset_; }
 
  private:
   std::string_view bytes_;
+  std::uint64_t offset_ = 0;
 };
 
 /// The bytes of a file as they are, a buffer at a time; they can be looked at before they are used.
@@ -89,6 +99,9 @@ class Feed {
     return {buffer_.data() + begin_, end_ - begin_};
   }
   void consume(std::size_t count) { begin_ += count; }
+  /// The file's bytes that were consumed.
+  std::uint64_t consumed() const { return raw_->file_offset() - (end_ - begin_); }
+  std::uint64_t file_offset() const { return raw_->file_offset(); }
   /// What stopped the reading, if it was not the end of the file.
   const Status& status() const { return status_; }
 
@@ -109,46 +122,99 @@ class Feed {
   Status status_ = Ok;
 };
 
-/// A stream of members (gzip) or frames (zstd), one after the other.
+/// A stream of members (gzip) or frames (zstd), one after the other. Behind damage it goes on with
+/// the next one whose first bytes are found, and at the end says so.
 class DecodedInput : public Input {
  public:
-  explicit DecodedInput(std::unique_ptr<Feed> feed) : feed_(std::move(feed)) {}
+  DecodedInput(std::unique_ptr<Feed> feed, std::string_view magic)
+      : feed_(std::move(feed)), magic_(magic) {}
 
   Result<std::size_t> read(char* data, std::size_t size) override {
     std::size_t made = 0;
-    while (made == 0 && state_ && size > 0) {
+    while (made == 0 && size > 0 && !gave_up_) {
+      if (std::exchange(line_cut_, false)) {
+        *data = '\n';
+        return std::size_t{1};
+      }
       const std::string_view raw = feed_->peek(1);
       if (raw.empty() && !inside_) break;
       made = decode(raw, data, size);
       // A decoder that makes nothing of nothing waits for bytes that will not come.
-      if (made == 0 && raw.empty() && inside_ && state_) damaged("is cut off");
+      if (made == 0 && raw.empty() && inside_ && now_.empty()) now_ = "is cut off";
+      if (!now_.empty()) line_cut_ = find_next_member();
     }
     if (made > 0) return made;
     if (!feed_->status()) return feed_->status().error();
-    return state_ ? Result<std::size_t>(std::size_t{0}) : state_.error();
+    if (!damage_.empty()) return Error{Fault::Usage, "the compressed data " + damage_ + others()};
+    return std::size_t{0};
   }
+  std::uint64_t file_offset() const override { return feed_->file_offset(); }
 
  protected:
   /// Consumes some of `raw` and returns how many bytes of `data` it filled.
   virtual std::size_t decode(std::string_view raw, char* data, std::size_t size) = 0;
+  /// Forgets the member it was in.
+  virtual void restart() = 0;
 
-  void damaged(const std::string& how) {
-    state_ = Error{Fault::Usage, "the compressed data " + how};
-  }
+  void damaged(const std::string& how) { now_ = how; }
 
   std::unique_ptr<Feed> feed_;
   bool inside_ = false;  ///< a member was begun and not ended
 
  private:
-  Status state_ = Ok;
+  bool find_next_member() {
+    const std::uint64_t from = feed_->consumed();
+    if (from == resumed_at_ && !feed_->peek(1).empty()) feed_->consume(1);  // not the same again
+    const bool found = skip_to_magic();
+    if (damage_.empty()) {
+      damage_ = std::exchange(now_, "");
+      if (found)
+        damage_ += " before byte " + std::to_string(from) + " and from byte " +
+                   std::to_string(feed_->consumed()) + " on used again";
+    } else if (found) {
+      ++more_;
+    }
+    now_.clear();
+    inside_ = false;
+    gave_up_ = !found;
+    if (found) {
+      resumed_at_ = feed_->consumed();
+      restart();
+    }
+    return found;
+  }
+
+  std::string others() const {
+    return more_ == 0 ? "" : ", so " + std::to_string(more_) + " times more";
+  }
+
+  bool skip_to_magic() {
+    for (;;) {
+      const std::string_view raw = feed_->peek(kChunk / 2);
+      const std::size_t at = raw.find(magic_);
+      if (at != std::string_view::npos) {
+        feed_->consume(at);
+        return true;
+      }
+      if (raw.size() < magic_.size()) return false;
+      feed_->consume(raw.size() - magic_.size() + 1);
+    }
+  }
+
+  const std::string_view magic_;
+  std::string now_;         ///< what is wrong here
+  std::string damage_;      ///< what was wrong first
+  std::uint64_t more_ = 0;  ///< times after that
+  std::uint64_t resumed_at_ = 0;
+  bool gave_up_ = false;
+  bool line_cut_ = false;  ///< the line that the damage cut has to end
 };
 
 class GzipInput : public DecodedInput {
  public:
-  explicit GzipInput(std::unique_ptr<Feed> feed) : DecodedInput(std::move(feed)) {
+  explicit GzipInput(std::unique_ptr<Feed> feed) : DecodedInput(std::move(feed), kGzipMember) {
     constexpr int kGzipOnly = 15 + 16;
     ready_ = inflateInit2(&stream_, kGzipOnly) == Z_OK;
-    if (!ready_) damaged("needs more memory than there is");
   }
   ~GzipInput() override {
     if (ready_) inflateEnd(&stream_);
@@ -157,7 +223,13 @@ class GzipInput : public DecodedInput {
   GzipInput& operator=(const GzipInput&) = delete;
 
  private:
+  void restart() override {}  // decode() does, as before every member
+
   std::size_t decode(std::string_view raw, char* data, std::size_t size) override {
+    if (!ready_) {
+      damaged("needs more memory than there is");
+      return 0;
+    }
     if (!std::exchange(inside_, true)) inflateReset(&stream_);
     // zlib never writes through next_in; its type is older than const.
     stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(raw.data()));
@@ -182,12 +254,16 @@ class GzipInput : public DecodedInput {
 class ZstdInput : public DecodedInput {
  public:
   explicit ZstdInput(std::unique_ptr<Feed> feed)
-      : DecodedInput(std::move(feed)), context_(ZSTD_createDCtx(), &ZSTD_freeDCtx) {
-    if (!context_) damaged("needs more memory than there is");
-  }
+      : DecodedInput(std::move(feed), kZstdMagic), context_(ZSTD_createDCtx(), &ZSTD_freeDCtx) {}
 
  private:
+  void restart() override { ZSTD_DCtx_reset(context_.get(), ZSTD_reset_session_only); }
+
   std::size_t decode(std::string_view raw, char* data, std::size_t size) override {
+    if (!context_) {
+      damaged("needs more memory than there is");
+      return 0;
+    }
     ZSTD_inBuffer in{raw.data(), raw.size(), 0};
     ZSTD_outBuffer out{data, size, 0};
     const std::size_t left = ZSTD_decompressStream(context_.get(), &out, &in);
@@ -209,6 +285,7 @@ class PlainInput : public Input {
     if (got == 0 && !feed_->status()) return feed_->status().error();
     return got;
   }
+  std::uint64_t file_offset() const override { return feed_->file_offset(); }
 
  private:
   std::unique_ptr<Feed> feed_;

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,6 +19,8 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kChunk = 64U << 10;
+/// Of a frame or member that a flush may end: large enough to cost nothing in size.
+constexpr std::uint64_t kMemberBytes = 1U << 20;
 /// A recorder has to keep up with the kernel: zlib's default level takes several times as long
 /// for a fifth less.
 constexpr int kGzipLevel = Z_BEST_SPEED;
@@ -57,6 +60,7 @@ class GzipEncoder : public Encoder {
       if (Status written = out.write({chunk_.data(), chunk_.size() - stream_.avail_out}); !written)
         return written;
     } while (stream_.avail_out == 0);
+    if (mode == Mode::Finish) deflateReset(&stream_);  // what follows is a member of its own
     return Ok;
   }
 
@@ -114,10 +118,15 @@ class CompressedOutput : public Output {
   CompressedOutput(const CompressedOutput&) = delete;
   CompressedOutput& operator=(const CompressedOutput&) = delete;
 
-  Status write(std::string_view bytes) override { return run(bytes, Mode::More); }
+  Status write(std::string_view bytes) override {
+    in_member_ += bytes.size();
+    return run(bytes, Mode::More);
+  }
 
   Status flush() override {
-    const Status encoded = run({}, Mode::Flush);
+    const bool ends = in_member_ >= kMemberBytes;
+    if (ends) in_member_ = 0;
+    const Status encoded = run({}, ends ? Mode::Finish : Mode::Flush);
     return encoded ? below_->flush() : encoded;
   }
 
@@ -142,6 +151,7 @@ class CompressedOutput : public Output {
   std::unique_ptr<Output> below_;
   Status state_ = Ok;
   bool closed_ = false;
+  std::uint64_t in_member_ = 0;  ///< bytes, before compression
 };
 
 std::unique_ptr<Encoder> encoder_for(std::string_view path) {
@@ -152,7 +162,7 @@ std::unique_ptr<Encoder> encoder_for(std::string_view path) {
 
 }  // namespace
 
-Result<std::unique_ptr<Output>> create_trace_file(const std::string& path) {
+Result<std::unique_ptr<Output>> create_trace_file(const std::string& path, std::string_view named) {
   if (path == "-") {
     return std::unique_ptr<Output>(
         std::make_unique<FdOutput>(STDOUT_FILENO, "standard output", false));
@@ -164,7 +174,7 @@ Result<std::unique_ptr<Output>> create_trace_file(const std::string& path) {
                  "cannot create " + path + ": " + std::generic_category().message(reason), reason};
   }
   std::unique_ptr<Output> file = std::make_unique<FdOutput>(fd, path, true);
-  std::unique_ptr<Encoder> encoder = encoder_for(path);
+  std::unique_ptr<Encoder> encoder = encoder_for(named.empty() ? std::string_view(path) : named);
   if (!encoder) return file;
   return std::unique_ptr<Output>(
       std::make_unique<CompressedOutput>(std::move(encoder), std::move(file)));

@@ -126,6 +126,17 @@ std::string read_filters(Fields& fields) {
   return std::move(text).value_or("{}");
 }
 
+std::optional<EphemeralPorts> read_ports(Fields& fields) {
+  const auto ports = fields.numbers_if_any("ip_local_port_range", kMax16);
+  if (!ports) return std::nullopt;
+  if (ports->size() != 2 || ports->front() == 0 || ports->front() > ports->back()) {
+    fields.fail("ip_local_port_range", "is no range of ports");
+    return std::nullopt;
+  }
+  return EphemeralPorts{static_cast<std::uint16_t>(ports->front()),
+                        static_cast<std::uint16_t>(ports->back())};
+}
+
 std::string_view read_minisockets(Fields& fields) {
   const std::string_view text = fields.text("minisockets");
   if (text != "fentry" && text != "timer" && text != "off") {
@@ -203,6 +214,7 @@ Header read_header(Fields& fields) {
   }
   header.minisockets = read_minisockets(fields);
   header.filters_json = read_filters(fields);
+  header.ports = read_ports(fields);
   return header;
 }
 

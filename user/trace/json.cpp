@@ -146,6 +146,20 @@ bool Fields::flag_if_any(std::string_view name) {
   return value->IsTrue();
 }
 
+std::optional<std::vector<std::uint64_t>> Fields::numbers_if_any(std::string_view name,
+                                                                 std::uint64_t most) {
+  const rapidjson::Value* value = find(name);
+  if (value == nullptr) return std::nullopt;
+  std::vector<std::uint64_t> numbers;
+  if (!value->IsArray()) {
+    fail(name, "is not a list");
+    return numbers;
+  }
+  for (auto item = value->Begin(); item != value->End(); ++item)
+    numbers.push_back(number_of(*item, name, most));
+  return numbers;
+}
+
 const rapidjson::Value* Fields::object(std::string_view name) {
   const rapidjson::Value* value = need(name);
   if (value == nullptr) return nullptr;

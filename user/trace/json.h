@@ -59,6 +59,9 @@ class Fields {
   std::string_view text(std::string_view name);
   std::string_view text_if_any(std::string_view name);
   bool flag_if_any(std::string_view name);
+  /// A list of numbers; absent where the field is.
+  std::optional<std::vector<std::uint64_t>> numbers_if_any(std::string_view name,
+                                                           std::uint64_t most);
   /// An object inside this one; nullptr where there is none.
   const rapidjson::Value* object(std::string_view name);
 

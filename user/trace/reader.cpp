@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
+#include "trace/blocks.h"
+#include "trace/crew.h"
 #include "trace/events.h"
-#include "trace/json.h"
-#include "trace/lines.h"
 
 namespace tcpdwell {
 namespace {
@@ -19,58 +19,87 @@ class Player {
  public:
   Player(const std::string& name, Consumer& consumer) : name_(name), consumer_(consumer) {}
 
-  Result<ReadReport> play(Input& input) {
-    LineReader lines(input);
-    while (const auto line = lines.next()) {
-      ++number_;
-      if (Status done = play_line(*line); !done) return done.error();
-      if (!report_.has_header && number_ >= kMaxPreamble) break;
+  Result<ReadReport> play(Input& input, const ReadOptions& options) {
+    BlockReader blocks(input);
+    Crew crew(options.threads);
+    for (bool more = true; !gave_up_;) {
+      if (Block* const block = more ? crew.free_block() : nullptr) {
+        more = blocks.next(*block);
+        if (more) crew.submit();
+        continue;
+      }
+      std::uint64_t file_offset = 0;
+      const ParsedBlock* const parsed = crew.oldest(file_offset);
+      if (parsed == nullptr) break;
+      if (Status played = play_block(*parsed); !played) return played.error();
+      crew.done();
+      if (options.on_progress) options.on_progress(file_offset);
     }
-    report_.damage = lines.damage();
+    report_.damage = blocks.damage();
     if (!report_.has_header) return no_trace();
     return report_;
   }
 
  private:
-  Status play_line(const LineReader::Line& line) {
-    if (line.too_long) return skip("longer than any line of a trace");
-    const rapidjson::Value* object = json_.object(line.data, line.size);
-    if (object == nullptr) return skip(json_.why());
-    Fields fields(*object);
-    const std::string_view type = fields.text("type");
-    if (!fields.ok()) return skip(fields.why());
-    return play_object(type, fields);
-  }
-
-  Status play_object(std::string_view type, Fields& fields) {
-    if (type == "transition") return pass(fields, read_transition(fields), &Consumer::transition);
-    if (type == "seed") return pass(fields, read_seed(fields), &Consumer::seed);
-    if (type == "loss") return pass(fields, read_loss(fields), &Consumer::loss);
-    if (type == "end") return play_end(fields);
-    if (type == "header") return play_header(fields);
-    return Ok;  // a later version may know more types
-  }
-
-  Status play_header(Fields& fields) {
-    const Header header = read_header(fields);
-    if (fields.ok() && header.schema > kTraceSchema) return too_new(header.schema);
-    if (fields.ok()) {
-      report_.has_header = true;
-      report_.complete = false;
-      start_wall_ns_ = header.start_wall_ns;
+  Status play_block(const ParsedBlock& block) {
+    Places at;
+    for (const LineKind kind : block.kinds) {
+      ++number_;
+      if (Status done = play_line(kind, block, at); !done) return done;
+      gave_up_ = !report_.has_header && number_ >= kMaxPreamble;
+      if (gave_up_) break;
     }
-    return pass(fields, header, &Consumer::header);
+    return Ok;
   }
 
-  Status play_end(Fields& fields) {
-    const TraceEnd end = read_end(fields, start_wall_ns_);
-    if (fields.ok()) report_.complete = true;
-    return pass(fields, end, &Consumer::end);
+  /// The next event of each kind in a block.
+  struct Places {
+    std::size_t transition = 0, seed = 0, loss = 0, end = 0, header = 0;
+  };
+
+  Status play_line(LineKind kind, const ParsedBlock& block, Places& at) {
+    switch (kind) {
+      case LineKind::Transition:
+        return pass(block.transitions[at.transition++], &Consumer::transition);
+      case LineKind::Seed:
+        return pass(block.seeds[at.seed++], &Consumer::seed);
+      case LineKind::Loss:
+        return pass(block.losses[at.loss++], &Consumer::loss);
+      case LineKind::End:
+        return play_end(block.ends[at.end++]);
+      case LineKind::UndatedEnd:
+        return play_undated_end(block.ends[at.end++]);
+      case LineKind::Header:
+        return play_header(block.headers[at.header++]);
+      case LineKind::Skipped:
+        return skip(block.first_skipped_why);
+      case LineKind::Other:
+        return Ok;
+    }
+    return Ok;
+  }
+
+  Status play_header(const Header& header) {
+    if (header.schema > kTraceSchema) return too_new(header.schema);
+    report_.has_header = true;
+    report_.complete = false;
+    start_wall_ns_ = header.start_wall_ns;
+    return pass(header, &Consumer::header);
+  }
+
+  Status play_end(const TraceEnd& end) {
+    report_.complete = true;
+    return pass(end, &Consumer::end);
+  }
+
+  Status play_undated_end(TraceEnd end) {
+    if (__builtin_add_overflow(start_wall_ns_, end.duration_ns, &end.wall_ns))
+      return skip("\"duration_ns\" is out of range");
+    return play_end(end);
   }
 
   template <class Event>
-  Status pass(const Fields& fields, const Event& event, Status (Consumer::*take)(const Event&)) {
-    if (!fields.ok()) return skip(fields.why());
+  Status pass(const Event& event, Status (Consumer::*take)(const Event&)) {
     if (!report_.has_header) return no_trace();
     ++report_.lines;
     return (consumer_.*take)(event);
@@ -101,16 +130,17 @@ class Player {
 
   const std::string& name_;
   Consumer& consumer_;
-  JsonParser json_;
   ReadReport report_;
   std::uint64_t number_ = 0;  ///< of the line, from 1
   std::int64_t start_wall_ns_ = 0;
+  bool gave_up_ = false;  ///< what was read cannot be a trace
 };
 
 }  // namespace
 
-Result<ReadReport> read_trace(Input& input, const std::string& name, Consumer& consumer) {
-  return Player(name, consumer).play(input);
+Result<ReadReport> read_trace(Input& input, const std::string& name, Consumer& consumer,
+                              const ReadOptions& options) {
+  return Player(name, consumer).play(input, options);
 }
 
 }  // namespace tcpdwell

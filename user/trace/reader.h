@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "model/event.h"
@@ -18,11 +19,20 @@ struct ReadReport {
   std::string first_skipped_why;
   bool has_header = false;
   bool complete = false;  ///< the `end` line was there
-  std::string damage;     ///< what the decompressor said of a cut or damaged file, else ""
+  std::string damage;  ///< what stopped the reading, or was passed over, in a damaged file; else ""
+};
+
+struct ReadOptions {
+  /// Threads that read at once, this one included. The consumer is called in the caller's thread
+  /// alone, in the order of the file.
+  unsigned threads = 1;
+  /// Told now and then how many bytes of the file have been read.
+  std::function<void(std::uint64_t file_offset)> on_progress;
 };
 
 /// Fault::Usage when the input holds no header, is of an unknown schema, or no line of a trace at
 /// all; a consumer's Error is passed on. `name` stands in messages.
-Result<ReadReport> read_trace(Input& input, const std::string& name, Consumer& consumer);
+Result<ReadReport> read_trace(Input& input, const std::string& name, Consumer& consumer,
+                              const ReadOptions& options = {});
 
 }  // namespace tcpdwell

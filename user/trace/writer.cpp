@@ -159,6 +159,11 @@ void append_json(std::string& out, const Header& header) {
   add_text(out, "minisockets", header.minisockets);
   out.append(FieldName("filters").view());
   out.append(header.filters_json);
+  if (header.ports) {
+    out.append(R"(,"ip_local_port_range":[)");
+    out.append(std::to_string(header.ports->first) + ',' + std::to_string(header.ports->last) +
+               ']');
+  }
   finish(out);
 }
 

@@ -47,6 +47,7 @@ inline Header sample_header() {
   header.start_wall_ns = 1767323045000000006;
   header.minisockets = "timer";
   header.filters_json = R"({"pid":[1,2],"state":["TIME_WAIT"]})";
+  header.ports = EphemeralPorts{1024, 65535};
   return header;
 }
 

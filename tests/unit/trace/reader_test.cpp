@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "trace/quick.h"
 #include "unit/trace/events_for_tests.h"
 
 namespace tcpdwell {
@@ -411,6 +412,7 @@ TEST(Reader, SmallReads) {
       bytes_.remove_prefix(got);
       return got;
     }
+    std::uint64_t file_offset() const override { return 0; }
 
    private:
     std::string_view bytes_;
@@ -420,6 +422,60 @@ TEST(Reader, SmallReads) {
   Kept kept;
   ASSERT_TRUE(read_trace(drops, "x", kept));
   EXPECT_EQ(kept.events, sample_events());
+}
+
+TEST(Reader, TheQuickWayReadsWhatTheParserReads) {
+  RandomEvents random(6);
+  std::mt19937_64 dice(6);
+  QuickReader quick;
+  int taken = 0;
+  for (int i = 0; i < 20000; ++i) {
+    std::string line = json_of(random.transition());
+    // Most lines have one byte that is another one than it was.
+    if (dice() % 4 != 0) line[dice() % (line.size() - 2)] = "0123456789\"\\,:{}ax-. "[dice() % 22];
+    line.pop_back();
+    Transition event;
+    if (!quick.transition(line, event)) continue;
+    ++taken;
+    const Played played = play(json_of(sample_header()) + "{ " + line.substr(1));
+    ASSERT_TRUE(played.report);
+    ASSERT_EQ(played.events.size(), 2U) << line << played.report->first_skipped_why;
+    ASSERT_EQ(std::get<Transition>(played.events[1]), event) << line;
+  }
+  EXPECT_GT(taken, 300);
+}
+
+TEST(Reader, TheQuickWayTakesUsualLines) {
+  QuickReader quick;
+  Transition event;
+  Transition last = sample_last();
+  last.traffic->bytes_sent = 517;
+  for (const Transition& usual : {sample_transition(), last}) {
+    std::string line = json_of(usual);
+    line.pop_back();
+    EXPECT_TRUE(quick.transition(line, event)) << line;
+    EXPECT_EQ(event, usual);
+  }
+}
+
+TEST(Reader, SeveralThreadsPlayTheSameInTheSameOrder) {
+  RandomEvents random(7);
+  std::vector<Event> events = {sample_header()};
+  for (int i = 0; i < 20000; ++i) events.emplace_back(random.transition());
+  std::string text;
+  for (const Event& event : events) text += json_of(event) + (text.size() % 7 == 0 ? "{\n" : "");
+  const auto input_one = open_trace_bytes(text), input_four = open_trace_bytes(text);
+  Kept one, four;
+  std::uint64_t told = 0;
+  const auto alone = read_trace(*input_one, "x", one);
+  const auto crew = read_trace(*input_four, "x", four, {4, [&](std::uint64_t at) { told = at; }});
+  ASSERT_TRUE(alone && crew);
+  EXPECT_EQ(one.events, events);
+  EXPECT_EQ(four.events, events);
+  EXPECT_GT(alone->skipped, 0U);
+  EXPECT_EQ(alone->skipped, crew->skipped);
+  EXPECT_EQ(alone->first_skipped_line, crew->first_skipped_line);
+  EXPECT_EQ(told, text.size());
 }
 
 }  // namespace

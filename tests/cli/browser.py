@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A headless Chromium, driven over the WebDriver protocol."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+import urllib.request
+
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--window-size=1280,1000",
+]  # fmt: skip
+
+
+class Browser:
+    """with Browser() as browser: browser.open(path); browser.run("return document.title")"""
+
+    def __enter__(self):
+        self._profile = tempfile.mkdtemp(prefix="tcpdwell-chromium-")
+        self._driver = subprocess.Popen(
+            ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        for line in self._driver.stdout:
+            if "started successfully on port" in line:
+                self._url = "http://127.0.0.1:" + line.rstrip(".\n").rsplit(" ", 1)[1]
+                break
+        options = {"args": [*FLAGS, f"--user-data-dir={self._profile}"], "binary": shutil.which("chromium")}
+        capabilities = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
+        self._url += "/session/" + session["sessionId"]
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self._call("DELETE", "")
+        finally:
+            self._driver.terminate()
+            self._driver.wait(20)
+            self._driver.stdout.close()
+            shutil.rmtree(self._profile, ignore_errors=True)
+
+    def _call(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._url + path, data, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)["value"]
+
+    def open(self, path):
+        self._call("POST", "/url", {"url": "file://" + path})
+
+    def run(self, script, *args):
+        return self._call("POST", "/execute/sync", {"script": script, "args": list(args)})
+
+    def console(self):
+        """What was logged since the last call: errors, refused requests, console.*"""
+        return self._call("POST", "/se/log", {"type": "browser"})

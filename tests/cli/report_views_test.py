@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What tcpdwell report shows beside its table, on traces whose truth is known. Needs no root."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import subprocess
+import unittest
+
+import support
+from report_test import end, header, life, stamp, text, transition
+from support import run, run_on_terminal, scratch, scratch_file
+
+
+def report(*args):
+    outcome = run("report", *args, "--format", "json")
+    assert outcome.status == 0, outcome
+    return json.loads(outcome.out)
+
+
+def made(name, transitions, *options):
+    path = scratch_file(name)
+    subprocess.run([os.environ["MAKE_TRACE"], path, str(transitions), *map(str, options)], check=True)
+    return path
+
+
+def client(conn, begin_ns, lport, *steps, **changes):
+    """A connection of our own making: steps are (new state, dwell before)."""
+    lines, old, now = [], "CLOSE", begin_ns
+    for new, dwell in steps:
+        now += dwell
+        first = old == "CLOSE"
+        lines.append(
+            transition(
+                now, conn, old, new, lport=0 if first else lport, rport=5432, raddr="10.0.0.9",
+                dwell_ns=None if first else dwell, dwell="unknown" if first else "exact", owner="connect",
+                **(changes if new == "CLOSE" else {})
+            )
+        )  # fmt: skip
+        old = new
+    return lines
+
+
+class Views(support.TestCase):
+    def trace(self, name, *lines, **head):
+        lines = sorted((line for part in lines for line in part), key=lambda line: line["mono_ns"])
+        last = lines[-1]["mono_ns"] if lines else 0
+        return scratch_file(name, text([header(**head), *lines, end(last, len(lines), 1)]))
+
+    def test_ends_by_reason_and_closer(self):
+        refused = client("a", 0, 40000, ("SYN_SENT", 0), ("CLOSE", 7), reason="refused", life_ns=7, path="SYN_SENT>CLOSE", closer="remote")
+        ends = report(self.trace("ends", refused, life("1", 0), life("2", 9)))["ends"]
+        self.assertEqual([(e["reason"], e["closer"], e["count"]) for e in ends], [(None, "none", 2), ("refused", "remote", 1)])
+        self.assertEqual(ends[1]["life_p50_ns"], 7)
+
+    def test_port_pressure_and_its_peak(self):
+        second = 10**9
+        lines = [
+            client(f"{i + 1:x}", i * second, 40000 + i, ("SYN_SENT", 0), ("ESTABLISHED", 1000), ("FIN_WAIT1", second // 2),
+                   ("FIN_WAIT2", 1000), ("TIME_WAIT", 1000), ("CLOSE", 3 * second))
+            for i in range(10)
+        ]  # fmt: skip
+        head = {"ip_local_port_range": [40000, 40003]}
+        table = report(self.trace("ports", *lines, **head))
+        (row,) = table["ports"]
+        self.assertEqual([(f["kind"], f["severity"], f["count"]) for f in table["findings"]], [("port_exhaustion", "critical", 4)])
+        self.assertEqual((row["raddr"], row["rport"], row["peak"], row["range"], row["range_known"]), ("10.0.0.9", 5432, 4, 4, True))
+        self.assertEqual((row["live"], row["time_wait"], row["peak_time_wait"]), (0, 0, 3))
+        self.assertEqual(row["peak_ts"], stamp(3 * second + 1000))
+
+    def test_a_server_takes_no_ports(self):
+        self.assertEqual(report(self.trace("server", life("1", 0)))["ports"], [])
+
+    def test_series_counts_what_there_was(self):
+        lines = [line for n in range(50) for line in life(f"{n + 1:x}", n * 20_000_000)]
+        series = report(self.trace("series", lines))["series"]
+        self.assertEqual((sum(series["opens"]), sum(series["closes"])), (50, 50))
+        self.assertLessEqual(len(series["opens"]), 480)
+        self.assertEqual({name: values[-1] for name, values in series["population"].items()}, dict.fromkeys(series["population"], 0))
+
+    def test_slowest_and_stuck_with_their_path(self):
+        slow = client("5", 0, 40000, ("SYN_SENT", 0), ("ESTABLISHED", 10), ("CLOSE", 10**10), life_ns=10**10 + 10, path="SYN_SENT>ESTABLISHED>CLOSE")
+        stuck = life("7", 5)[:3]
+        table = report(self.trace("slow", slow, stuck))
+        self.assertEqual([(c["conn"], c["path"]) for c in table["slowest"]], [("5", "SYN_SENT>ESTABLISHED>CLOSE")])
+        (open_one,) = table["stuck"]
+        self.assertEqual((open_one["conn"], open_one["state"], open_one["path"]), ("7", "CLOSE_WAIT", "SYN_RECV>ESTABLISHED>CLOSE_WAIT"))
+        self.assertEqual(open_one["age_ns"], 10**10 + 10 - (5 + 2_000_000))
+
+    def test_a_calm_trace_has_no_findings(self):
+        table = report(made("calm.json", 50_000, "calm-1", 1, "calm"))
+        self.assertEqual(table["findings"], [])
+
+    def test_a_troubled_one_has_each(self):
+        kinds = {f["kind"] for f in report(made("troubled.json", 200_000, "web-1", 1, "troubled"))["findings"]}
+        self.assertEqual(
+            kinds,
+            {"close_wait_leak", "connect_refused", "connect_timeout", "fin_wait2_held", "keep_alive_mismatch",
+             "time_wait_on_server"},
+        )  # fmt: skip
+
+    def test_filters_choose_what_is_analysed(self):
+        path = made("filtered.json", 100_000, "web-1", 1, "troubled")
+        table = report(path, "-n", "java")
+        self.assertEqual({f["kind"] for f in table["findings"]}, {"close_wait_leak"})
+        self.assertEqual({c["comm"] for c in table["stuck"]}, {"java"})
+
+    def test_csv_tables(self):
+        path = made("csv.json", 20_000, "web-1", 1, "troubled")
+        table = report(path)
+        for name, key in {"ends": "ends", "edges": "edges", "ports": "ports", "slowest": "slowest", "findings": "findings"}.items():
+            rows = list(csv.DictReader(io.StringIO(run("report", path, "--format", "csv", "--table", name).out)))
+            self.assertEqual(len(rows), len(table[key]), name)
+        series = list(csv.DictReader(io.StringIO(run("report", path, "--format", "csv", "--table", "series").out)))
+        self.assertEqual([int(row["opens"]) for row in series], table["series"]["opens"])
+        self.assert_error(run("report", path, "--table", "x"), 2, "--table x")
+
+
+def merged(one, two):
+    return one + two if isinstance(one, int) else one
+
+
+class SeveralFiles(support.TestCase):
+    def test_two_hosts_are_the_sum_of_both(self):
+        one, two = made("h1.json", 30_000, "h1", 1), made("h2.json.zst", 40_000, "h2", 2)
+        both, alone = report(one, two), [report(one), report(two)]
+        for name in ("count", "total_ns", "open", "at_least", "unknown"):
+            for row in both["rows"]:
+                parts = [r[name] or 0 for a in alone for r in a["rows"] if r["state"] == row["state"]]
+                self.assertEqual(row[name] or 0, sum(parts), (row["state"], name))
+        for table, keys in {"ends": ("reason", "closer"), "edges": ("old", "new")}.items():
+            for row in both[table]:
+                parts = [r["count"] for a in alone for r in a[table] if all(r[k] == row[k] for k in keys)]
+                self.assertEqual(row["count"], sum(parts))
+        self.assertEqual(both["connections"], sum(a["connections"] for a in alone))
+        self.assertEqual(sum(both["series"]["opens"]), sum(sum(a["series"]["opens"]) for a in alone))
+        self.assertEqual(len(both["ports"]), sum(len(a["ports"]) for a in alone))
+        self.assertEqual(report(two, one)["rows"], both["rows"])
+
+    def test_a_glob_is_the_files_that_match(self):
+        one, two = scratch_file("glob-1.json", ""), scratch_file("glob-2.json", "")
+        for path in (one, two):
+            os.replace(made("g.json", 100), path)
+        by_name, by_glob = run("report", one, two), run("report", os.path.join(scratch(), "glob-[12].json"))
+        self.assertEqual(by_name, by_glob)
+        self.assert_error(run("report", os.path.join(scratch(), "none*")), 2, "no file matches")
+
+
+class DamagedCompression(support.TestCase):
+    def test_behind_a_damaged_member_reading_goes_on(self):
+        parts = [gzip.compress(text(part).encode()) for part in ([header(), *life("1", 0)], life("2", 1), [*life("3", 2), end(9, 15, 3)])]
+        middle = bytearray(parts[1])
+        middle[len(middle) // 2] ^= 255
+        path = scratch_file("middle.gz", parts[0] + bytes(middle) + parts[2])
+        outcome = run("report", path, "--format", "json")
+        self.assertEqual(outcome.status, 0)
+        rows = {row["state"]: row["count"] for row in json.loads(outcome.out)["rows"]}
+        self.assertGreaterEqual(rows["LAST_ACK"], 2)
+        self.assertRegex(outcome.err, r"the compressed data is damaged .* and from byte \d+ on used again")
+
+
+class Terminal(support.TestCase):
+    def test_a_bar_while_it_reads(self):
+        path = made("bar.json", 600_000)
+        status, shown = run_on_terminal("report", path, "--no-color")
+        self.assertEqual(status, 0)
+        self.assertRegex(shown, r"reading \[#+\.*\] +\d+ %")
+        self.assertLess(shown.rindex("reading ["), shown.index("How connections ended"))
+
+
+class Perfetto(support.TestCase):
+    def test_a_slice_for_each_known_stay(self):
+        path = scratch_file("slices.json", text([header(), *life("1", 0), *life("2", 5), end(10**7, 10, 2)]))
+        trace = json.loads(run("report", path, "--format", "perfetto").out)
+        slices = [e for e in trace["traceEvents"] if e["ph"] == "X"]
+        self.assertEqual([s["name"] for s in slices if s["tid"] == 1][::-1], ["SYN_RECV", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK"])
+        self.assertEqual({s["dur"] for s in slices}, {1000.0})
+        self.assertEqual({s["pid"] for s in slices}, {7})
+        names = {e["args"]["name"] for e in trace["traceEvents"] if e.get("name") == "process_name"}
+        self.assertEqual(names, {"server", "connections by state"})
+        self.assertTrue(any(e["ph"] == "C" and e["name"] == "ESTABLISHED" for e in trace["traceEvents"]))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "aggregate/analyzer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "aggregate/ends.h"
+#include "aggregate/findings.h"
+#include "aggregate/ports.h"
+#include "aggregate/timeline.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+Socket socket_of(std::uint64_t cookie, std::uint16_t lport = 40000, std::uint16_t rport = 80) {
+  Socket socket;
+  socket.id = {cookie, 1};
+  socket.local = {{10, 0, 0, 1}, lport};
+  socket.remote = {{10, 0, 0, 2}, rport};
+  socket.owner.comm = Comm("app");
+  return socket;
+}
+
+Transition move(std::int64_t at, const Socket& socket, State from, State to,
+                std::uint64_t dwell_ns = 0) {
+  Transition t;
+  t.wall_ns = at;
+  t.socket = socket;
+  t.from = from;
+  t.to = to;
+  if (t.ends_a_dwell()) t.dwell = {Bound::Exact, dwell_ns};
+  return t;
+}
+
+Transition last(Transition t, std::initializer_list<State> states, Reason reason = Reason::None) {
+  for (const State state : states) t.path.push(state);
+  t.reason = reason;
+  t.life_ns = 1000;
+  return t;
+}
+
+/// A connection of this host, closed by it a second later, in TIME_WAIT for `wait` more.
+std::vector<Transition> active(std::uint64_t cookie, std::int64_t at, std::uint16_t lport,
+                               std::int64_t wait) {
+  const Socket s = socket_of(cookie, lport);
+  const auto ns = [](std::int64_t t) { return static_cast<std::uint64_t>(t); };
+  return {move(at, s, State::Close, State::SynSent),
+          move(at + 10, s, State::SynSent, State::Established, 10),
+          move(at + kSecond, s, State::Established, State::FinWait1, ns(kSecond - 10)),
+          move(at + kSecond + 5, s, State::FinWait1, State::TimeWait, 5),
+          last(move(at + kSecond + wait, s, State::TimeWait, State::Close, ns(wait - 5)),
+               {State::SynSent, State::Established, State::FinWait1, State::TimeWait, State::Close},
+               Reason::Expired)};
+}
+
+Header header_of(const std::string& host) {
+  Header header;
+  header.host = header.boot_id = host;
+  return header;
+}
+
+Analysis analyse(const std::vector<Transition>& lines, AnalyzerOptions options = {}) {
+  Analyzer analyzer(std::move(options));
+  EXPECT_TRUE(analyzer.header(header_of("a")));
+  for (const Transition& t : lines) EXPECT_TRUE(analyzer.transition(t));
+  return analyzer.take();
+}
+
+bool has(const Analysis& analysis, const std::string& kind) {
+  return std::any_of(analysis.findings.begin(), analysis.findings.end(),
+                     [&](const Finding& f) { return f.kind == kind; });
+}
+
+TEST(Timeline, PopulationIsWhatEnteredAndHasNotLeft) {
+  Timeline timeline;
+  timeline.move(0, std::nullopt, State::SynSent);
+  timeline.move(3'000'000, State::SynSent, State::Established);
+  timeline.move(9'000'000, State::Established, std::nullopt);
+  const Series series = timeline.take();
+  ASSERT_EQ(series.points.size(), 10U);
+  const auto at = [&](std::size_t i, State state) {
+    return series.points[i].population[static_cast<std::size_t>(state)];
+  };
+  EXPECT_EQ(at(2, State::SynSent), 1U);
+  EXPECT_EQ(at(3, State::SynSent), 0U);
+  EXPECT_EQ(at(8, State::Established), 1U);
+  EXPECT_EQ(at(9, State::Established), 0U);
+}
+
+TEST(Timeline, WidensUntilItFitsWhateverTheTimes) {
+  Timeline timeline;
+  for (const std::int64_t at : {std::int64_t{0}, kSecond, -3600 * kSecond, INT64_MAX, INT64_MIN})
+    timeline.open(at);
+  const Series series = timeline.take();
+  EXPECT_LE(series.points.size(), 480U);
+  std::uint64_t opens = 0;
+  for (const SeriesPoint& point : series.points) opens += point.opens;
+  EXPECT_EQ(opens, 5U);
+}
+
+TEST(Ports, APeakIsKeptWithItsMoment) {
+  Ports ports;
+  ports.begin_host("a", EphemeralPorts{40000, 40009});
+  const auto one = ports.take_port(socket_of(1, 40001), Role::Active, false, 100);
+  const auto two = ports.take_port(socket_of(2, 40002), Role::Active, false, 200);
+  ports.to_time_wait(one, 300);
+  ports.release(one, true);
+  ports.release(two, false);
+  const auto rows = ports.take(10);
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].peak, 2U);
+  EXPECT_EQ(rows[0].peak_wall_ns, 200);
+  EXPECT_EQ(rows[0].live + rows[0].time_wait, 0U);
+  EXPECT_EQ(rows[0].range, 10U);
+}
+
+TEST(Ports, ServersAndPortsOutsideTheRangeTakeNone) {
+  Ports ports;
+  ports.begin_host("a", EphemeralPorts{40000, 40009});
+  EXPECT_EQ(ports.take_port(socket_of(1, 40001), Role::Passive, false, 1), Ports::kNoRow);
+  EXPECT_EQ(ports.take_port(socket_of(1, 1024), Role::Active, false, 1), Ports::kNoRow);
+  EXPECT_EQ(ports.take_port(socket_of(1, 0), Role::Active, false, 1), Ports::kNoRow);
+  EXPECT_EQ(ports.take_port(socket_of(1, 40001, 40002), Role::Unknown, false, 1), Ports::kNoRow);
+  EXPECT_NE(ports.take_port(socket_of(1, 40001, 80), Role::Unknown, false, 1), Ports::kNoRow);
+}
+
+TEST(Edges, CountAndDwell) {
+  Edges edges;
+  for (const Transition& t : active(1, 0, 40000, kSecond)) edges.add(t);
+  const auto list = edges.take();
+  ASSERT_EQ(list.size(), 5U);
+  EXPECT_EQ(list.back().from, State::Close);
+  EXPECT_EQ(list.back().dwell.count(), 0U);
+  EXPECT_EQ(list.front().from, State::SynSent);
+  EXPECT_EQ(*list.front().dwell.max(), 10U);
+}
+
+TEST(Ends, ByReasonAndCloser) {
+  Ends ends;
+  for (const Transition& t : active(1, 0, 40000, kSecond)) ends.add(t);
+  const auto rows = ends.take();
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].reason, Reason::Expired);
+  EXPECT_EQ(rows[0].closer, Closer::Local);
+}
+
+TEST(Analyzer, WhatIsOpenAtTheEndIsStuckTheOldestFirst) {
+  const auto lines = [](std::uint64_t cookie, std::int64_t at) {
+    auto all = active(cookie, at, static_cast<std::uint16_t>(40000 + cookie), kSecond);
+    all.resize(2);
+    return all;
+  };
+  std::vector<Transition> all = lines(1, 0);
+  for (const Transition& t : lines(2, 500)) all.push_back(t);
+  const Analysis analysis = analyse(all);
+  ASSERT_EQ(analysis.stuck.size(), 2U);
+  EXPECT_EQ(analysis.stuck[0].socket.id.cookie, 1U);
+  EXPECT_EQ(analysis.stuck[0].in_state, (Dwell{Bound::Exact, 500}));
+  EXPECT_EQ(analysis.connections, 2U);
+}
+
+TEST(Analyzer, ASeedsAgeIsABoundOfWhatItIsAtTheEnd) {
+  Analyzer analyzer({});
+  ASSERT_TRUE(analyzer.header(header_of("a")));
+  Seed seed;
+  seed.socket = socket_of(1);
+  seed.state = State::CloseWait;
+  seed.age = {Bound::AtLeast, 70};
+  seed.wall_ns = 100;
+  ASSERT_TRUE(analyzer.seed(seed));
+  ASSERT_TRUE(analyzer.end(TraceEnd{130, 0, {}, 130, 1}));
+  const Analysis analysis = analyzer.take();
+  ASSERT_EQ(analysis.stuck.size(), 1U);
+  EXPECT_EQ(analysis.stuck[0].in_state, (Dwell{Bound::AtLeast, 100}));
+}
+
+TEST(Analyzer, AnotherTraceOfTheHostSaysAnewWhatIsOpen) {
+  Analyzer analyzer({});
+  ASSERT_TRUE(analyzer.header(header_of("a")));
+  for (const Transition& t : active(1, 0, 40000, kSecond)) {
+    if (t.last()) continue;
+    EXPECT_TRUE(analyzer.transition(t));
+  }
+  ASSERT_TRUE(analyzer.header(header_of("a")));
+  const Analysis analysis = analyzer.take();
+  EXPECT_TRUE(analysis.stuck.empty());
+  EXPECT_EQ(analysis.ports[0].live + analysis.ports[0].time_wait, 0U);
+}
+
+TEST(Analyzer, ConnectionsBeyondTheLimitAreCounted) {
+  AnalyzerOptions options;
+  options.max_followed = 1;
+  const auto two = {move(0, socket_of(1), State::Close, State::SynSent),
+                    move(1, socket_of(2), State::Close, State::SynSent)};
+  EXPECT_EQ(analyse(two, options).not_followed, 1U);
+}
+
+TEST(Analyzer, TheSampleIsBoundedAndHasSegments) {
+  AnalyzerOptions options;
+  options.connections.sample = 5;
+  std::vector<Transition> all;
+  for (std::uint64_t n = 0; n < 50; ++n)
+    for (const Transition& t : active(n + 1, static_cast<std::int64_t>(n),
+                                      static_cast<std::uint16_t>(40000 + n), kSecond))
+      all.push_back(t);
+  const Analysis analysis = analyse(all, options);
+  ASSERT_EQ(analysis.sample.size(), 5U);
+  for (const ConnectionRow& row : analysis.sample) {
+    ASSERT_EQ(row.segments.size(), 4U);
+    EXPECT_EQ(row.segments[3].state, State::TimeWait);
+  }
+  EXPECT_EQ(analysis.connections, 50U);
+}
+
+TEST(Findings, CloseWaitLeakNeedsAgeAndNumber) {
+  const auto leak = [](std::uint64_t count, std::int64_t age) {
+    std::vector<Transition> all;
+    for (std::uint64_t n = 0; n < count; ++n)
+      all.push_back(move(0, socket_of(n + 1), State::Established, State::CloseWait, 5));
+    all.push_back(move(age, socket_of(99), State::Close, State::SynSent));
+    return analyse(all);
+  };
+  EXPECT_TRUE(has(leak(3, 60 * kSecond), "close_wait_leak"));
+  EXPECT_FALSE(has(leak(2, 60 * kSecond), "close_wait_leak"));
+  EXPECT_FALSE(has(leak(3, 59 * kSecond), "close_wait_leak"));
+}
+
+TEST(Findings, FailuresPerDestination) {
+  const auto failing = [](int count, Reason reason) {
+    std::vector<Transition> all;
+    for (int n = 0; n < count; ++n) {
+      const Socket s = socket_of(static_cast<std::uint64_t>(n + 1));
+      all.push_back(move(n, s, State::Close, State::SynSent));
+      all.push_back(last(move(n, s, State::SynSent, State::Close, 5),
+                         {State::SynSent, State::Close}, reason));
+    }
+    return analyse(all);
+  };
+  EXPECT_TRUE(has(failing(3, Reason::Refused), "connect_refused"));
+  EXPECT_FALSE(has(failing(2, Reason::Refused), "connect_refused"));
+  EXPECT_TRUE(has(failing(3, Reason::Timeout), "connect_timeout"));
+  EXPECT_FALSE(has(failing(3, Reason::Timeout), "connect_refused"));
+}
+
+TEST(Findings, KeepAliveMismatchIsANarrowTimeoutOfTheServer) {
+  const auto closed_by_peer = [](std::uint64_t spread) {
+    std::vector<Transition> all;
+    for (std::uint64_t n = 0; n < 40; ++n) {
+      const Socket s = socket_of(n + 1);
+      all.push_back(move(0, s, State::Close, State::SynSent));
+      all.push_back(move(1, s, State::SynSent, State::Established, 1));
+      all.push_back(move(2, s, State::Established, State::CloseWait, 15'000'000'000 + n * spread));
+    }
+    return analyse(all);
+  };
+  EXPECT_TRUE(has(closed_by_peer(1'000), "keep_alive_mismatch"));
+  EXPECT_FALSE(has(closed_by_peer(1'000'000'000), "keep_alive_mismatch"));
+}
+
+TEST(Findings, HandshakesThatHangAreABacklog) {
+  std::vector<Transition> all;
+  for (std::uint64_t n = 0; n < 10; ++n) {
+    const Socket s = socket_of(n + 1, 80, 40000);
+    all.push_back(move(0, s, State::Listen, State::SynRecv));
+    all.push_back(move(1, s, State::SynRecv, State::Established, 1'500'000'000));
+  }
+  EXPECT_TRUE(has(analyse(all), "syn_backlog"));
+  all.pop_back();
+  EXPECT_FALSE(has(analyse(all), "syn_backlog"));
+}
+
+TEST(Findings, AServerThatClosesFirstGathersTimeWait) {
+  const auto served = [](std::uint64_t closed_here) {
+    std::vector<Transition> all;
+    for (std::uint64_t n = 0; n < 150; ++n) {
+      const Socket s = socket_of(n + 1, 80, 40000);
+      const bool here = n < closed_here;
+      all.push_back(move(0, s, State::Listen, State::SynRecv));
+      all.push_back(move(1, s, State::SynRecv, State::Established, 1));
+      all.push_back(move(2, s, State::Established, here ? State::FinWait1 : State::CloseWait, 1));
+      all.push_back(last(move(3, s, here ? State::FinWait1 : State::CloseWait, State::Close, 1),
+                         {State::SynRecv, State::Close}));
+    }
+    return analyse(all);
+  };
+  EXPECT_TRUE(has(served(120), "time_wait_on_server"));
+  EXPECT_FALSE(has(served(70), "time_wait_on_server"));
+}
+
+TEST(Findings, FinWait2HeldByThePeer) {
+  const auto held = [](std::uint64_t ns) {
+    std::vector<Transition> all;
+    for (std::uint64_t n = 0; n < 5; ++n)
+      all.push_back(
+          last(move(0, socket_of(n + 1), State::FinWait2, State::Close, ns), {State::Close}));
+    return analyse(all);
+  };
+  EXPECT_TRUE(has(held(10'000'000'000), "fin_wait2_held"));
+  EXPECT_FALSE(has(held(9'000'000'000), "fin_wait2_held"));
+}
+
+}  // namespace
+}  // namespace tcpdwell

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "aggregate/analyzer.h"
+
+#include <tsl/robin_map.h>
+
+#include <algorithm>
+#include <deque>
+#include <string>
+#include <utility>
+
+#include "aggregate/ends.h"
+#include "aggregate/findings.h"
+#include "aggregate/ports.h"
+#include "aggregate/timeline.h"
+
+namespace tcpdwell {
+namespace {
+
+struct ConnIdHash {
+  std::size_t operator()(const ConnId& id) const {
+    const std::uint64_t hash = (id.cookie ^ std::uint64_t{id.use} << 48) * 0x9e3779b97f4a7c15U;
+    return hash ^ hash >> 32;
+  }
+};
+
+Role role_of(OwnerSource source) {
+  if (source == OwnerSource::Connect) return Role::Active;
+  return source == OwnerSource::Accept || source == OwnerSource::Listen ? Role::Passive
+                                                                        : Role::Unknown;
+}
+
+bool holds_port(State state) {
+  return state != State::Listen && state != State::Close && state != State::Unknown;
+}
+
+}  // namespace
+
+class Analyzer::Impl {
+ public:
+  explicit Impl(AnalyzerOptions options)
+      : options_(std::move(options)), connections_(options_.connections) {}
+
+  void begin_trace(const Header& header);
+  void transition(const Transition& t);
+  void seed(const Seed& seed);
+  void note(std::int64_t wall_ns) { last_wall_ns_ = std::max(last_wall_ns_, wall_ns); }
+  Analysis take();
+
+ private:
+  using Index = std::uint32_t;
+
+  Followed* find(const ConnId& id);
+  Followed* follow(const Socket& socket, State state, std::int64_t wall_ns);
+  void begin(const Transition& t);
+  void move(Followed& followed, const Transition& t);
+  void finish(Followed& followed, const Transition& t);
+  void forget(const ConnId& id);
+  void end_host(bool goes_on);
+
+  const AnalyzerOptions options_;
+  std::string host_, boot_id_;
+  bool any_trace_ = false;
+  std::int64_t last_wall_ns_ = INT64_MIN;
+  std::deque<Followed> slots_;
+  std::vector<Index> free_;
+  tsl::robin_map<ConnId, Index, ConnIdHash> index_;
+  std::uint64_t not_followed_ = 0;
+  Ends ends_;
+  Edges edges_;
+  Timeline timeline_;
+  Ports ports_;
+  Connections connections_;
+  Findings findings_;
+};
+
+/// What is open is known anew in every trace, from its seeds; in another trace of the same host the
+/// connections go on, so they are not shown as stuck where this one ends.
+void Analyzer::Impl::begin_trace(const Header& header) {
+  if (any_trace_) end_host(header.boot_id == boot_id_ && header.host == host_);
+  if (!any_trace_ || header.boot_id != boot_id_ || header.host != host_)
+    ports_.begin_host(header.host, header.ports);
+  any_trace_ = true;
+  host_ = header.host;
+  boot_id_ = header.boot_id;
+  last_wall_ns_ = header.start_wall_ns;
+}
+
+Followed* Analyzer::Impl::find(const ConnId& id) {
+  const auto found = index_.find(id);
+  return found == index_.end() ? nullptr : &slots_[found->second];
+}
+
+Followed* Analyzer::Impl::follow(const Socket& socket, State state, std::int64_t wall_ns) {
+  if (index_.size() >= options_.max_followed) {
+    ++not_followed_;
+    return nullptr;
+  }
+  if (free_.empty()) {
+    free_.push_back(static_cast<Index>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const Index index = free_.back();
+  free_.pop_back();
+  index_.insert_or_assign(socket.id, index);
+  Followed& followed = slots_[index];
+  followed = Followed{};
+  followed.socket = socket;
+  followed.role = role_of(socket.owner.source);
+  followed.state = state;
+  followed.since_wall_ns = wall_ns;
+  timeline_.move(wall_ns, std::nullopt, state);
+  return &followed;
+}
+
+void Analyzer::Impl::forget(const ConnId& id) {
+  const auto found = index_.find(id);
+  free_.push_back(found->second);
+  index_.erase(found);
+}
+
+void Analyzer::Impl::seed(const Seed& seed) {
+  note(seed.wall_ns);
+  if (find(seed.socket.id) != nullptr || seed.state == State::Close) return;
+  Followed* const followed = follow(seed.socket, seed.state, seed.wall_ns);
+  if (followed == nullptr) return;
+  followed->since_before = seed.age;
+  if (holds_port(seed.state))
+    followed->port_row =
+        ports_.take_port(seed.socket, followed->role, seed.state == State::TimeWait, seed.wall_ns);
+}
+
+void Analyzer::Impl::transition(const Transition& t) {
+  note(t.wall_ns);
+  ends_.add(t);
+  edges_.add(t);
+  Followed* followed = find(t.socket.id);
+  if (followed == nullptr && !t.ends_a_dwell()) return begin(t);
+  // Older than the trace and never seeded, or its beginning was lost or filtered away.
+  if (followed == nullptr) followed = follow(t.socket, t.from, t.wall_ns);
+  if (followed == nullptr) return;
+  move(*followed, t);
+}
+
+void Analyzer::Impl::begin(const Transition& t) {
+  if (t.last()) return;
+  Followed* const followed = follow(t.socket, t.to, t.wall_ns);
+  if (t.to != State::Listen) timeline_.open(t.wall_ns);
+  if (followed == nullptr) return;
+  followed->begin_wall_ns = t.wall_ns;
+  if (t.to == State::SynSent) followed->role = Role::Active;
+  if (t.to == State::SynRecv) followed->role = Role::Passive;
+  findings_.moved(*followed, t);
+  if (holds_port(t.to))
+    followed->port_row = ports_.take_port(t.socket, followed->role, false, t.wall_ns);
+}
+
+void Analyzer::Impl::move(Followed& followed, const Transition& t) {
+  if (t.path.first() == State::SynSent) followed.role = Role::Active;
+  if (t.path.first() == State::SynRecv) followed.role = Role::Passive;
+  findings_.moved(followed, t);
+  if (t.ends_a_dwell()) followed.add_segment(t.from, t.dwell);
+  if (t.last()) return finish(followed, t);
+  timeline_.move(t.wall_ns, followed.state, t.to);
+  const bool waits = t.to == State::TimeWait;
+  if (followed.port_row == Ports::kNoRow) {
+    if (holds_port(t.to))
+      followed.port_row = ports_.take_port(t.socket, followed.role, waits, t.wall_ns);
+  } else if (waits && followed.state != State::TimeWait) {
+    ports_.to_time_wait(followed.port_row, t.wall_ns);
+  }
+  followed.socket = t.socket;
+  followed.state = t.to;
+  followed.since_wall_ns = t.wall_ns;
+  followed.since_before = {Bound::Exact, 0};
+}
+
+void Analyzer::Impl::finish(Followed& followed, const Transition& t) {
+  timeline_.move(t.wall_ns, followed.state, std::nullopt);
+  ports_.release(followed.port_row, followed.state == State::TimeWait);
+  if (t.from != State::Listen) {
+    timeline_.close(t.wall_ns);
+    connections_.finished(host_, followed, t);
+    if (options_.on_connection) options_.on_connection(finished_row(host_, followed, t));
+  }
+  forget(t.socket.id);
+}
+
+void Analyzer::Impl::end_host(bool goes_on) {
+  for (const auto& [id, index] : index_) {
+    const Followed& followed = slots_[index];
+    timeline_.move(last_wall_ns_, followed.state, std::nullopt);
+    if (goes_on) continue;
+    connections_.open_at_end(host_, followed, last_wall_ns_);
+    findings_.open_at_end(followed, last_wall_ns_);
+    if (options_.on_connection && followed.state != State::Listen)
+      options_.on_connection(open_row(host_, followed, last_wall_ns_));
+  }
+  if (goes_on) ports_.release_all();
+  index_.clear();
+  slots_.clear();
+  free_.clear();
+}
+
+Analysis Analyzer::Impl::take() {
+  Analysis analysis;
+  // The last interval shows what is open, so the series is taken before it is closed.
+  analysis.series = timeline_.take();
+  end_host(false);
+  analysis.ends = ends_.take();
+  analysis.edges = edges_.take();
+  analysis.ports = ports_.take(options_.most_ports);
+  analysis.findings = findings_.take(analysis.ports);
+  connections_.take(analysis);
+  analysis.not_followed = not_followed_;
+  return analysis;
+}
+
+Analyzer::Analyzer(AnalyzerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Analyzer::~Analyzer() = default;
+
+Status Analyzer::header(const Header& header) {
+  impl_->begin_trace(header);
+  return Ok;
+}
+Status Analyzer::transition(const Transition& t) {
+  impl_->transition(t);
+  return Ok;
+}
+Status Analyzer::seed(const Seed& seed) {
+  impl_->seed(seed);
+  return Ok;
+}
+Status Analyzer::loss(const Loss&) { return Ok; }
+Status Analyzer::end(const TraceEnd& end) {
+  impl_->note(end.wall_ns);
+  return Ok;
+}
+Analysis Analyzer::take() { return impl_->take(); }
+
+}  // namespace tcpdwell

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Follows connections through traces and feeds what each view needs. Pure: time comes from the
+/// events alone, no I/O.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "aggregate/connections.h"
+#include "model/analysis.h"
+
+namespace tcpdwell {
+
+struct AnalyzerOptions {
+  ConnectionLimits connections;
+  std::size_t most_ports = 1000;
+  std::size_t max_followed = 1'000'000;  ///< open connections; those beyond are counted
+  /// Called for every connection that ended or, when its trace does, is open.
+  std::function<void(const ConnectionRow&)> on_connection;
+};
+
+class Analyzer : public Consumer {
+ public:
+  explicit Analyzer(AnalyzerOptions options);
+  ~Analyzer() override;
+  Status header(const Header&) override;
+  Status transition(const Transition&) override;
+  Status seed(const Seed&) override;
+  Status loss(const Loss&) override;
+  Status end(const TraceEnd&) override;
+
+  /// Once, after the last event.
+  Analysis take();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tcpdwell

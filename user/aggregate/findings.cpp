@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "aggregate/findings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "util/duration.h"
+#include "util/escape.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+// docs/report.md says these too.
+constexpr std::uint64_t kLeakAge = 60 * kSecond, kLeakCount = 3;
+constexpr std::uint64_t kHeldAge = 10 * kSecond, kHeldCount = 5;
+constexpr std::uint64_t kFailures = 3;
+constexpr std::uint64_t kLateHandshake = kSecond, kLateCount = 10;
+constexpr std::uint64_t kWrongSideCount = 100;
+constexpr std::uint64_t kKeepAliveCount = 20, kKeepAliveLeast = kSecond;
+constexpr std::uint64_t kPortsPercent = 70, kPortsCritical = 90;
+
+std::string port_of(Family family, const Endpoint& endpoint) {
+  const std::string address = address_text(family, endpoint);
+  return fmt::format(fmt::runtime(family == Family::V6 ? "[{}]:{}" : "{}:{}"), address,
+                     endpoint.port);
+}
+
+std::string process_name(const Socket& socket) {
+  const std::string comm = printable(socket.owner.comm.view());
+  return comm.empty() ? "an unknown process" : comm;
+}
+
+/// The subject under a key; nullptr where there is no room for one more.
+template <class Map, class Name>
+auto* subject(Map& map, const PackedKey& key, Name name) {
+  using Subject = typename Map::mapped_type;
+  if (const auto found = map.find(key); found != map.end()) return &found.value();
+  if (map.size() >= Findings::kMostSubjects) return static_cast<Subject*>(nullptr);
+  Subject made;
+  made.name = name();
+  return &map.insert({key, std::move(made)}).first.value();
+}
+
+}  // namespace
+
+Findings::Destination* Findings::destination(const Socket& socket) {
+  PackedKey key;
+  key.put(socket.family);
+  key.put(socket.remote.addr);
+  key.put(socket.remote.port);
+  return subject(destinations_, key, [&] { return port_of(socket.family, socket.remote); });
+}
+
+Findings::Service* Findings::service(const Socket& socket) {
+  PackedKey key;
+  key.put(socket.netns);
+  key.put(socket.local.port);
+  return subject(services_, key, [&] {
+    return fmt::format("port {} ({})", socket.local.port, process_name(socket));
+  });
+}
+
+void Findings::moved(const Followed& followed, const Transition& t) {
+  if (t.from == State::FinWait2 && t.dwell.bound != Bound::Unknown) held_open(t.socket, t.dwell);
+  if (followed.role == Role::Active) towards(followed, t);
+  if (followed.role == Role::Passive) served(t);
+}
+
+void Findings::towards(const Followed& followed, const Transition& t) {
+  const bool begins = t.to == State::SynSent && t.from != State::SynSent;
+  const bool failed = t.from == State::SynSent && t.to == State::Close;
+  const bool peer_closed = t.from == State::Established && t.to == State::CloseWait;
+  if (!begins && !failed && !peer_closed && !t.last()) return;
+  Destination* const to = destination(t.socket);
+  if (to == nullptr) return;
+  to->tried += begins;
+  to->refused += failed && t.reason == Reason::Refused;
+  to->timed_out += failed && t.reason == Reason::Timeout;
+  to->ended += t.last() && followed.state != State::SynSent;
+  to->closed_by_peer += peer_closed;
+  if (peer_closed && t.dwell.bound == Bound::Exact) to->open_until_peer_closed.add(t.dwell.ns);
+}
+
+void Findings::served(const Transition& t) {
+  const bool begins = t.from == State::Listen && t.to == State::SynRecv;
+  const bool closes_first = t.from == State::Established && t.to == State::FinWait1;
+  if (!begins && !closes_first && t.from != State::SynRecv && !t.last()) return;
+  Service* const at = service(t.socket);
+  if (at == nullptr) return;
+  at->requests += begins;
+  at->answered_late += t.from == State::SynRecv && t.to == State::Established &&
+                       t.dwell.bound != Bound::Unknown && t.dwell.ns >= kLateHandshake;
+  at->never_answered += t.from == State::SynRecv && t.reason == Reason::SynTimeout;
+  at->ended += t.last() && t.from != State::SynRecv;
+  at->closed_here += closes_first;
+}
+
+void Findings::held_open(const Socket& socket, const Dwell& dwell) {
+  if (dwell.ns < kHeldAge) return;
+  PackedKey key;
+  key.put(socket.family);
+  key.put(socket.remote.addr);
+  Peer* const peer =
+      subject(peers_, key, [&] { return address_text(socket.family, socket.remote); });
+  if (peer == nullptr) return;
+  ++peer->held;
+  peer->longest_ns = std::max(peer->longest_ns, dwell.ns);
+}
+
+void Findings::open_at_end(const Followed& followed, std::int64_t end_wall_ns) {
+  const Dwell age = followed.age(end_wall_ns);
+  if (followed.state == State::FinWait2) held_open(followed.socket, age);
+  if (followed.state != State::CloseWait || age.ns < kLeakAge) return;
+  PackedKey key;
+  key.put(followed.socket.owner.comm.bytes);
+  Process* const process = subject(processes_, key, [&] { return process_name(followed.socket); });
+  if (process == nullptr) return;
+  ++process->unclosed;
+  process->oldest_ns = std::max(process->oldest_ns, age.ns);
+}
+
+std::vector<Finding> Findings::take(const std::vector<PortRow>& ports) const {
+  std::vector<Finding> found;
+  for (const auto& [key, p] : processes_) {
+    if (p.unclosed < kLeakCount) continue;
+    found.push_back(
+        {"close_wait_leak", Severity::Critical, p.name, p.unclosed,
+         fmt::format(
+             "{} connections of {} stay in CLOSE_WAIT, the oldest for {} or longer: the peer has "
+             "closed and {} has not, so look there for a descriptor that is never closed.",
+             human_count(p.unclosed), p.name, human_duration(p.oldest_ns), p.name)});
+  }
+  for (const PortRow& row : ports) {
+    const std::uint64_t percent = row.range == 0 ? 0 : row.peak * 100 / row.range;
+    if (percent < kPortsPercent) continue;
+    Endpoint here = row.local;
+    const std::string to = port_of(row.family, row.remote);
+    found.push_back(
+        {"port_exhaustion", percent >= kPortsCritical ? Severity::Critical : Severity::Warning, to,
+         row.peak,
+         fmt::format(
+             "{} of {} local ports ({} %) were taken from {} to {} at once, {} of them by "
+             "TIME_WAIT: "
+             "keep connections open and use them again, or widen net.ipv4.ip_local_port_range{}.",
+             human_count(row.peak), human_count(row.range), percent, address_text(row.family, here),
+             to, human_count(row.peak_time_wait),
+             row.range_known ? "" : " (whose default is supposed here)")});
+  }
+  for (const auto& [key, d] : destinations_) {
+    if (d.refused >= kFailures)
+      found.push_back(
+          {"connect_refused", Severity::Warning, d.name, d.refused,
+           fmt::format("{} of {} connections to {} were refused: nobody listens there, its backlog "
+                       "is full, "
+                       "or a firewall rejects them.",
+                       human_count(d.refused), human_count(std::max(d.tried, d.refused)), d.name)});
+    if (d.timed_out >= kFailures)
+      found.push_back({"connect_timeout", Severity::Warning, d.name, d.timed_out,
+                       fmt::format("{} of {} connections to {} got no answer to their SYN: the "
+                                   "host is down, a firewall "
+                                   "drops them, or its SYN backlog overflows.",
+                                   human_count(d.timed_out),
+                                   human_count(std::max(d.tried, d.timed_out)), d.name)});
+    const Histogram& open = d.open_until_peer_closed;
+    if (open.count() < kKeepAliveCount || d.closed_by_peer * 2 < d.ended) continue;
+    const std::uint64_t p10 = *open.percentile(10), p50 = *open.percentile(50),
+                        p90 = *open.percentile(90);
+    if (p50 < kKeepAliveLeast || p90 - p10 > p50 / 20 + kSecond / 10) continue;
+    found.push_back(
+        {"keep_alive_mismatch", Severity::Warning, d.name, d.closed_by_peer,
+         fmt::format("{} closes first after {}, {} times: that is its keep-alive timeout, and a "
+                     "request sent "
+                     "at that moment fails, so let the client drop idle connections earlier.",
+                     d.name, human_duration(p50), human_count(d.closed_by_peer))});
+  }
+  for (const auto& [key, s] : services_) {
+    if (s.never_answered + s.answered_late >= kLateCount &&
+        (s.never_answered + s.answered_late) * 100 >= s.requests)
+      found.push_back(
+          {"syn_backlog", Severity::Warning, s.name, s.never_answered + s.answered_late,
+           fmt::format("{} of {} handshakes at {} took {} or longer and {} never ended: packets "
+                       "are lost, it is "
+                       "a SYN flood, or the backlog is full (see nstat -az TcpExtListenOverflows).",
+                       human_count(s.answered_late),
+                       human_count(std::max(s.requests, s.answered_late)), s.name,
+                       human_duration(kLateHandshake), human_count(s.never_answered))});
+    if (s.closed_here >= kWrongSideCount && s.closed_here * 2 > s.ended)
+      found.push_back({"time_wait_on_server", Severity::Note, s.name, s.closed_here,
+                       fmt::format("{} closed first {} times of {}, so TIME_WAIT gathers on the "
+                                   "server: let clients close, "
+                                   "or keep connections open for more requests.",
+                                   s.name, human_count(s.closed_here),
+                                   human_count(std::max(s.ended, s.closed_here)))});
+  }
+  for (const auto& [key, p] : peers_) {
+    if (p.held < kHeldCount) continue;
+    found.push_back({"fin_wait2_held", Severity::Warning, p.name, p.held,
+                     fmt::format("{} connections to {} were held in FIN_WAIT2 for {} or longer, up "
+                                 "to {}: we closed and the "
+                                 "peer did not, so look for CLOSE_WAIT there.",
+                                 human_count(p.held), p.name, human_duration(kHeldAge),
+                                 human_duration(p.longest_ns))});
+  }
+  std::sort(found.begin(), found.end(), [](const Finding& a, const Finding& b) {
+    return std::tie(b.severity, b.count, a.kind, a.subject) <
+           std::tie(a.severity, a.count, b.kind, b.subject);
+  });
+  return found;
+}
+
+}  // namespace tcpdwell

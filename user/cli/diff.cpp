@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// `tcpdwell diff`: two traces side by side.
+#include "sinks/diff.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <thread>
+
+#include "aggregate/aggregator.h"
+#include "aggregate/compare.h"
+#include "cli/commands.h"
+#include "cli/files.h"
+#include "cli/help.h"
+#include "cli/pipeline.h"
+#include "cli/reading.h"
+#include "trace/compress.h"
+
+namespace tcpdwell {
+namespace {
+
+/// What is gathered of one side.
+struct Side {
+  ComparedSide about;
+  Summary rows, ends, paths;
+};
+
+AggregatorOptions options_by(const Filter& filter, std::vector<Key> by) {
+  AggregatorOptions options;
+  options.by = std::move(by);
+  options.states = filter.states;
+  options.open_known = false;
+  return options;
+}
+
+Result<Side> read_side(const std::string& name, const RawOptions& raw, const Filter& filter,
+                       const std::vector<Key>& by) {
+  auto files = expand_globs({name});
+  if (!files) return files.error();
+  Aggregator rows(options_by(filter, by)), ends(options_by(filter, {Key::End})),
+      paths(options_by(filter, {Key::Path}));
+  LastMoment last;
+  Tee tee({&rows, &ends, &paths, &last});
+  FilterStage stage(filter, tee);
+  Progress progress(*files, !raw.quiet);
+  for (const std::string& file : *files) {
+    auto flaws = read_file(file, stage, progress);
+    if (!flaws) return flaws.error();
+    if (raw.quiet) continue;
+    for (const std::string& flaw : *flaws) complain(flaw);
+  }
+  Side side;
+  side.rows = rows.take_summary(last.wall_ns());
+  side.ends = ends.take_summary(last.wall_ns());
+  side.paths = paths.take_summary(last.wall_ns());
+  side.about = {name, side.rows.start_wall_ns, last.wall_ns(), rows.connections(), side.rows.lost};
+  return side;
+}
+
+Comparison compare(const Side& before, const Side& after) {
+  Comparison comparison;
+  comparison.before = before.about;
+  comparison.after = after.about;
+  comparison.by = before.rows.by;
+  comparison.rows = compare_rows(before.rows, after.rows);
+  comparison.ends = compare_counts(before.ends, after.ends);
+  for (ComparedCount& count : compare_counts(before.paths, after.paths)) {
+    if (count.before == 0)
+      comparison.new_paths.push_back(std::move(count));
+    else if (count.after == 0)
+      comparison.gone_paths.push_back(std::move(count));
+  }
+  return comparison;
+}
+
+Result<int> run_diff(const Invocation& invocation) {
+  const RawOptions& raw = invocation.raw;
+  const bool text = raw.format == "text", json = raw.format == "json";
+  if (!text && !json && raw.format != "html")
+    return Error{Fault::Usage, fmt::format("--format {}: expected text, json or html", raw.format)};
+  auto choice = parse_filter(raw, Scope::Trace);
+  if (!choice) return choice.error();
+  auto by = parse_by(raw);
+  if (!by) return by.error();
+  auto before = read_side(invocation.before, raw, choice->filter, *by);
+  if (!before) return before.error();
+  auto after = read_side(invocation.after, raw, choice->filter, *by);
+  if (!after) return after.error();
+  const Comparison comparison = compare(*before, *after);
+  auto out = open_output(raw);
+  if (!out) return out.error();
+  const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
+  Status status =
+      text ? write_diff_text(**out, comparison, want_colour(raw, fd))
+           : (json ? write_diff_json(**out, comparison) : write_diff_html(**out, comparison));
+  if (status) status = (*out)->close();
+  if (!status && status.error().os_errno != EPIPE) return status.error();
+  return 0;
+}
+
+}  // namespace
+
+void add_diff(CLI::App& app, Invocation& invocation) {
+  CLI::App* sub = app.add_subcommand("diff", "two traces side by side: what dwells differently");
+  sub->add_option("A", invocation.before, "the trace before (or a quoted glob of several)")
+      ->required()
+      ->type_name("");
+  sub->add_option("B", invocation.after, "the trace after")->required()->type_name("");
+  sub->formatter(std::make_shared<HelpFormat>("diff A B [OPTIONS]"));
+  sub->footer("Exit status: 0 fine, differing or not, 1 cannot write, 2 bad usage or input file.");
+  add_filter_flags(*sub, invocation.raw);
+  add_look_flags(*sub, invocation.raw);
+  add_by_flag(*sub, invocation.raw);
+  sub->get_option("--format")->description("text, json or html");
+  sub->callback([&] { invocation.action = [&] { return run_diff(invocation); }; });
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Two traces side by side: before and after a change.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/summary.h"
+
+namespace tcpdwell {
+
+/// What can be said of a quantile before and after.
+enum class Verdict : std::uint8_t {
+  TooFew,        ///< of one side or both, for an interval
+  NoDifference,  ///< the intervals overlap
+  Longer,
+  Shorter,
+};
+std::string_view text_of(Verdict verdict);  ///< "no difference seen", …
+
+/// A quantile with its 95 % interval, by order statistics: true of any distribution.
+struct Quantile {
+  std::optional<std::uint64_t> ns, low, high;
+};
+
+struct Shift {
+  Quantile before, after;
+  Verdict verdict = Verdict::TooFew;
+};
+
+struct ComparedRow {
+  std::vector<std::string> keys;
+  std::uint64_t count_before = 0, count_after = 0;  ///< finished dwells
+  Shift p50, p99;
+};
+
+/// How often something happened.
+struct ComparedCount {
+  std::string what;
+  std::uint64_t before = 0, after = 0;
+};
+
+struct ComparedSide {
+  std::string name;
+  std::int64_t start_wall_ns = 0, end_wall_ns = 0;
+  std::uint64_t connections = 0;
+  LossCounts lost{};
+};
+
+struct Comparison {
+  ComparedSide before, after;
+  std::vector<Key> by;
+  std::vector<ComparedRow> rows;    ///< the largest differences first
+  std::vector<ComparedCount> ends;  ///< all, the most frequent first
+  std::vector<ComparedCount> new_paths, gone_paths;
+};
+
+}  // namespace tcpdwell

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// The observed state diagram: an arrow for every kind of transition that was seen.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/analysis.h"
+#include "util/output.h"
+
+namespace tcpdwell {
+
+Status write_diagram_dot(Output& out, const std::vector<Edge>& edges);
+/// A picture of its own, in light and dark.
+Status write_diagram_svg(Output& out, const std::vector<Edge>& edges);
+/// The same to stand in a page, which has the colours (page/report.css).
+void append_diagram_svg(std::string& out, const std::vector<Edge>& edges, bool standalone);
+
+}  // namespace tcpdwell

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// A Report as text, JSON, CSV.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "model/analysis.h"
+#include "sinks/tables.h"
+#include "util/output.h"
+
+namespace tcpdwell {
+
+/// The table, and below it each view that has something to show, findings last.
+Status write_report_text(Output& out, const Report& report, const TableOptions& options);
+/// The summary's object with the views as further keys, in one line (docs/report.md).
+Status write_report_json(Output& out, const Report& report);
+
+/// What CSV, which holds one table, can show.
+enum class CsvTable { States, Ends, Edges, Ports, Series, Slowest, Stuck, Findings };
+Status write_report_csv(Output& out, const Report& report, CsvTable table);
+
+/// "10.0.0.1:80", "[::1]:80"; "*" for a port of 0.
+std::string endpoint_text(Family family, const Endpoint& endpoint);
+
+}  // namespace tcpdwell

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// The parts of a report as members of a JSON object: the page holds them too.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "model/analysis.h"
+#include "sinks/json.h"
+
+namespace tcpdwell {
+
+void add_findings(JsonText& json, const std::vector<Finding>& findings);
+void add_ends(JsonText& json, const std::vector<EndRow>& ends);
+void add_ports(JsonText& json, const std::vector<PortRow>& ports);
+void add_edges(JsonText& json, const std::vector<Edge>& edges);
+void add_connection(JsonText& json, const ConnectionRow& connection);
+void add_connections(JsonText& json, std::string_view name,
+                     const std::vector<ConnectionRow>& connections);
+void add_series(JsonText& json, const Series& series);
+
+}  // namespace tcpdwell

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+#include "model/colour.h"
+#include "sinks/grid.h"
+#include "sinks/report.h"
+#include "util/duration.h"
+#include "util/escape.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::size_t kMostPorts = 10;
+constexpr std::size_t kSeriesColumns = 60;
+
+/// "12:34:56" of a time stamp.
+std::string clock_text(std::int64_t wall_ns) { return rfc3339(wall_ns).substr(11, 8); }
+
+std::string duration_text(const Dwell& dwell) {
+  if (dwell.bound == Bound::Unknown) return std::string(kAbsent);
+  return (dwell.bound == Bound::AtLeast ? ">=" : "") + human_duration(dwell.ns);
+}
+
+std::string percentile_text(const Histogram& histogram, double percent) {
+  const auto ns = histogram.percentile(percent);
+  return ns ? human_duration(*ns) : std::string(kAbsent);
+}
+
+std::string text_or_dash(std::string text) { return text.empty() ? std::string(kAbsent) : text; }
+
+class Sections {
+ public:
+  Sections(std::string& out, bool colour) : out_(out), colour_(colour) {}
+
+  void title(std::string_view text) {
+    out_ += '\n';
+    if (colour_) out_ += kSgrBold;
+    out_ += text;
+    if (colour_) out_ += kSgrReset;
+    out_ += '\n';
+  }
+
+  /// A column per entry of `heads`, a row per row; a head that begins with '<' is flush left.
+  void grid(const std::vector<std::string>& heads,
+            const std::vector<std::vector<std::string>>& rows) {
+    std::vector<Column> columns;
+    for (std::size_t i = 0; i < heads.size(); ++i) {
+      const bool left = heads[i].front() == '<';
+      Column column{heads[i].substr(left ? 1 : 0), !left, {}};
+      for (const auto& row : rows) column.cells.push_back(row[i]);
+      columns.push_back(std::move(column));
+    }
+    append_grid(out_, columns, rows.size(), colour_);
+  }
+
+ private:
+  std::string& out_;
+  bool colour_;
+};
+
+void add_ends(Sections& sections, const std::vector<EndRow>& ends) {
+  if (ends.empty()) return;
+  sections.title("How connections ended");
+  std::vector<std::vector<std::string>> rows;
+  for (const EndRow& end : ends)
+    rows.push_back(
+        {end.reason == Reason::None ? std::string(kAbsent) : std::string(name_of(end.reason)),
+         std::string(name_of(end.closer)), human_count(end.count), percentile_text(end.life, 50),
+         percentile_text(end.life, 99), percentile_text(end.life, 100)});
+  sections.grid({"<reason", "<closed by", "count", "life p50", "p99", "max"}, rows);
+}
+
+void add_connections(Sections& sections, std::string_view title,
+                     const std::vector<ConnectionRow>& connections, bool open) {
+  if (connections.empty()) return;
+  sections.title(title);
+  std::vector<std::vector<std::string>> rows;
+  for (const ConnectionRow& c : connections)
+    rows.push_back({duration_text(open ? c.in_state : c.life),
+                    c.socket.owner.pid ? std::to_string(*c.socket.owner.pid) : "-",
+                    text_or_dash(printable(c.socket.owner.comm.view())),
+                    endpoint_text(c.socket.family, c.socket.local),
+                    endpoint_text(c.socket.family, c.socket.remote),
+                    text_or_dash(c.path.to_string()),
+                    c.reason == Reason::None ? "" : std::string(name_of(c.reason))});
+  sections.grid({open ? "for" : "life", "pid", "<comm", "<local", "<remote", "<path", "<"}, rows);
+}
+
+void add_ports(Sections& sections, const std::vector<PortRow>& ports) {
+  if (ports.empty()) return;
+  sections.title("Local ports towards one destination");
+  std::vector<std::vector<std::string>> rows;
+  bool supposed = false;
+  for (const PortRow& row : ports) {
+    if (rows.size() == kMostPorts) break;
+    supposed = supposed || !row.range_known;
+    rows.push_back(
+        {address_text(row.family, row.local), endpoint_text(row.family, row.remote),
+         human_count(row.live), human_count(row.time_wait), human_count(row.peak),
+         clock_text(row.peak_wall_ns),
+         fmt::format("{:.1f}%",
+                     row.range == 0 ? 0.0 : 100.0 * static_cast<double>(row.peak) / row.range),
+         human_count(row.range)});
+  }
+  sections.grid({"<local", "<remote", "live", "TIME_WAIT", "peak", "at", "of", "ports"}, rows);
+}
+
+/// At most kSeriesColumns values, each the largest of the intervals it stands for, as blocks.
+template <class ValueOf>
+std::pair<std::string, std::uint64_t> sparkline(const Series& series, ValueOf value_of) {
+  static constexpr std::array<std::string_view, 9> kBlocks = {" ", "▁", "▂", "▃", "▄",
+                                                              "▅", "▆", "▇", "█"};
+  const std::size_t points = series.points.size(), columns = std::min(points, kSeriesColumns);
+  std::vector<std::uint64_t> values(columns);
+  for (std::size_t i = 0; i < points; ++i)
+    values[i * columns / points] =
+        std::max(values[i * columns / points], value_of(series.points[i]));
+  const std::uint64_t most = columns == 0 ? 0 : *std::max_element(values.begin(), values.end());
+  std::string line;
+  for (const std::uint64_t value : values)
+    line += kBlocks[most == 0 ? 0 : (value == 0 ? 0 : 1 + (value * 7 - 1) / most)];
+  return {line, most};
+}
+
+void add_series(std::string& out, Sections& sections, const Series& series) {
+  if (series.points.size() < 2) return;
+  const auto span = series.width_ns * series.points.size();
+  sections.title(
+      fmt::format("Over {} from {} on", human_duration(span), clock_text(series.start_wall_ns)));
+  const auto add = [&](std::string_view name, std::string_view unit, auto value_of) {
+    const auto [line, most] = sparkline(series, value_of);
+    fmt::format_to(std::back_inserter(out), "{:<11} {}  at most {}{}\n", name, line,
+                   human_count(most), unit);
+  };
+  const std::string per = " in " + human_duration(series.width_ns);
+  add("opened", per, [](const SeriesPoint& p) { return p.opens; });
+  add("closed", per, [](const SeriesPoint& p) { return p.closes; });
+  for (const State state : {State::Established, State::CloseWait, State::TimeWait}) {
+    const auto of = [state](const SeriesPoint& p) {
+      return p.population[static_cast<std::size_t>(state)];
+    };
+    if (std::any_of(series.points.begin(), series.points.end(),
+                    [&](const SeriesPoint& p) { return of(p) > 0; }))
+      add(name_of(state), "", of);
+  }
+}
+
+void add_findings(std::string& out, Sections& sections, const std::vector<Finding>& findings,
+                  bool colour) {
+  if (findings.empty()) return;
+  sections.title("Findings");
+  for (const Finding& finding : findings) {
+    const bool alarm = colour && finding.severity == Severity::Critical;
+    fmt::format_to(std::back_inserter(out), "{}*{} {}\n", alarm ? kSgrAlarm : "",
+                   alarm ? kSgrReset : "", finding.text);
+  }
+}
+
+}  // namespace
+
+std::string endpoint_text(Family family, const Endpoint& endpoint) {
+  const std::string address = address_text(family, endpoint);
+  const std::string port = endpoint.port == 0 ? "*" : std::to_string(endpoint.port);
+  return family == Family::V6 ? "[" + address + "]:" + port : address + ":" + port;
+}
+
+Status write_report_text(Output& out, const Report& report, const TableOptions& options) {
+  if (Status status = write_table_text(out, report.summary, options); !status) return status;
+  const Analysis& analysis = report.analysis;
+  std::string text;
+  Sections sections(text, options.colour);
+  add_ends(sections, analysis.ends);
+  add_connections(sections, "Longest lives", analysis.slowest, false);
+  add_connections(sections, "Longest in their state when the trace ended", analysis.stuck, true);
+  add_ports(sections, analysis.ports);
+  add_series(text, sections, analysis.series);
+  if (analysis.not_followed > 0)
+    text += fmt::format(
+        "\n{} connections were too many to follow and are in the table and the ends only\n",
+        human_count(analysis.not_followed));
+  add_findings(text, sections, analysis.findings, options.colour);
+  return out.write(text);
+}
+
+}  // namespace tcpdwell
