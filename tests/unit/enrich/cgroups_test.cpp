@@ -16,7 +16,7 @@ const std::string kId = std::string(60, 'a') + "0123";
 const std::string kUid = "0f5b3c1e-1d2a-4b3c-8d9e-123456789abc";
 
 TEST(CgroupName, Containers) {
-  for (const std::string part : {"docker-" + kId + ".scope", "cri-containerd-" + kId + ".scope", "crio-" + kId + ".scope",
+  for (const std::string& part : {"docker-" + kId + ".scope", "cri-containerd-" + kId + ".scope", "crio-" + kId + ".scope",
                                  "libpod-" + kId + ".scope", kId}) {
     const CgroupName name = name_of_cgroup_path("/system.slice/" + part);
     EXPECT_EQ(name.container, kId) << part;
@@ -26,7 +26,7 @@ TEST(CgroupName, Containers) {
 }
 
 TEST(CgroupName, WhatOnlyLooksLikeAContainerIsNone) {
-  for (const std::string part : {kId.substr(1), "x" + kId, "docker-" + std::string(64, 'G') + ".scope"})
+  for (const std::string& part : {kId.substr(1), "x" + kId, "docker-" + std::string(64, 'G') + ".scope"})
     EXPECT_EQ(name_of_cgroup_path("/" + part).container, "") << part;
 }
 
