@@ -98,10 +98,107 @@ static __always_inline struct td_scratch *scratch_space(void)
 	return bpf_map_lookup_elem(&scratch, &zero);
 }
 
+/* icsk_timeout, until a commit after Linux 6.18 keeps the moment in the timer itself. */
+struct inet_connection_sock___timeout {
+	unsigned long icsk_timeout;
+} __attribute__((preserve_access_index));
+
+struct inet_connection_sock___timer {
+	struct timer_list icsk_retransmit_timer;
+} __attribute__((preserve_access_index));
+
+struct sock___retransmit {
+	struct timer_list tcp_retransmit_timer;
+} __attribute__((preserve_access_index));
+
+struct inet_connection_sock___keepalive {
+	struct timer_list icsk_keepalive_timer;
+} __attribute__((preserve_access_index));
+
+/* include/net/inet_connection_sock.h */
+#define ICSK_TIME_PROBE0 3
+
+/* When the timer of icsk_pending expires, in jiffies; 0 where this kernel keeps it elsewhere. */
+static __always_inline __u64 pending_expires(struct tcp_sock *tp)
+{
+	struct inet_connection_sock___timeout *timeout = (void *)tp;
+	struct inet_connection_sock___timer *timer = (void *)tp;
+	struct sock___retransmit *sk = (void *)tp;
+
+	if (bpf_core_field_exists(timeout->icsk_timeout))
+		return BPF_CORE_READ(timeout, icsk_timeout);
+	if (bpf_core_field_exists(timer->icsk_retransmit_timer))
+		return BPF_CORE_READ(timer, icsk_retransmit_timer.expires);
+	if (bpf_core_field_exists(sk->tcp_retransmit_timer))
+		return BPF_CORE_READ(sk, tcp_retransmit_timer.expires);
+	return 0;
+}
+
+/* The same of the keepalive timer; ~0 where it is off, 0 where this kernel keeps it elsewhere. */
+static __always_inline __u64 keepalive_expires(struct tcp_sock *tp)
+{
+	struct inet_connection_sock___keepalive *icsk = (void *)tp;
+	struct sock *sk = (struct sock *)tp;
+
+	if (bpf_core_field_exists(icsk->icsk_keepalive_timer))
+		return BPF_CORE_READ(icsk, icsk_keepalive_timer.entry.pprev) ?
+			       BPF_CORE_READ(icsk, icsk_keepalive_timer.expires) :
+			       ~0ULL;
+	if (bpf_core_field_exists(sk->sk_timer))
+		return BPF_CORE_READ(sk, sk_timer.entry.pprev) ? BPF_CORE_READ(sk, sk_timer.expires) :
+								 ~0ULL;
+	return 0;
+}
+
+static __always_inline void runs_until(struct td_live *live, __u8 timer, __u64 expires)
+{
+	__s64 left = expires - bpf_jiffies64();
+
+	live->known |= TD_KNOWN_TIMER;
+	live->timer = timer;
+	live->timer_ns = left > 0 ? (__u64)left * cfg.jiffy_ns : 0;
+}
+
+/* The rules of tcp_diag_get_info() and inet_csk_diag_fill() (net/ipv4/tcp_diag.c, inet_diag.c). */
+static __always_inline void live_of_full(struct td_live *live, struct tcp_sock *tp, __u8 state)
+{
+	struct sock *sk = (struct sock *)tp;
+	__u64 expires;
+	__s32 unread;
+
+	live->known = TD_KNOWN_QUEUES;
+	live->retrans = tp->total_retrans;
+	if (state == TD_LISTEN) {
+		live->recv_queue = sk->sk_ack_backlog;
+		live->send_queue = sk->sk_max_ack_backlog;
+	} else {
+		/* The peer's FIN is counted in rcv_nxt until it is read over. */
+		unread = tp->rcv_nxt - tp->copied_seq;
+		live->recv_queue = unread > 0 ? unread : 0;
+		live->send_queue = tp->write_seq - tp->snd_una;
+	}
+	if (tp->inet_conn.icsk_pending) {
+		expires = pending_expires(tp);
+		if (expires)
+			runs_until(live,
+				   tp->inet_conn.icsk_pending == ICSK_TIME_PROBE0 ?
+					   TD_TIMER_PERSIST :
+					   TD_TIMER_RETRANSMIT,
+				   expires);
+		return;
+	}
+	expires = keepalive_expires(tp);
+	if (expires == ~0ULL)
+		live->known |= TD_KNOWN_TIMER;
+	else if (expires)
+		runs_until(live, TD_TIMER_KEEPALIVE, expires);
+}
+
 /* False when the iterator's buffer is full: the socket is then shown again, so what was noted of it
  * has to be taken back. */
 static __always_inline bool write_seed(struct seq_file *seq, const struct td_line *line,
-				       const struct td_who *who, struct td_sock *s)
+				       const struct td_who *who, struct td_sock *s,
+				       const struct td_live *live)
 {
 	struct td_scratch *space = scratch_space();
 	struct td_event *e = space ? &space->event : NULL;
@@ -110,8 +207,10 @@ static __always_inline bool write_seed(struct seq_file *seq, const struct td_lin
 		return true;
 	fill(e, line, who, s);
 	e->kind = TD_KIND_SEED;
-	e->size = TD_OFFSETOF(struct td_event, stats);
-	return bpf_seq_write(seq, e, TD_OFFSETOF(struct td_event, stats)) == 0;
+	e->size = sizeof(*e);
+	e->flags |= TD_F_LIVE;
+	e->live = *live;
+	return bpf_seq_write(seq, e, sizeof(*e)) == 0;
 }
 
 /* True when the entry is new; a map without room for it is counted. */
@@ -135,6 +234,7 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 	struct td_line line = {
 		.mono_ns = bpf_ktime_get_ns(), .cookie = cookie, .new_state = state};
 	struct td_who who = {};
+	struct td_live live = {};
 	struct td_sock *s;
 	__u64 quiet = 0, key = (__u64)tp;
 
@@ -159,7 +259,8 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 	identify(&who, tp);
 	if (state == TD_LISTEN)
 		note_seed(&listeners, &key, s);
-	if (!write_seed(seq, &line, &who, s))
+	live_of_full(&live, tp, state);
+	if (!write_seed(seq, &line, &who, s, &live))
 		s->state = 0;
 	return 0;
 }
@@ -188,6 +289,7 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 	struct td_line line = {.mono_ns = bpf_ktime_get_ns(), .cookie = cookie};
 	struct td_scratch *space = scratch_space();
 	struct td_mini *m = space ? &space->mini : NULL;
+	struct td_live live = {};
 
 	if (!m)
 		return 0;
@@ -215,7 +317,8 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 		return 0;
 	if (m->s.state == TD_FIN_WAIT2)
 		bpf_map_update_elem(&orphans, &cookie, &m->tw, BPF_ANY);
-	if (!write_seed(seq, &line, &m->who, &m->s))
+	runs_until(&live, TD_TIMER_TIMEWAIT, m->expires);
+	if (!write_seed(seq, &line, &m->who, &m->s, &live))
 		bpf_map_delete_elem(&minis, &cookie);
 	return 0;
 }
@@ -231,6 +334,7 @@ static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock
 			       .cookie = cookie,
 			       .seeded = 1};
 	struct td_sock *owner, s = {.use = 1, .path = TD_SYN_RECV};
+	struct td_live live = {};
 	struct td_who who = {};
 	struct td_tuple t = {};
 
@@ -245,7 +349,8 @@ static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock
 		s = *owner;
 	line.dwell = TD_DWELL_EXACT;
 	line.dwell_ns = line.mono_ns - fresh.start_ns;
-	if (!write_seed(seq, &line, &who, &s))
+	runs_until(&live, TD_TIMER_RETRANSMIT, BPF_CORE_READ(req, rsk_timer.expires));
+	if (!write_seed(seq, &line, &who, &s, &live))
 		bpf_map_delete_elem(&reqs, &t);
 	return 0;
 }

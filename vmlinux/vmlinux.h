@@ -168,6 +168,9 @@ struct sock {
 	struct sock_common __sk_common;
 	int sk_err;
 	socket_lock_t sk_lock;
+	struct timer_list sk_timer;
+	u32 sk_ack_backlog;
+	u32 sk_max_ack_backlog;
 	u16 sk_protocol;
 };
 
@@ -229,6 +232,7 @@ struct minmax {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	u8 icsk_pending;
 };
 
 struct tcp_sock {
@@ -236,7 +240,11 @@ struct tcp_sock {
 	struct minmax rtt_min;
 	u32 segs_out;
 	u64 bytes_sent;
+	u32 snd_una;
 	u32 srtt_us;
+	u32 rcv_nxt;
+	u32 copied_seq;
+	u32 write_seq;
 	u32 rcv_tstamp;
 	u64 bytes_received;
 	u32 segs_in;

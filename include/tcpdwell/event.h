@@ -29,7 +29,7 @@
 
 /* Raised on every change of layout or meaning; both sides are built from this file, so a mismatch
  * means a stale object and the reader refuses it. */
-#define TD_EVENT_VERSION 1
+#define TD_EVENT_VERSION 2
 
 #define TD_COMM_LEN 16 /* TASK_COMM_LEN, include/linux/sched.h */
 
@@ -98,6 +98,21 @@ enum td_reason {
 /* Bits of td_event.flags. */
 #define TD_F_GAP 0x01u	/* a transition of this socket before this one was lost */
 #define TD_F_STATS 0x02u /* the record carries `stats` */
+#define TD_F_LIVE 0x04u	 /* a seed that carries `live` */
+
+/* Which timer of a socket runs, as `ss -o` and inet_diag name them. */
+enum td_timer {
+	TD_TIMER_OFF = 0,
+	TD_TIMER_RETRANSMIT = 1, /* also tail loss probe and reordering: ICSK_TIME_* but the probe */
+	TD_TIMER_KEEPALIVE = 2,	 /* of a full socket; of FIN_WAIT2 also its end */
+	TD_TIMER_TIMEWAIT = 3,
+	TD_TIMER_PERSIST = 4, /* zero window probe */
+	TD_TIMER_COUNT = 5,
+};
+
+/* Bits of td_live.known. */
+#define TD_KNOWN_QUEUES 0x01u
+#define TD_KNOWN_TIMER 0x02u
 
 /* Traffic of the connection, on its last record only; from struct tcp_sock at that moment. */
 struct td_stats {
@@ -111,8 +126,21 @@ struct td_stats {
 	__u32 pad;
 };
 
+/* What a socket that exists is busy with; on seeds only. */
+struct td_live {
+	__u64 timer_ns;	  /* until `timer` expires; 0 where it is overdue or off */
+	__u32 recv_queue; /* bytes nobody read yet (tcp_sock.rcv_nxt - copied_seq); LISTEN: connections
+			   * nobody accepted yet (sock.sk_ack_backlog) */
+	__u32 send_queue; /* bytes not acknowledged or not sent (tcp_sock.write_seq - snd_una); LISTEN:
+			   * most that may wait (sock.sk_max_ack_backlog) */
+	__u32 retrans;	  /* segments sent again in this socket's life (tcp_sock.total_retrans) */
+	__u8 timer;	  /* enum td_timer; with TD_KNOWN_TIMER only */
+	__u8 known;	  /* TD_KNOWN_*: queues and retrans of a full socket only */
+	__u8 pad[18];
+};
+
 struct td_event {
-	__u32 size;	  /* bytes of this record: without TD_F_STATS it ends before `stats` */
+	__u32 size;	  /* bytes of this record: without TD_F_STATS and TD_F_LIVE it ends before `stats` */
 	__u16 version;	  /* TD_EVENT_VERSION */
 	__u8 kind;	  /* enum td_kind */
 	__u8 flags;	  /* TD_F_* */
@@ -138,10 +166,14 @@ struct td_event {
 	__u8 laddr[16];	  /* network order; IPv4 in the first 4 bytes, the rest 0 */
 	__u8 raddr[16];
 	char comm[TD_COMM_LEN]; /* owner's process name, NUL-terminated; empty where unknown */
-	struct td_stats stats;	/* meaningful with TD_F_STATS only */
+	union {
+		struct td_stats stats;	/* meaningful with TD_F_STATS only */
+		struct td_live live;	/* meaningful with TD_F_LIVE only */
+	};
 };
 
 TD_STATIC_ASSERT(sizeof(struct td_stats) == 40, "td_stats layout");
+TD_STATIC_ASSERT(sizeof(struct td_live) == 40, "td_live layout");
 TD_STATIC_ASSERT(sizeof(struct td_event) == 168, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, mono_ns) == 8, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, use) == 56, "td_event layout");

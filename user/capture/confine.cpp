@@ -69,14 +69,15 @@ bool may_use_maps() {
   return syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &none, sizeof none) == 0 || errno != EPERM;
 }
 
-Status drop_capabilities() {
+Status drop_capabilities(std::uint64_t kept) {
   // Without CAP_SETPCAP this fails, and without capabilities it does not matter.
   for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; ++capability)
-    prctl(PR_CAPBSET_DROP, capability);
+    if (capability >= 64 || (kept >> capability & 1) == 0) prctl(PR_CAPBSET_DROP, capability);
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   constexpr std::uint64_t kBpf = std::uint64_t{1} << kCapBpf;
-  if (set_capabilities(0, kBpf) && !may_use_maps() && set_capabilities(kBpf, kBpf)) return Ok;
-  if (!set_capabilities(0, 0)) return failed("drop capabilities", errno);
+  if (set_capabilities(kept, kept | kBpf) && !may_use_maps() && set_capabilities(kept | kBpf, kept | kBpf)) return Ok;
+  // Whoever has not got what may stay has no more use for it.
+  if (!set_capabilities(kept, kept) && !set_capabilities(0, 0)) return failed("drop capabilities", errno);
   return Ok;
 }
 
@@ -96,8 +97,9 @@ Status filter_system_calls() {
 
 }  // namespace
 
-Status confine() {
-  if (Status status = drop_capabilities(); !status) return status;
+Status confine(Keep keep) {
+  const std::uint64_t kept = keep == Keep::Files ? std::uint64_t{1} << CAP_DAC_OVERRIDE : 0;
+  if (Status status = drop_capabilities(kept); !status) return status;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("set no_new_privs", errno);
 #ifdef __SANITIZE_ADDRESS__
   return Ok;  // the sanitizer looks for leaks with system calls of its own

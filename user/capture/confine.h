@@ -6,12 +6,18 @@
 
 namespace tcpdwell {
 
+/// What stays after all.
+enum class Keep {
+  Nothing,
+  Files,  ///< CAP_DAC_OVERRIDE, for who makes files later in a directory of somebody else
+};
+
 /// Drops every capability of this process, also for what it might execute, and keeps system calls that
 /// reading the ring and writing lines do not need from being made: execve, ptrace, sockets, bpf() but for
 /// reading maps and running loaded programs. They fail with EPERM from then on.
 /// CAP_BPF stays on kernels that let nobody else use the maps he has open (before Linux 5.19, c8644cd0efe7
 /// "bpf: refine kernel.unprivileged_bpf_disabled behaviour"), which is found by trying.
 /// Not to be undone, and only for a process with one thread.
-Status confine();
+Status confine(Keep keep = Keep::Nothing);
 
 }  // namespace tcpdwell

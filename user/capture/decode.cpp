@@ -15,6 +15,7 @@ static_assert(static_cast<unsigned>(State::TimeWait) == TD_TIME_WAIT);
 static_assert(static_cast<unsigned>(Bound::AtLeast) == TD_DWELL_AT_LEAST && kBoundCount == TD_DWELL_COUNT);
 static_assert(static_cast<unsigned>(OwnerSource::Seed) == TD_OWNER_SEED && kOwnerSourceCount == TD_OWNER_COUNT);
 static_assert(static_cast<unsigned>(Reason::SynTimeout) == TD_REASON_SYN_TIMEOUT && kReasonCount == TD_REASON_COUNT);
+static_assert(static_cast<unsigned>(SocketTimer::Persist) == TD_TIMER_PERSIST && kSocketTimerCount == TD_TIMER_COUNT);
 
 constexpr std::size_t kShortSize = TD_OFFSETOF(td_event, stats);
 
@@ -28,18 +29,21 @@ bool bad_path(std::uint64_t path) {
 
 /// Why the record cannot be used, or nullptr.
 const char* fault_in(const td_event& e, std::size_t size) {
-  const bool has_stats = (e.flags & TD_F_STATS) != 0;
+  const bool has_tail = (e.flags & (TD_F_STATS | TD_F_LIVE)) != 0;
   if (e.size != size) return "size field differs from its length";
   if (e.version != TD_EVENT_VERSION) return "unknown version";
-  if (size != (has_stats ? sizeof(td_event) : kShortSize)) return "length does not fit its flags";
+  if (size != (has_tail ? sizeof(td_event) : kShortSize)) return "length does not fit its flags";
   if (e.kind == 0 || e.kind >= TD_KIND_COUNT) return "unknown kind";
-  if (e.flags & ~(TD_F_GAP | TD_F_STATS)) return "unknown flag";
+  if (e.flags & ~(TD_F_GAP | TD_F_STATS | TD_F_LIVE)) return "unknown flag";
   if (e.family != 4 && e.family != 6) return "unknown address family";
   if (e.old_state >= TD_STATE_COUNT || e.new_state >= TD_STATE_COUNT) return "unknown state";
   if (e.dwell >= TD_DWELL_COUNT) return "unknown kind of dwell";
   if (e.owner >= TD_OWNER_COUNT) return "unknown owner source";
   if (e.reason >= TD_REASON_COUNT) return "unknown reason";
   if (e.use == 0) return "use 0";
+  if ((e.flags & TD_F_LIVE) && e.kind != TD_KIND_SEED) return "queues of a transition";
+  if ((e.flags & TD_F_STATS) && e.kind == TD_KIND_SEED) return "traffic of a seed";
+  if ((e.flags & TD_F_LIVE) && e.live.timer >= TD_TIMER_COUNT) return "unknown timer";
   if (bad_path(e.path)) return "unknown state in the path";
   return nullptr;
 }
@@ -94,12 +98,21 @@ Transition transition_of(const td_event& e) {
   return t;
 }
 
+Live live_of(const td_live& l) {
+  Live live;
+  if (l.known & TD_KNOWN_QUEUES) live.queues = {l.recv_queue, l.send_queue, l.retrans};
+  if (l.known & TD_KNOWN_TIMER) live.timer = static_cast<SocketTimer>(l.timer);
+  if (live.timer && *live.timer != SocketTimer::Off) live.timer_ns = l.timer_ns;
+  return live;
+}
+
 Seed seed_of(const td_event& e) {
   Seed seed;
   seed.mono_ns = e.mono_ns;
   seed.socket = socket_of(e);
   seed.state = static_cast<State>(e.new_state);
   seed.age = dwell_of(e);
+  if (e.flags & TD_F_LIVE) seed.live = live_of(e.live);
   return seed;
 }
 

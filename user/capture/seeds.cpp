@@ -89,7 +89,7 @@ Fd iterator_in(int link, int netns) {
 }
 
 Status read_records(int fd, const SeedPlan& plan, std::uint64_t& count) {
-  constexpr std::size_t kRecord = TD_OFFSETOF(td_event, stats);
+  constexpr std::size_t kRecord = sizeof(td_event);
   std::vector<char> buffer(512 * kRecord);
   std::size_t kept = 0;  // a read may end inside a record
   for (;;) {

@@ -15,6 +15,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -176,6 +177,8 @@ struct Tracer::Impl {
   std::string lacks(Minisockets candidate);
   Status attach();
   void stop_events();
+  Status open_listing(const TracerOptions& options);
+  Result<SeedReport> walk(Consumer& to, std::function<Status()> between);
   void sweep_if_due(bool now);
   std::array<bpf_program*, 4> timer_programs() const {
     return {skeleton->progs.on_timer_start, skeleton->progs.on_timer_cancel, skeleton->progs.on_timer_expire,
@@ -220,6 +223,29 @@ Status Tracer::Impl::open(const TracerOptions& options) {
     note += fmt::format("{}{}: {}", note.empty() ? "" : "; ", name_of(candidate), status.error().message);
   }
   return open_by(Minisockets::Off, options);
+}
+
+/// The iterators alone: nothing is attached, so nothing but them is verified.
+Status Tracer::Impl::open_listing(const TracerOptions& options) {
+  filter = options.filter;
+  wall_offset_ns = options.wall_offset_ns;
+  leave_owners_to_kernel(filter);
+  filtered = !filter.empty();
+  libbpf_set_print(collect_libbpf_message);
+  libbpf_log() = {"", options.verbose};
+  skeleton.reset(tcpdwell_bpf__open());
+  if (!skeleton) return load_error(errno);
+  configure(*skeleton, options);
+  td_config& config = config_of(*skeleton);
+  config.jiffy_ns = jiffy_ns();
+  config.minisockets = TD_MINI_TIMER;
+  bpf_map__set_max_entries(skeleton->maps.ring, static_cast<__u32>(sysconf(_SC_PAGESIZE)));
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(program, false);
+  bpf_program__set_autoload(skeleton->progs.seed_owner, true);
+  bpf_program__set_autoload(skeleton->progs.seed_socket, true);
+  const int code = tcpdwell_bpf__load(skeleton.get());
+  return code == 0 ? Status(Ok) : load_error(-code);
 }
 
 Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options) {
@@ -429,21 +455,35 @@ const std::string& Tracer::minisockets_note() const { return impl_->note; }
 
 int Tracer::poll_fd() const { return ring_buffer__epoll_fd(impl_->ring.get()); }
 
-Result<SeedReport> Tracer::seed(Consumer& consumer) {
+Result<SeedReport> Tracer::Impl::walk(Consumer& to, std::function<Status()> between) {
   SeedPlan plan;
-  plan.owners = impl_->skeleton->progs.seed_owner;
-  plan.sockets = impl_->skeleton->progs.seed_socket;
-  plan.netns = impl_->filter.netns;
+  plan.owners = skeleton->progs.seed_owner;
+  plan.sockets = skeleton->progs.seed_socket;
+  plan.netns = filter.netns;
   plan.on_record = [&](const void* data, std::size_t size) {
-    impl_->consumer = &consumer;
-    impl_->play(data, size);
-    return impl_->outcome;
+    consumer = &to;
+    play(data, size);
+    return outcome;
   };
-  plan.between = [&]() -> Status {
+  plan.between = std::move(between);
+  return walk_sockets(plan);
+}
+
+Result<SeedReport> Tracer::seed(Consumer& consumer) {
+  return impl_->walk(consumer, [&]() -> Status {
     auto drained = drain(consumer);
     return drained ? Status(Ok) : drained.error();
-  };
-  return walk_sockets(plan);
+  });
+}
+
+Result<SeedReport> Tracer::list(const TracerOptions& options, Consumer& consumer) {
+  if (!missing_capabilities().empty()) return permission_error(EPERM);
+  if (Status status = check_kernel(); !status) return status.error();
+  Impl impl;
+  if (Status status = impl.open_listing(options); !status) return status.error();
+  auto report = impl.walk(consumer, []() -> Status { return Ok; });
+  if (report) report->left_out = impl.count(TD_PROGRAM_SWEEP).map_full;
+  return report;
 }
 
 Result<bool> Tracer::drain(Consumer& consumer) {

@@ -37,6 +37,9 @@ class Tracer {
   /// Open, configure, load, attach. Fault::Permission names the capability that is missing,
   /// Fault::Unsupported what the kernel lacks.
   static Result<std::unique_ptr<Tracer>> start(const TracerOptions& options);
+  /// Plays a seed for every socket that exists now, without attaching to anything: ages are what the
+  /// kernel remembers. Time-wait and request sockets too, whatever `options.minisockets` says.
+  static Result<SeedReport> list(const TracerOptions& options, Consumer& consumer);
   ~Tracer();
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;

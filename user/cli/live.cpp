@@ -13,7 +13,6 @@
 #include <cstring>
 #include <memory>
 
-#include "capture/confine.h"
 #include "cli/command.h"
 #include "cli/pipeline.h"
 #include "enrich/host.h"
@@ -146,7 +145,7 @@ class LiveRun {
  private:
   void give_up_privileges() {
     if (!plan_.confine) return;
-    if (Status confined = confine(); !confined && plan_.tracer.verbose) complain(confined.error().message);
+    if (Status confined = confine(*plan_.confine); !confined && plan_.tracer.verbose) complain(confined.error().message);
   }
 
   void watch(const sigset_t& signals, const ChildCommand* child) {

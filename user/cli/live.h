@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "capture/confine.h"
 #include "capture/tracer.h"
 #include "model/event.h"
 
@@ -21,7 +22,7 @@ struct LivePlan {
   std::optional<std::uint64_t> tick_ns;  ///< call `on_tick` this often
   std::function<Result<bool>(std::int64_t wall_ns)> on_tick;  ///< false ends the run
   std::function<void()> on_attached;
-  bool confine = false;  ///< once attached, give up every privilege and most system calls (capture/confine.h)
+  std::optional<Keep> confine;  ///< once attached, give up all other privileges and most system calls
   bool seeds = true;  ///< begin with the sockets that exist
   std::function<void(const SeedReport&)> on_seeded;
   std::function<Status()> after_drain;           ///< what was drained can be flushed

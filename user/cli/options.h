@@ -30,6 +30,7 @@ struct RawOptions {
   std::uint64_t count = 0;
   std::uint32_t max_time_wait = 0, max_requests = 0;  ///< 0: from the host's own limits
   bool wide = false, time = false, no_color = false, quiet = false, verbose = false;
+  bool listening = false, all = false;  ///< of `stuck`, as netstat's -l and -a
 };
 
 /// What decides which lines are shown: all commands that show connections.
@@ -38,6 +39,8 @@ void add_filter_flags(CLI::App& app, RawOptions& raw);
 void add_look_flags(CLI::App& app, RawOptions& raw);
 /// When tracing ends, how much memory it takes.
 void add_live_flags(CLI::App& app, RawOptions& raw);
+/// How many time-wait and request sockets there is room for.
+void add_limit_flags(CLI::App& app, RawOptions& raw);
 void add_by_flag(CLI::App& app, RawOptions& raw);
 
 /// Where the connections are: this host, whose namespaces and cgroups can be looked up, or a trace.

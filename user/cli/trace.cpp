@@ -63,7 +63,7 @@ struct Lines {
       flushed = Clock::now();
       return out.flush();
     };
-    plan->confine = true;
+    plan->confine = invocation.rotate.empty() ? Keep::Nothing : Keep::Files;
     plan->connections = [&] { return aggregator.connections(); };
     auto outcome = run_live(*plan, live_header(choice.filter), tee);
     const Status closed = forgive_closed_pipe(out.close());

@@ -34,15 +34,6 @@ std::string first_line_of(const char* path) {
   return std::string(line, std::strcspn(line, "\n"));
 }
 
-/// Where cgroup v2 is mounted; empty if nowhere.
-std::string cgroup2_mount() {
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> mounts(setmntent("/proc/self/mounts", "re"), endmntent);
-  if (!mounts) return "";
-  while (const mntent* entry = getmntent(mounts.get()))
-    if (std::strcmp(entry->mnt_type, "cgroup2") == 0) return entry->mnt_dir;
-  return "";
-}
-
 bool all_digits(const std::string& text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
@@ -86,8 +77,16 @@ Result<std::uint32_t> netns_inode(const std::string& pid_or_path) {
   return static_cast<std::uint32_t>(st.st_ino);
 }
 
+std::string cgroup_mount() {
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> mounts(setmntent("/proc/self/mounts", "re"), endmntent);
+  if (!mounts) return "";
+  while (const mntent* entry = getmntent(mounts.get()))
+    if (std::strcmp(entry->mnt_type, "cgroup2") == 0) return entry->mnt_dir;
+  return "";
+}
+
 Result<Cgroup> find_cgroup(const std::string& path) {
-  const std::string mount = cgroup2_mount();
+  const std::string mount = cgroup_mount();
   if (mount.empty()) return Error{Fault::Usage, "--cgroup: no cgroup v2 hierarchy is mounted on this host"};
   std::error_code ignored;
   const auto below = [&](const std::filesystem::path& p) {

@@ -30,6 +30,9 @@ class WallClock {
 /// is none such.
 Result<std::uint32_t> netns_inode(const std::string& pid_or_path);
 
+/// Where cgroup v2 is mounted; empty if nowhere.
+std::string cgroup_mount();
+
 /// A cgroup v2 directory: its id (inode number) and its depth below the root of the hierarchy.
 struct Cgroup {
   std::uint64_t id = 0;

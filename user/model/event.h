@@ -102,6 +102,20 @@ struct Transition {
   friend bool operator==(const Transition&, const Transition&) = default;
 };
 
+/// What a socket that exists is busy with. What the kernel does not keep for its kind is absent.
+struct Live {
+  struct Queues {
+    std::uint32_t receive = 0;  ///< bytes nobody has read; LISTEN: connections nobody has accepted
+    std::uint32_t send = 0;     ///< bytes not acknowledged; LISTEN: most that may wait
+    std::uint32_t retrans = 0;  ///< segments sent again so far
+    friend bool operator==(const Queues&, const Queues&) = default;
+  };
+  std::optional<Queues> queues;           ///< full sockets only
+  std::optional<SocketTimer> timer;
+  std::optional<std::uint64_t> timer_ns;  ///< until it expires, 0 if overdue; absent with SocketTimer::Off
+  friend bool operator==(const Live&, const Live&) = default;
+};
+
 /// `type` `seed`: a socket that existed before the trace.
 struct Seed {
   std::int64_t wall_ns = 0;
@@ -109,6 +123,7 @@ struct Seed {
   Socket socket;
   State state = State::Unknown;
   Dwell age;
+  Live live;
   friend bool operator==(const Seed&, const Seed&) = default;
 };
 

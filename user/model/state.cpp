@@ -87,6 +87,11 @@ std::string_view name_of(Bound bound) { return name_in(kBounds, bound); }
 std::string_view name_of(OwnerSource source) { return name_in(kOwnerSources, source); }
 std::string_view name_of(Reason reason) { return name_in(kReasons, reason); }
 std::string_view name_of(Closer closer) { return name_in(kClosers, closer); }
+std::string_view name_of(SocketTimer timer) {
+  constexpr std::array<std::string_view, kSocketTimerCount> names = {"off", "on", "keepalive", "timewait", "persist"};
+  const auto index = static_cast<std::size_t>(timer);
+  return index < names.size() ? names[index] : "";
+}
 std::string_view name_of(LossPlace place) { return name_in(kLossPlaces, place); }
 
 std::optional<Bound> parse_bound(std::string_view text) { return find_in<Bound>(kBounds, text); }

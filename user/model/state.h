@@ -82,6 +82,11 @@ enum class Closer : std::uint8_t { None = 0, Local = 1, Remote = 2, Both = 3 };
 std::string_view name_of(Closer closer);  ///< "none", "local", "remote", "both"
 std::optional<Closer> parse_closer(std::string_view text);
 
+/// The timer of a socket that runs, named as `ss -o` does.
+enum class SocketTimer : std::uint8_t { Off = 0, Retransmit = 1, Keepalive = 2, TimeWait = 3, Persist = 4 };
+inline constexpr std::size_t kSocketTimerCount = 5;
+std::string_view name_of(SocketTimer timer);  ///< "off", "on", "keepalive", "timewait", "persist"
+
 /// Where something was lost.
 enum class LossPlace : std::uint8_t { Ring = 0, Recursion = 1, Map = 2, Output = 3 };
 inline constexpr std::size_t kLossPlaceCount = 4;

@@ -183,7 +183,9 @@ void append_json(std::string& out, const Transition& event) {
   finish(out);
 }
 
-void append_json(std::string& out, const Seed& seed, std::string_view type) {
+namespace {
+
+void add_seed(std::string& out, const Seed& seed, std::string_view type) {
   begin(out, type);
   add_word(out, "ts", rfc3339(seed.wall_ns));
   add_number(out, "mono_ns", seed.mono_ns);
@@ -191,6 +193,32 @@ void append_json(std::string& out, const Seed& seed, std::string_view type) {
   add_word(out, "state", name_of(seed.state));
   add_duration(out, "age_ns", "age", seed.age);
   add_owner(out, seed.socket.owner);
+}
+
+void add_live(std::string& out, const Live& live) {
+  if (live.queues) {
+    add_number(out, "recv_queue", live.queues->receive);
+    add_number(out, "send_queue", live.queues->send);
+    add_number(out, "retrans", live.queues->retrans);
+  }
+  if (live.timer) add_word(out, "timer", name_of(*live.timer));
+  if (live.timer_ns) add_number(out, "timer_ns", *live.timer_ns);
+}
+
+}  // namespace
+
+void append_json(std::string& out, const Seed& seed, std::string_view type) {
+  add_seed(out, seed, type);
+  finish(out);
+}
+
+void append_json(std::string& out, const Listed& one) {
+  add_seed(out, one.seed, "socket");
+  add_live(out, one.seed.live);
+  if (!one.cgroup.path.empty()) add_text(out, "cgroup_path", one.cgroup.path);
+  if (!one.cgroup.container.empty()) add_text(out, "container", one.cgroup.container);
+  if (!one.cgroup.pod.empty()) add_text(out, "pod", one.cgroup.pod);
+  if (!one.cgroup.unit.empty()) add_text(out, "unit", one.cgroup.unit);
   finish(out);
 }
 

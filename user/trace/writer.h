@@ -6,6 +6,7 @@
 #include <string>
 
 #include "model/event.h"
+#include "model/listing.h"
 #include "util/output.h"
 
 namespace tcpdwell {
@@ -17,6 +18,9 @@ void append_json(std::string& out, const Transition&);
 void append_json(std::string& out, const Seed&, std::string_view type = "seed");
 void append_json(std::string& out, const Loss&);
 void append_json(std::string& out, const TraceEnd&);
+
+/// A line of `stuck`: `type` `socket`.
+void append_json(std::string& out, const Listed&);
 
 class TraceWriter : public Consumer {
  public:

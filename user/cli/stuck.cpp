@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// `tcpdwell stuck`: the sockets that exist now. One walk, nothing is attached.
+#include "views/stuck.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "capture/tracer.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/pipeline.h"
+#include "enrich/cgroups.h"
+#include "enrich/host.h"
+#include "trace/writer.h"
+#include "util/duration.h"
+
+namespace tcpdwell {
+namespace {
+
+/// netstat's choice of sockets.
+bool wanted(State state, const RawOptions& raw, bool states_named) {
+  if (raw.listening) return state == State::Listen;
+  return raw.all || states_named || state != State::Listen;
+}
+
+class Gathering : public Consumer {
+ public:
+  Gathering(const RawOptions& raw, bool states_named) : raw_(raw), states_named_(states_named) {}
+  Status transition(const Transition&) override { return Ok; }
+  Status seed(const Seed& seed) override {
+    if (wanted(seed.state, raw_, states_named_)) sockets.push_back({seed, names_.find(seed.socket.owner.cgroup_id)});
+    return Ok;
+  }
+  std::vector<Listed> sockets;
+
+ private:
+  const RawOptions& raw_;
+  bool states_named_;
+  CgroupNames names_;
+};
+
+Status write_json(Output& out, const std::vector<Listed>& sockets) {
+  std::string line;
+  for (const Listed& one : sockets) {
+    line.clear();
+    append_json(line, one);
+    if (Status status = out.write(line); !status) return status;
+  }
+  return Ok;
+}
+
+Status write_text(const RawOptions& raw, Output& out, const std::vector<Listed>& sockets) {
+  const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
+  const StuckOptions options{want_colour(raw, fd), raw.wide, raw.wide ? 0 : terminal_columns(fd)};
+  Status status = write_stuck_text(out, sockets, options);
+  return status && !raw.quiet ? write_stuck_summary(out, sockets, options) : status;
+}
+
+void tell_gaps(const SeedReport& report) {
+  if (report.unreachable != 0)
+    complain(fmt::format("{} network namespaces could not be entered (needs CAP_SYS_ADMIN): their sockets are missing",
+                         report.unreachable));
+  if (report.left_out != 0)
+    complain(fmt::format("{} time-wait and request sockets are missing: raise --max-time-wait and --max-requests",
+                         report.left_out));
+}
+
+Result<TracerOptions> listing_options(const RawOptions& raw) {
+  auto choice = parse_filter(raw, Scope::Live);
+  if (!choice) return choice.error();
+  TracerOptions options;
+  options.filter = std::move(choice->filter);
+  options.cgroup = choice->cgroup;
+  options.verbose = raw.verbose;
+  options.max_time_wait = raw.max_time_wait;
+  options.max_requests = raw.max_requests;
+  options.wall_offset_ns = WallClock().offset_ns();
+  return options;
+}
+
+Result<int> run_stuck(const Invocation& invocation) {
+  const RawOptions& raw = invocation.raw;
+  auto format = parse_format(raw);
+  if (!format) return format.error();
+  auto options = listing_options(raw);
+  if (!options) return options.error();
+  Gathering gathering(raw, options->filter.states != 0);
+  auto report = Tracer::list(*options, gathering);
+  if (!report) return report.error();
+  auto out = open_output(raw);
+  if (!out) return out.error();
+  std::vector<Listed>& sockets = gathering.sockets;
+  sort_oldest_first(sockets);
+  Status status = *format == Format::Json  ? write_json(**out, sockets)
+                  : *format == Format::Csv ? write_stuck_csv(**out, sockets)
+                                           : write_text(raw, **out, sockets);
+  const Status closed = (*out)->close();
+  if (status) status = closed;
+  if (!status && status.error().os_errno != EPIPE) return status.error();
+  if (!raw.quiet) tell_gaps(*report);
+  return 0;
+}
+
+}  // namespace
+
+void add_stuck(CLI::App& app, Invocation& invocation) {
+  RawOptions& raw = invocation.raw;
+  CLI::App* sub = app.add_subcommand("stuck", "sockets that exist now, oldest in their state first");
+  sub->formatter(std::make_shared<HelpFormat>("stuck [OPTIONS]"));
+  sub->footer("Listening sockets are shown with -a, -l or --state listen. An age after >= is a lower\n"
+              "bound: the kernel does not keep when a socket entered most states.");
+  add_filter_flags(*sub, raw);
+  sub->add_option("--older", raw.min_dwell, "in their state for at least this: 30s, 5m; the same as --min-dwell")
+      ->type_name("DURATION")
+      ->group("Which connections")
+      ->check([](const std::string& value) { return value.empty() ? "the value is empty" : ""; });
+  sub->add_flag("-l,--listening", raw.listening, "listening sockets only")->group("Which connections");
+  sub->add_flag("-a,--all", raw.all, "listening sockets too")->group("Which connections");
+  add_look_flags(*sub, raw);
+  add_limit_flags(*sub, raw);
+  sub->callback([&] { invocation.action = [&] { return run_stuck(invocation); }; });
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "enrich/cgroups.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+#include "enrich/host.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr int kFileidKernfs = 0xfe;  // FILEID_KERNFS, include/linux/exportfs.h
+constexpr std::size_t kIdDigits = 64;
+
+std::int64_t now_ns() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+bool hexadecimal(std::string_view text) {
+  return text.size() == kIdDigits && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+/// "docker-ID.scope", "cri-containerd-ID.scope", "crio-ID.scope", "libpod-ID.scope", "libpod-ID", "ID".
+std::string_view container_in(std::string_view part) {
+  if (ends_with(part, ".scope")) part.remove_suffix(6);
+  if (part.size() < kIdDigits) return {};
+  const std::string_view id = part.substr(part.size() - kIdDigits);
+  const bool begins = part.size() == kIdDigits || part[part.size() - kIdDigits - 1] == '-';
+  return begins && hexadecimal(id) ? id : std::string_view{};
+}
+
+/// "podUID" and "kubepods-burstable-podUID.slice", where systemd wants _ for -.
+std::string pod_in(std::string_view part) {
+  constexpr std::size_t kUid = 36, kStaticUid = 32;  // of the API server, and of a static pod
+  if (ends_with(part, ".slice")) part.remove_suffix(6);
+  const std::size_t at = part.rfind("pod");
+  if (at == std::string_view::npos || (at != 0 && part[at - 1] != '-')) return {};
+  std::string uid(part.substr(at + 3));
+  std::replace(uid.begin(), uid.end(), '_', '-');
+  return uid.size() == kUid || uid.size() == kStaticUid ? uid : std::string();
+}
+
+}  // namespace
+
+CgroupName name_of_cgroup_path(std::string_view path) {
+  CgroupName name;
+  name.path = path;
+  while (!path.empty()) {
+    const std::size_t slash = path.find('/');
+    const std::string_view part = path.substr(0, slash);
+    path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
+    if (const auto id = container_in(part); !id.empty()) {
+      name.container = id;
+    } else if (const std::string uid = pod_in(part); !uid.empty()) {
+      name.pod = uid;
+    } else if (ends_with(part, ".service") || ends_with(part, ".scope")) {
+      name.unit = part;
+    }
+  }
+  return name;
+}
+
+CgroupNames::CgroupNames() : mount_(cgroup_mount()) {
+  if (!mount_.empty()) mount_fd_ = open(mount_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+CgroupNames::~CgroupNames() {
+  if (mount_fd_ >= 0) close(mount_fd_);
+}
+
+const CgroupName& CgroupNames::find(std::uint64_t id) {
+  static const CgroupName kNone;
+  if (id == 0 || mount_fd_ < 0) return kNone;
+  if (const auto known = names_.find(id); known != names_.end()) return known->second;
+  if (names_.size() >= kMost) names_.clear();
+  if (const std::string path = path_by_handle(id); !path.empty()) {
+    remember(id, path);
+  } else if (errno == EPERM) {
+    walk();
+  }
+  const auto found = names_.find(id);
+  return found != names_.end() ? found->second : kNone;
+}
+
+/// A kernfs handle is the 64-bit id (kernfs_fh_to_dentry, fs/kernfs/mount.c).
+std::string CgroupNames::path_by_handle(std::uint64_t id) const {
+  alignas(file_handle) char memory[sizeof(file_handle) + sizeof id] = {};
+  auto* handle = reinterpret_cast<file_handle*>(memory);
+  handle->handle_bytes = sizeof id;
+  handle->handle_type = kFileidKernfs;
+  std::memcpy(handle->f_handle, &id, sizeof id);
+  const int fd = open_by_handle_at(mount_fd_, handle, O_PATH | O_CLOEXEC);
+  if (fd < 0) return {};
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  std::vector<char> path(8192);
+  const ssize_t length = readlink(link.c_str(), path.data(), path.size());
+  close(fd);
+  return length > 0 ? std::string(path.data(), static_cast<std::size_t>(length)) : std::string();
+}
+
+void CgroupNames::walk() {
+  if (walked_ns_ != 0 && now_ns() - walked_ns_ < 1'000'000'000) return;
+  walked_ns_ = now_ns();
+  std::error_code error;
+  namespace fs = std::filesystem;
+  const auto add = [&](const fs::path& path) {
+    struct stat st {};
+    if (stat(path.c_str(), &st) == 0 && names_.size() < kMost) remember(st.st_ino, path.string());
+  };
+  add(mount_);
+  fs::recursive_directory_iterator at(mount_, fs::directory_options::skip_permission_denied, error), end;
+  for (; !error && at != end; at.increment(error))
+    if (at->is_directory(error)) add(at->path());
+}
+
+void CgroupNames::remember(std::uint64_t id, const std::string& path) {
+  std::string below = path.rfind(mount_, 0) == 0 ? path.substr(mount_.size()) : path;
+  if (below.empty()) below = "/";
+  names_.insert_or_assign(id, name_of_cgroup_path(below));
+}
+
+}  // namespace tcpdwell
