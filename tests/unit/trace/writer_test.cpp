@@ -17,7 +17,8 @@ TEST(Writer, HeaderHasTheAgreedFields) {
             R"({"type":"header","schema":1,"tool":"tcpdwell","version":"0.1.0","host":"web-1",)"
             R"("kernel":"6.1.0","arch":"x86_64","boot_id":"7a0f2c1e-0000-4000-8000-000000000001",)"
             R"("start":"2026-01-02T03:04:05.000000006Z","clock":"monotonic",)"
-            R"("minisockets":"timer","filters":{"pid":[1,2],"state":["TIME_WAIT"]}})"
+            R"("minisockets":"timer","filters":{"pid":[1,2],"state":["TIME_WAIT"]},)"
+            R"("ip_local_port_range":[1024,65535]})"
             "\n");
 }
 
