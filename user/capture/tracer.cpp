@@ -172,6 +172,7 @@ struct Tracer::Impl {
   std::vector<std::unique_ptr<bpf_link, LinkFree>> links;  ///< in the order of attaching
   std::chrono::steady_clock::time_point swept{};
 
+  void remember(const TracerOptions& options);  ///< what playing events needs of them
   Status open(const TracerOptions& options);
   Status open_by(Minisockets candidate, const TracerOptions& options);
   std::string lacks(Minisockets candidate);
@@ -203,13 +204,17 @@ struct Tracer::Impl {
   }
 };
 
-/// The first of the ways in that works; the note says why not a better one.
-Status Tracer::Impl::open(const TracerOptions& options) {
+void Tracer::Impl::remember(const TracerOptions& options) {
   filter = options.filter;
   wall_offset_ns = options.wall_offset_ns;
   leave_owners_to_kernel(filter);
   filtered = !filter.empty();
   libbpf_set_print(collect_libbpf_message);
+}
+
+/// The first of the ways in that works; the note says why not a better one.
+Status Tracer::Impl::open(const TracerOptions& options) {
+  remember(options);
   if (options.minisockets != Minisockets::Auto) {
     Status status = open_by(options.minisockets, options);
     if (status || options.minisockets == Minisockets::Off) return status;
@@ -227,11 +232,7 @@ Status Tracer::Impl::open(const TracerOptions& options) {
 
 /// The iterators alone: nothing is attached, so nothing but them is verified.
 Status Tracer::Impl::open_listing(const TracerOptions& options) {
-  filter = options.filter;
-  wall_offset_ns = options.wall_offset_ns;
-  leave_owners_to_kernel(filter);
-  filtered = !filter.empty();
-  libbpf_set_print(collect_libbpf_message);
+  remember(options);
   libbpf_log() = {"", options.verbose};
   skeleton.reset(tcpdwell_bpf__open());
   if (!skeleton) return load_error(errno);
