@@ -191,13 +191,24 @@ class Perfetto(support.TestCase):
     def test_a_slice_for_each_known_stay(self):
         path = scratch_file("slices.json", text([header(), *life("1", 0), *life("2", 5), end(10**7, 10, 2)]))
         trace = json.loads(run("report", path, "--format", "perfetto").out)
-        slices = [e for e in trace["traceEvents"] if e["ph"] == "X"]
-        self.assertEqual([s["name"] for s in slices if s["tid"] == 1][::-1], ["SYN_RECV", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK"])
-        self.assertEqual({s["dur"] for s in slices}, {1000.0})
-        self.assertEqual({s["pid"] for s in slices}, {7})
+        begins, ends = ([e for e in trace["traceEvents"] if e["ph"] == kind] for kind in "BE")
+        self.assertEqual([b["name"] for b in begins if b["tid"] == 1], ["SYN_RECV", "ESTABLISHED", "CLOSE_WAIT", "LAST_ACK"])
+        for begin, close in zip(begins, ends, strict=True):
+            self.assertEqual((begin["pid"], begin["tid"]), (close["pid"], close["tid"]))
+            self.assertAlmostEqual(close["ts"] - begin["ts"], 1000, 2)
+        self.assertEqual({b["pid"] for b in begins}, {7})
         names = {e["args"]["name"] for e in trace["traceEvents"] if e.get("name") == "process_name"}
         self.assertEqual(names, {"server", "connections by state"})
         self.assertTrue(any(e["ph"] == "C" and e["name"] == "ESTABLISHED" for e in trace["traceEvents"]))
+
+    def test_the_same_pid_on_two_hosts_is_two_processes(self):
+        paths = []
+        for host in "ab":
+            paths.append(scratch_file(f"slices-{host}.json", text([{**header(), "host": host, "boot_id": host}, *life("1", 0), end(10**7, 5, 1)])))
+        trace = json.loads(run("report", *paths, "--format", "perfetto").out)
+        processes = {e["args"]["host"]: e["pid"] for e in trace["traceEvents"] if e["ph"] == "B"}
+        self.assertEqual(processes["a"], 7)
+        self.assertNotEqual(processes["b"], 7)
 
 
 if __name__ == "__main__":

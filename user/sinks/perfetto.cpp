@@ -3,8 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "sinks/json.h"
 #include "sinks/report.h"
+#include "util/duration.h"
 
 namespace tcpdwell {
 namespace {
@@ -12,11 +16,41 @@ namespace {
 /// Populations are a process of their own. Linux has no pid as large.
 constexpr std::uint64_t kCounters = 1U << 30;
 
+/// Readers keep moments as doubles, which hold a nanosecond a month from zero but not from 1970.
+/// Zero is some days before the first moment written, as the order is not that of time.
+constexpr std::int64_t kDayNs = 86'400'000'000'000, kDaysBefore = 10;
+
+std::int64_t floor_to_day(std::int64_t wall_ns) {
+  return wall_ns - (wall_ns % kDayNs + kDayNs) % kDayNs;
+}
+
 /// Microseconds with their nanoseconds: the format's unit.
 std::string micros(std::int64_t ns) {
   const std::uint64_t size =
       ns < 0 ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns);
   return fmt::format("{}{}.{:03}", ns < 0 ? "-" : "", size / 1000, size % 1000);
+}
+
+/// A stay of known length, as moments.
+struct Slice {
+  const Segment* segment;
+  std::int64_t begin_wall_ns, end_wall_ns;
+};
+
+/// The first first. Counted from the end backwards: that moment is known, and an unknown stay hides
+/// what was before it.
+std::vector<Slice> slices_of(const ConnectionRow& c) {
+  std::vector<Slice> slices;
+  std::int64_t end = c.end_wall_ns;
+  for (auto segment = c.segments.rbegin(); segment != c.segments.rend(); ++segment) {
+    std::int64_t begin = 0;
+    if (segment->dwell.bound == Bound::Unknown) break;
+    if (__builtin_sub_overflow(end, segment->dwell.ns, &begin)) break;
+    slices.push_back({&*segment, begin, end});
+    end = begin;
+  }
+  std::reverse(slices.begin(), slices.end());
+  return slices;
 }
 
 }  // namespace
@@ -28,76 +62,59 @@ void PerfettoWriter::put(std::string_view event) {
   if (status_) status_ = out_.write(event);
 }
 
-void PerfettoWriter::name_process(const ConnectionRow& c, std::uint64_t pid) {
-  if (!named_.insert(pid).second) return;
-  event_.clear();
+std::string PerfettoWriter::moment(std::int64_t wall_ns) {
+  if (!zero_wall_ns_) zero_wall_ns_ = floor_to_day(wall_ns) - kDaysBefore * kDayNs;
+  return micros(wall_ns - *zero_wall_ns_);
+}
+
+std::uint64_t PerfettoWriter::process_of(const ConnectionRow& c) {
+  const std::uint64_t pid = c.socket.owner.pid.value_or(0);
+  const auto [found, is_new] = processes_.try_emplace({c.host, pid}, pid);
+  if (!is_new) return found->second;
+  if (!taken_.insert(pid).second) taken_.insert(found->second = next_process_++);
   const std::string_view comm = c.socket.owner.comm.view();
-  JsonText(event_)
-      .begin_object()
-      .field("ph", "M")
-      .field("name", "process_name")
-      .field("pid", pid)
-      .name("args")
-      .begin_object()
-      .field("name", comm.empty() ? "unknown owner" : comm)
-      .end_object()
-      .end_object();
+  name("process_name", found->second, std::nullopt, comm.empty() ? "unknown owner" : comm);
+  return found->second;
+}
+
+void PerfettoWriter::name(std::string_view what, std::uint64_t process,
+                          std::optional<std::uint64_t> track, std::string_view text) {
+  event_.clear();
+  JsonText json(event_);
+  json.begin_object().field("ph", "M").field("name", what).field("pid", process);
+  if (track) json.field("tid", *track);
+  json.name("args").begin_object().field("name", text).end_object().end_object();
   put(event_);
 }
 
 void PerfettoWriter::add(const ConnectionRow& c) {
   const Socket& s = c.socket;
-  const std::uint64_t pid = s.owner.pid.value_or(0), track = ++tracks_;
-  name_process(c, pid);
-  event_.clear();
-  const std::string name =
-      fmt::format("{} {} > {}", to_string(s.id), endpoint_text(s.family, s.local),
-                  endpoint_text(s.family, s.remote));
-  JsonText(event_)
-      .begin_object()
-      .field("ph", "M")
-      .field("name", "thread_name")
-      .field("pid", pid)
-      .field("tid", track)
-      .name("args")
-      .begin_object()
-      .field("name", name)
-      .end_object()
-      .end_object();
-  put(event_);
-  // From the end backwards: that moment is known, and an unknown stay hides what was before it.
-  std::int64_t end = c.end_wall_ns;
-  for (auto segment = c.segments.rbegin(); segment != c.segments.rend(); ++segment) {
-    if (segment->dwell.bound == Bound::Unknown) return;
-    std::int64_t begin = 0;
-    if (__builtin_sub_overflow(end, segment->dwell.ns, &begin)) return;
-    event_ = fmt::format(R"({{"ph":"X","pid":{},"tid":{},"ts":{},"dur":{},)", pid, track,
-                         micros(begin), micros(static_cast<std::int64_t>(segment->dwell.ns)));
-    JsonText json(event_);
-    json.field("name", name_of(segment->state)).field("cat", "tcp").name("args").begin_object();
-    json.field("dwell", name_of(segment->dwell.bound)).field("host", c.host);
-    if (c.reason != Reason::None && segment == c.segments.rbegin())
+  const std::uint64_t process = process_of(c), track = ++tracks_;
+  name("thread_name", process, track,
+       fmt::format("{} {} > {}", to_string(s.id), endpoint_text(s.family, s.local),
+                   endpoint_text(s.family, s.remote)));
+  for (const Slice& slice : slices_of(c)) {
+    // Begin and end, not a begin and a length: their sum in a reader's floating point is not the
+    // next begin. Both say the same, as speedscope joins them by that.
+    std::string what;
+    JsonText json(what);
+    json.field("name", name_of(slice.segment->state))
+        .field("cat", "tcp")
+        .name("args")
+        .begin_object();
+    json.field("dwell", name_of(slice.segment->dwell.bound)).field("host", c.host);
+    if (c.reason != Reason::None && slice.segment == &c.segments.back())
       json.field("reason", name_of(c.reason));
     json.end_object();
-    event_ += '}';
-    put(event_);
-    end = begin;
+    for (const auto& [phase, wall_ns] :
+         {std::pair{'B', slice.begin_wall_ns}, {'E', slice.end_wall_ns}})
+      put(fmt::format(R"({{"ph":"{}","pid":{},"tid":{},"ts":{},{}}})", phase, process, track,
+                      moment(wall_ns), what));
   }
 }
 
 Status PerfettoWriter::finish(const Series& series) {
-  event_.clear();
-  JsonText(event_)
-      .begin_object()
-      .field("ph", "M")
-      .field("name", "process_name")
-      .field("pid", kCounters)
-      .name("args")
-      .begin_object()
-      .field("name", "connections by state")
-      .end_object()
-      .end_object();
-  put(event_);
+  name("process_name", kCounters, std::nullopt, "connections by state");
   std::int64_t at = series.start_wall_ns;
   for (const SeriesPoint& point : series.points) {
     // The population is that of the interval's end.
@@ -105,11 +122,13 @@ Status PerfettoWriter::finish(const Series& series) {
     for (const State state : kLifeOrder) {
       if (state == State::Close || state == State::Unknown) continue;
       put(fmt::format(R"({{"ph":"C","pid":{},"ts":{},"name":"{}","args":{{"connections":{}}}}})",
-                      kCounters, micros(at), name_of(state),
+                      kCounters, moment(at), name_of(state),
                       point.population[static_cast<std::size_t>(state)]));
     }
   }
-  if (status_) status_ = out_.write("\n]}\n");
+  if (status_)
+    status_ = out_.write(fmt::format("\n],\"otherData\":{{\"zero\":\"{}\"}}}}\n",
+                                     rfc3339(zero_wall_ns_.value_or(0))));
   return status_;
 }
 

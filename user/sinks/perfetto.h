@@ -4,8 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "model/analysis.h"
 #include "util/output.h"
@@ -21,13 +25,21 @@ class PerfettoWriter {
   Status finish(const Series& series);
 
  private:
-  void name_process(const ConnectionRow& connection, std::uint64_t pid);
+  /// The number of the owner's process, named when first seen: its pid, or where a process of
+  /// another host has that one, another number.
+  std::uint64_t process_of(const ConnectionRow& connection);
+  void name(std::string_view what, std::uint64_t process, std::optional<std::uint64_t> track,
+            std::string_view text);
+  std::string moment(std::int64_t wall_ns);
   void put(std::string_view event);
 
   Output& out_;
   Status status_ = Ok;
   std::string event_;
-  std::set<std::uint64_t> named_;
+  std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> processes_;  ///< by host and pid
+  std::set<std::uint64_t> taken_;
+  std::uint64_t next_process_ = 1U << 23;  ///< above every pid
+  std::optional<std::int64_t> zero_wall_ns_;
   std::uint64_t tracks_ = 0;
   bool first_ = true;
 };
