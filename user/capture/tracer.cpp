@@ -16,12 +16,14 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "capture/config.h"
 #include "capture/decode.h"
 #include "capture/probe.h"
+#include "capture/ring.h"
 #include "tcpdwell_bpf.skel.h"
 
 namespace tcpdwell {
@@ -107,9 +109,6 @@ struct SkeletonFree {
 struct LinkFree {
   void operator()(bpf_link* link) const { bpf_link__destroy(link); }
 };
-struct RingFree {
-  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
-};
 
 td_config& config_of(tcpdwell_bpf& skeleton) {
   return const_cast<td_config&>(reinterpret_cast<const volatile td_config&>(skeleton.rodata->cfg));
@@ -157,7 +156,7 @@ struct Tracer::Impl {
   Filter filter;
   bool filtered = false;
   std::unique_ptr<tcpdwell_bpf, SkeletonFree> skeleton;
-  std::unique_ptr<ring_buffer, RingFree> ring;
+  std::optional<Ring> ring;
   std::int64_t wall_offset_ns = 0;
   std::uint64_t malformed = 0;
   std::uint64_t misses_at_detach = 0;
@@ -189,7 +188,7 @@ struct Tracer::Impl {
   std::string fentry_lacks() const;
   std::string timer_lacks();
   void load_only_chosen();
-  int take(const void* data, std::size_t size);
+  bool take(const void* data, std::size_t size);  ///< whether to go on
   void play(const void* data, std::size_t size);
   std::vector<Spare> spares() const;  ///< in the order of attachment
   td_counters count(unsigned program) const;
@@ -260,11 +259,9 @@ Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options
   if (const std::string why = lacks(candidate); !why.empty()) return Error{Fault::Unsupported, why};
   load_only_chosen();
   if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
-  ring.reset(ring_buffer__new(
-      bpf_map__fd(skeleton->maps.ring),
-      [](void* self, void* data, std::size_t size) { return static_cast<Impl*>(self)->take(data, size); }, this,
-      nullptr));
-  if (!ring) return load_error(errno);
+  auto mapped = Ring::map(bpf_map__fd(skeleton->maps.ring), bpf_map__max_entries(skeleton->maps.ring));
+  if (!mapped) return mapped.error();
+  ring.emplace(std::move(mapped).value());
   return attach();
 }
 
@@ -392,9 +389,9 @@ void Tracer::Impl::sweep_if_due(bool now) {
   bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.sweep), &run);
 }
 
-int Tracer::Impl::take(const void* data, std::size_t size) {
+bool Tracer::Impl::take(const void* data, std::size_t size) {
   play(data, size);
-  return !outcome.ok() || ++records >= kRecordsPerDrain ? -ECANCELED : 0;
+  return outcome.ok() && ++records < kRecordsPerDrain;
 }
 
 void Tracer::Impl::play(const void* data, std::size_t size) {
@@ -454,7 +451,7 @@ Result<std::unique_ptr<Tracer>> Tracer::start(const TracerOptions& options) {
 Minisockets Tracer::minisockets() const { return impl_->way; }
 const std::string& Tracer::minisockets_note() const { return impl_->note; }
 
-int Tracer::poll_fd() const { return ring_buffer__epoll_fd(impl_->ring.get()); }
+int Tracer::poll_fd() const { return impl_->ring->poll_fd(); }
 
 Result<SeedReport> Tracer::Impl::walk(Consumer& to, std::function<Status()> between) {
   SeedPlan plan;
@@ -492,11 +489,9 @@ Result<bool> Tracer::drain(Consumer& consumer) {
   impl_->consumer = &consumer;
   impl_->records = 0;
   impl_->outcome = Ok;
-  const int got = ring_buffer__consume(impl_->ring.get());
+  const bool emptied = impl_->ring->read([&](const void* data, std::size_t size) { return impl_->take(data, size); });
   if (!impl_->outcome) return impl_->outcome.error();
-  if (got < 0 && got != -ECANCELED)
-    return Error{Fault::Runtime, fmt::format("cannot read the ring buffer: {}", std::strerror(-got)), -got};
-  return got == -ECANCELED;
+  return !emptied;
 }
 
 void Tracer::detach() {

@@ -44,8 +44,8 @@ class Tracer {
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
 
-  /// A descriptor that becomes readable when the ring passes its fill mark; between marks the
-  /// caller calls drain() on a timer (20 ms is what the ring is sized for).
+  /// A descriptor to be watched for edges (EPOLLET): it has one when the ring passes its fill mark.
+  /// Between marks the caller calls drain() on a timer (20 ms is what the ring is sized for).
   int poll_fd() const;
 
   /// Plays a seed for every socket that exists and no hook has seen yet, in every namespace that can

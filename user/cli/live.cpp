@@ -149,7 +149,8 @@ class LiveRun {
   }
 
   void watch(const sigset_t& signals, const ChildCommand* child) {
-    waiter_.watch(tracer_->poll_fd(), Waiter::Ring);
+    // Edges: the kernel says when the ring has filled, not that something is in it.
+    waiter_.watch(tracer_->poll_fd(), Waiter::Ring, EPOLLIN | EPOLLET);
     waiter_.watch_timer(kDrainEveryNs, kDrainEveryNs, Waiter::Drain);
     waiter_.watch_timer(kLossEveryNs, kLossEveryNs, Waiter::Loss);
     waiter_.watch_signals(signals);
