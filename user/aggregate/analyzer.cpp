@@ -45,6 +45,10 @@ class Analyzer::Impl {
   void seed(const Seed& seed);
   void note(std::int64_t wall_ns) { last_wall_ns_ = std::max(last_wall_ns_, wall_ns); }
   Analysis take();
+  Analysis look(std::int64_t wall_ns) const;
+  void each_open(std::int64_t wall_ns,
+                 const std::function<void(const Followed&, const Dwell& age)>& visit) const;
+  void begin_window(std::int64_t wall_ns);
 
  private:
   using Index = std::uint32_t;
@@ -55,7 +59,9 @@ class Analyzer::Impl {
   void move(Followed& followed, const Transition& t);
   void finish(Followed& followed, const Transition& t);
   void forget(const ConnId& id);
+  void add_open(std::int64_t wall_ns, Connections& connections, Waiting& waiting) const;
   void end_host(bool goes_on);
+  void tell_open() const;
 
   const AnalyzerOptions options_;
   std::string host_, boot_id_;
@@ -185,34 +191,71 @@ void Analyzer::Impl::finish(Followed& followed, const Transition& t) {
   forget(t.socket.id);
 }
 
-void Analyzer::Impl::end_host(bool goes_on) {
+void Analyzer::Impl::each_open(
+    std::int64_t wall_ns,
+    const std::function<void(const Followed&, const Dwell& age)>& visit) const {
+  for (const auto& [id, index] : index_) visit(slots_[index], slots_[index].age(wall_ns));
+}
+
+void Analyzer::Impl::add_open(std::int64_t wall_ns, Connections& connections,
+                              Waiting& waiting) const {
   for (const auto& [id, index] : index_) {
-    const Followed& followed = slots_[index];
-    timeline_.move(last_wall_ns_, followed.state, std::nullopt);
-    if (goes_on) continue;
-    connections_.open_at_end(host_, followed, last_wall_ns_);
-    findings_.open_at_end(followed, last_wall_ns_);
-    if (options_.on_connection && followed.state != State::Listen)
-      options_.on_connection(open_row(host_, followed, last_wall_ns_));
+    connections.open_at_end(host_, slots_[index], wall_ns);
+    waiting.open_at_end(slots_[index], wall_ns);
   }
-  if (goes_on) ports_.release_all();
+}
+
+void Analyzer::Impl::end_host(bool goes_on) {
+  for (const auto& [id, index] : index_)
+    timeline_.move(last_wall_ns_, slots_[index].state, std::nullopt);
+  if (goes_on) {
+    ports_.release_all();
+  } else {
+    add_open(last_wall_ns_, connections_, findings_.waiting());
+    tell_open();
+  }
   index_.clear();
   slots_.clear();
   free_.clear();
 }
 
-Analysis Analyzer::Impl::take() {
+void Analyzer::Impl::tell_open() const {
+  if (!options_.on_connection) return;
+  for (const auto& [id, index] : index_)
+    if (slots_[index].state != State::Listen)
+      options_.on_connection(open_row(host_, slots_[index], last_wall_ns_));
+}
+
+Analysis Analyzer::Impl::look(std::int64_t wall_ns) const {
+  Connections connections = connections_;
+  Waiting waiting = findings_.waiting();
+  add_open(wall_ns, connections, waiting);
   Analysis analysis;
-  // The last interval shows what is open, so the series is taken before it is closed.
   analysis.series = timeline_.take();
-  end_host(false);
   analysis.ends = ends_.take();
   analysis.edges = edges_.take();
   analysis.ports = ports_.take(options_.most_ports);
-  analysis.findings = findings_.take(analysis.ports);
-  connections_.take(analysis);
+  analysis.findings = findings_.take(analysis.ports, waiting);
+  connections.take(analysis);
   analysis.not_followed = not_followed_;
   return analysis;
+}
+
+Analysis Analyzer::Impl::take() {
+  Analysis analysis = look(last_wall_ns_);
+  tell_open();
+  return analysis;
+}
+
+void Analyzer::Impl::begin_window(std::int64_t wall_ns) {
+  ends_ = {};
+  edges_ = {};
+  findings_ = {};
+  timeline_ = {};
+  connections_ = Connections(options_.connections);
+  not_followed_ = 0;
+  ports_.begin_window(wall_ns);
+  for (const auto& [id, index] : index_) timeline_.move(wall_ns, std::nullopt, slots_[index].state);
 }
 
 Analyzer::Analyzer(AnalyzerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -236,5 +279,12 @@ Status Analyzer::end(const TraceEnd& end) {
   return Ok;
 }
 Analysis Analyzer::take() { return impl_->take(); }
+Analysis Analyzer::look(std::int64_t wall_ns) const { return impl_->look(wall_ns); }
+void Analyzer::each_open(
+    std::int64_t wall_ns,
+    const std::function<void(const Followed&, const Dwell& age)>& visit) const {
+  impl_->each_open(wall_ns, visit);
+}
+void Analyzer::begin_window(std::int64_t wall_ns) { impl_->begin_window(wall_ns); }
 
 }  // namespace tcpdwell

@@ -33,6 +33,15 @@ class Analyzer : public Consumer {
 
   /// Once, after the last event.
   Analysis take();
+  /// What take() would give if the trace ended at `wall_ns`. Changes nothing: for views of what is
+  /// live.
+  Analysis look(std::int64_t wall_ns) const;
+  /// Calls `visit` for every open connection and listener with how long it has been in its state.
+  void each_open(std::int64_t wall_ns,
+                 const std::function<void(const Followed&, const Dwell& age)>& visit) const;
+  /// What has been counted is forgotten, what is open stays: look() tells from `wall_ns` on. For a
+  /// run without an end, whose findings are to be about now.
+  void begin_window(std::int64_t wall_ns);
 
  private:
   class Impl;

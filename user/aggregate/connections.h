@@ -40,7 +40,7 @@ class Connections {
   void take(Analysis& into) const;
 
  private:
-  const bool sampling_;
+  bool sampling_;
   TopRows slowest_, stuck_, sample_;
   std::uint64_t seen_ = 0;
 };

@@ -39,7 +39,7 @@ template <class Map, class Name>
 auto* subject(Map& map, const PackedKey& key, Name name) {
   using Subject = typename Map::mapped_type;
   if (const auto found = map.find(key); found != map.end()) return &found.value();
-  if (map.size() >= Findings::kMostSubjects) return static_cast<Subject*>(nullptr);
+  if (map.size() >= kMostSubjects) return static_cast<Subject*>(nullptr);
   Subject made;
   made.name = name();
   return &map.insert({key, std::move(made)}).first.value();
@@ -65,7 +65,8 @@ Findings::Service* Findings::service(const Socket& socket) {
 }
 
 void Findings::moved(const Followed& followed, const Transition& t) {
-  if (t.from == State::FinWait2 && t.dwell.bound != Bound::Unknown) held_open(t.socket, t.dwell);
+  if (t.from == State::FinWait2 && t.dwell.bound != Bound::Unknown)
+    waiting_.held_open(t.socket, t.dwell);
   if (followed.role == Role::Active) towards(followed, t);
   if (followed.role == Role::Passive) served(t);
 }
@@ -99,7 +100,7 @@ void Findings::served(const Transition& t) {
   at->closed_here += closes_first;
 }
 
-void Findings::held_open(const Socket& socket, const Dwell& dwell) {
+void Waiting::held_open(const Socket& socket, const Dwell& dwell) {
   if (dwell.ns < kHeldAge) return;
   PackedKey key;
   key.put(socket.family);
@@ -111,7 +112,7 @@ void Findings::held_open(const Socket& socket, const Dwell& dwell) {
   peer->longest_ns = std::max(peer->longest_ns, dwell.ns);
 }
 
-void Findings::open_at_end(const Followed& followed, std::int64_t end_wall_ns) {
+void Waiting::open_at_end(const Followed& followed, std::int64_t end_wall_ns) {
   const Dwell age = followed.age(end_wall_ns);
   if (followed.state == State::FinWait2) held_open(followed.socket, age);
   if (followed.state != State::CloseWait || age.ns < kLeakAge) return;
@@ -123,9 +124,10 @@ void Findings::open_at_end(const Followed& followed, std::int64_t end_wall_ns) {
   process->oldest_ns = std::max(process->oldest_ns, age.ns);
 }
 
-std::vector<Finding> Findings::take(const std::vector<PortRow>& ports) const {
+std::vector<Finding> Findings::take(const std::vector<PortRow>& ports,
+                                    const Waiting& waiting) const {
   std::vector<Finding> found;
-  for (const auto& [key, p] : processes_) {
+  for (const auto& [key, p] : waiting.processes()) {
     if (p.unclosed < kLeakCount) continue;
     found.push_back(
         {"close_wait_leak", Severity::Critical, p.name, p.unclosed,
@@ -196,7 +198,7 @@ std::vector<Finding> Findings::take(const std::vector<PortRow>& ports) const {
                                    s.name, human_count(s.closed_here),
                                    human_count(std::max(s.ended, s.closed_here)))});
   }
-  for (const auto& [key, p] : peers_) {
+  for (const auto& [key, p] : waiting.peers()) {
     if (p.held < kHeldCount) continue;
     found.push_back({"fin_wait2_held", Severity::Warning, p.name, p.held,
                      fmt::format("{} connections to {} were held in FIN_WAIT2 for {} or longer, up "

@@ -14,15 +14,46 @@
 
 namespace tcpdwell {
 
+/// Of each kind of subject; those beyond are not watched.
+inline constexpr std::size_t kMostSubjects = 2048;
+
+struct PackedKeyHash {
+  std::size_t operator()(const PackedKey& key) const { return key.hash(); }
+};
+template <class Subject>
+using Subjects = tsl::robin_map<PackedKey, Subject, PackedKeyHash>;
+
+/// Who lets others wait, which is known of open connections too: small, so that a copy can be told
+/// of those that are open now.
+class Waiting {
+ public:
+  struct Process {
+    std::string name;
+    std::uint64_t unclosed = 0, oldest_ns = 0;
+  };
+  struct Peer {
+    std::string name;
+    std::uint64_t held = 0, longest_ns = 0;
+  };
+
+  void held_open(const Socket& socket, const Dwell& dwell);
+  void open_at_end(const Followed& followed, std::int64_t end_wall_ns);
+  const Subjects<Process>& processes() const { return processes_; }
+  const Subjects<Peer>& peers() const { return peers_; }
+
+ private:
+  Subjects<Process> processes_;
+  Subjects<Peer> peers_;
+};
+
 class Findings {
  public:
-  static constexpr std::size_t kMostSubjects =
-      2048;  ///< of each kind; those beyond are not watched
-
   /// `followed` is as it was before the line.
   void moved(const Followed& followed, const Transition& t);
-  void open_at_end(const Followed& followed, std::int64_t end_wall_ns);
-  std::vector<Finding> take(const std::vector<PortRow>& ports) const;
+  Waiting& waiting() { return waiting_; }
+  const Waiting& waiting() const { return waiting_; }
+  /// `waiting` is waiting(), or a copy of it that knows more.
+  std::vector<Finding> take(const std::vector<PortRow>& ports, const Waiting& waiting) const;
 
  private:
   /// A remote address and port that this host connects to.
@@ -36,30 +67,15 @@ class Findings {
     std::string name;
     std::uint64_t requests = 0, answered_late = 0, never_answered = 0, ended = 0, closed_here = 0;
   };
-  struct Process {
-    std::string name;
-    std::uint64_t unclosed = 0, oldest_ns = 0;
-  };
-  struct Peer {
-    std::string name;
-    std::uint64_t held = 0, longest_ns = 0;
-  };
-  struct Hash {
-    std::size_t operator()(const PackedKey& key) const { return key.hash(); }
-  };
-  template <class Subject>
-  using Subjects = tsl::robin_map<PackedKey, Subject, Hash>;
 
   void towards(const Followed& followed, const Transition& t);
   void served(const Transition& t);
-  void held_open(const Socket& socket, const Dwell& dwell);
   Destination* destination(const Socket& socket);
   Service* service(const Socket& socket);
 
   Subjects<Destination> destinations_;
   Subjects<Service> services_;
-  Subjects<Process> processes_;
-  Subjects<Peer> peers_;
+  Waiting waiting_;
 };
 
 }  // namespace tcpdwell

@@ -2,6 +2,7 @@
 #include "aggregate/ports.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace tcpdwell {
 
@@ -26,9 +27,15 @@ Ports::Index Ports::take_port(const Socket& socket, Role role, bool time_wait,
   key.put(socket.remote.addr);
   key.put(socket.remote.port);
   const auto found = index_.find(key);
-  Index index = found != index_.end() ? found->second : static_cast<Index>(rows_.size());
+  Index index = found != index_.end() ? found->second : kNoRow;
   if (found == index_.end()) {
-    if (rows_.size() >= kMostRows) return kNoRow;
+    if (free_.empty()) {
+      if (rows_.size() >= kMostRows) return kNoRow;
+      free_.push_back(static_cast<Index>(rows_.size()));
+      rows_.emplace_back();
+    }
+    index = free_.back();
+    free_.pop_back();
     PortRow row;
     row.host = host_;
     row.netns = socket.netns;
@@ -37,7 +44,7 @@ Ports::Index Ports::take_port(const Socket& socket, Role role, bool time_wait,
     row.remote = socket.remote;
     row.range = 1U + ports_.last - ports_.first;
     row.range_known = ports_known_;
-    rows_.push_back(row);
+    rows_[index] = row;
     index_.emplace(key, index);
   }
   PortRow& row = rows_[index];
@@ -64,6 +71,21 @@ void Ports::release_all() {
     rows_[i].live = rows_[i].time_wait = 0;
 }
 
+void Ports::begin_window(std::int64_t wall_ns) {
+  for (auto at = index_.begin(); at != index_.end();) {
+    PortRow& row = rows_[at->second];
+    if (row.live + row.time_wait > 0) {
+      row.peak = 0;
+      note_peak(row, wall_ns);
+      ++at;
+    } else {
+      row = PortRow{};
+      free_.push_back(at->second);
+      at = index_.erase(at);
+    }
+  }
+}
+
 void Ports::note_peak(PortRow& row, std::int64_t wall_ns) {
   if (row.live + row.time_wait <= row.peak) return;
   row.peak = row.live + row.time_wait;
@@ -72,7 +94,9 @@ void Ports::note_peak(PortRow& row, std::int64_t wall_ns) {
 }
 
 std::vector<PortRow> Ports::take(std::size_t most) const {
-  std::vector<PortRow> rows = rows_;
+  std::vector<PortRow> rows;
+  std::copy_if(rows_.begin(), rows_.end(), std::back_inserter(rows),
+               [](const PortRow& row) { return row.peak > 0; });
   std::stable_sort(rows.begin(), rows.end(), [](const PortRow& a, const PortRow& b) {
     return a.peak * b.range > b.peak * a.range;
   });

@@ -30,6 +30,8 @@ class Ports {
   void release(Index row, bool time_wait);
   /// All ports of the host are free again: its trace goes on elsewhere.
   void release_all();
+  /// Peaks are those from now on; rows of which no port is taken are forgotten.
+  void begin_window(std::int64_t wall_ns);
 
   std::vector<PortRow> take(std::size_t most) const;
 
@@ -46,7 +48,8 @@ class Ports {
   std::uint16_t host_number_ = 0;
   EphemeralPorts ports_;
   bool ports_known_ = false;
-  std::vector<PortRow> rows_;
+  std::vector<PortRow> rows_;  ///< one without a peak is free
+  std::vector<Index> free_;
   std::size_t first_of_host_ = 0;
   tsl::robin_map<PackedKey, Index, Hash> index_;
 };

@@ -192,6 +192,68 @@ TEST(Analyzer, AnotherTraceOfTheHostSaysAnewWhatIsOpen) {
   EXPECT_EQ(analysis.ports[0].live + analysis.ports[0].time_wait, 0U);
 }
 
+TEST(Analyzer, ALookTellsWhatTheEndWouldAndChangesNothing) {
+  Analyzer analyzer({});
+  ASSERT_TRUE(analyzer.header(header_of("a")));
+  for (std::uint64_t n = 1; n <= 3; ++n)
+    ASSERT_TRUE(
+        analyzer.transition(move(0, socket_of(n), State::Established, State::CloseWait, 5)));
+  for (const Transition& t : active(9, 0, 40009, kSecond)) ASSERT_TRUE(analyzer.transition(t));
+  EXPECT_FALSE(has(analyzer.look(59 * kSecond), "close_wait_leak"));
+  for (int times = 0; times < 2; ++times) {
+    const Analysis now = analyzer.look(60 * kSecond);
+    ASSERT_EQ(now.stuck.size(), 3U);
+    EXPECT_EQ(now.stuck[0].in_state, (Dwell{Bound::Exact, 60 * kSecond}));
+    EXPECT_EQ(now.connections, 4U);
+    EXPECT_EQ(now.ends.size(), 1U);
+    EXPECT_TRUE(has(now, "close_wait_leak"));
+    for (const Finding& finding : now.findings) EXPECT_EQ(finding.count, 3U);
+  }
+  ASSERT_TRUE(analyzer.end(TraceEnd{60 * kSecond, 0, {}, 0, 4}));
+  EXPECT_EQ(analyzer.take().stuck.size(), 3U);
+}
+
+TEST(Analyzer, EachOpenConnectionIsVisitedWithItsAge) {
+  Analyzer analyzer({});
+  ASSERT_TRUE(analyzer.header(header_of("a")));
+  ASSERT_TRUE(analyzer.transition(move(10, socket_of(1), State::Close, State::Listen)));
+  ASSERT_TRUE(analyzer.transition(move(20, socket_of(2), State::Close, State::SynSent)));
+  for (const Transition& t : active(3, 0, 40003, kSecond)) ASSERT_TRUE(analyzer.transition(t));
+  std::vector<std::pair<std::uint64_t, Dwell>> seen;
+  analyzer.each_open(30, [&](const Followed& followed, const Dwell& age) {
+    seen.emplace_back(followed.socket.id.cookie, age);
+  });
+  std::sort(seen.begin(), seen.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_EQ(seen[0], (std::pair<std::uint64_t, Dwell>(1, {Bound::Exact, 20})));
+  EXPECT_EQ(seen[1], (std::pair<std::uint64_t, Dwell>(2, {Bound::Exact, 10})));
+}
+
+TEST(Analyzer, AWindowForgetsWhatEndedAndKeepsWhatIsOpen) {
+  Analyzer analyzer({});
+  ASSERT_TRUE(analyzer.header(header_of("a")));
+  auto open = active(2, 0, 40002, kSecond);
+  for (std::size_t i = 0; i < 2; ++i) ASSERT_TRUE(analyzer.transition(open[i]));
+  for (const Transition& t : active(1, 0, 40001, kSecond)) ASSERT_TRUE(analyzer.transition(t));
+  EXPECT_EQ(analyzer.look(4 * kSecond).ports[0].peak, 2U);
+  analyzer.begin_window(5 * kSecond);
+  Analysis now = analyzer.look(6 * kSecond);
+  EXPECT_TRUE(now.ends.empty());
+  EXPECT_TRUE(now.edges.empty());
+  EXPECT_TRUE(now.slowest.empty());
+  EXPECT_EQ(now.series.points.back().population[static_cast<std::size_t>(State::Established)], 1U);
+  ASSERT_EQ(now.ports.size(), 1U);
+  EXPECT_EQ(now.ports[0].peak, 1U);
+  ASSERT_EQ(now.stuck.size(), 1U);
+  EXPECT_EQ(now.stuck[0].in_state.ns, 6U * kSecond - 10);
+  for (std::size_t i = 2; i < open.size(); ++i) ASSERT_TRUE(analyzer.transition(open[i]));
+  analyzer.begin_window(9 * kSecond);
+  EXPECT_TRUE(analyzer.look(9 * kSecond).ports.empty());
+  ASSERT_TRUE(analyzer.transition(active(3, 9 * kSecond, 40003, kSecond)[0]));
+  EXPECT_EQ(analyzer.look(10 * kSecond).ports.size(), 1U);
+}
+
 TEST(Analyzer, ConnectionsBeyondTheLimitAreCounted) {
   AnalyzerOptions options;
   options.max_followed = 1;
