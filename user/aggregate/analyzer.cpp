@@ -212,6 +212,7 @@ Analysis Analyzer::Impl::take() {
   analysis.findings = findings_.take(analysis.ports);
   connections_.take(analysis);
   analysis.not_followed = not_followed_;
+  analysis.ports_left_out = ports_.left_out();
   return analysis;
 }
 

@@ -28,7 +28,7 @@ Ports::Index Ports::take_port(const Socket& socket, Role role, bool time_wait,
   const auto found = index_.find(key);
   Index index = found != index_.end() ? found->second : static_cast<Index>(rows_.size());
   if (found == index_.end()) {
-    if (rows_.size() >= kMostRows) return kNoRow;
+    if (rows_.size() >= kMostRows) return ++left_out_, kNoRoom;
     PortRow row;
     row.host = host_;
     row.netns = socket.netns;
@@ -47,7 +47,7 @@ Ports::Index Ports::take_port(const Socket& socket, Role role, bool time_wait,
 }
 
 void Ports::to_time_wait(Index index, std::int64_t wall_ns) {
-  if (index == kNoRow) return;
+  if (index == kNoRow || index == kNoRoom) return;
   PortRow& row = rows_[index];
   --row.live;
   ++row.time_wait;
@@ -55,7 +55,7 @@ void Ports::to_time_wait(Index index, std::int64_t wall_ns) {
 }
 
 void Ports::release(Index index, bool time_wait) {
-  if (index == kNoRow) return;
+  if (index == kNoRow || index == kNoRoom) return;
   --(time_wait ? rows_[index].time_wait : rows_[index].live);
 }
 
