@@ -89,10 +89,11 @@ struct {
 	__type(value, struct td_mini);
 } minis SEC(".maps");
 
-/* Cookies of time-wait sockets in FIN_WAIT2: the sweep looks for FINs whose rearming went unseen. */
+/* Cookies of time-wait sockets in FIN_WAIT2: the sweep looks for FINs whose rearming went unseen.
+ * Each is in `minis` too, so with as much room none is refused but for want of memory. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 262144); /* set before load to that of minis; 1 where nobody sweeps it */
 	__type(key, __u64);
 	__type(value, __u64); /* address of the inet_timewait_sock */
 } orphans SEC(".maps");

@@ -186,6 +186,14 @@ static __always_inline void mini_rearm(struct td_counters *count, __u64 cookie, 
 	}
 }
 
+/* Where it cannot be noted, the sweep will not see its FIN: counted. */
+static __always_inline void note_orphan(struct td_counters *count, __u64 cookie,
+					const struct td_mini *m)
+{
+	if (bpf_map_update_elem(&orphans, &cookie, &m->tw, BPF_ANY))
+		count->map_full++;
+}
+
 /* The full socket is done: its past goes to the time-wait socket, which lives on. */
 static __always_inline void mini_link(struct td_counters *count, struct td_mini *m,
 				      const struct td_sock *s, const struct td_who *who,
@@ -209,7 +217,7 @@ static __always_inline void mini_link(struct td_counters *count, struct td_mini 
 	if (m->changed_ns)
 		mini_change(count, cookie, m, m->changed_ns, m->changed_bound);
 	else if (cfg.minisockets == TD_MINI_TIMER)
-		bpf_map_update_elem(&orphans, &cookie, &m->tw, BPF_ANY);
+		note_orphan(count, cookie, m);
 }
 
 /* Why a process takes a time-wait socket down: the end of its namespace purges it (inet_twsk_purge

@@ -315,8 +315,8 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 	who_of_common(&m->who, &tw->__tw_common);
 	if (!note_seed(&minis, &cookie, m))
 		return 0;
-	if (m->s.state == TD_FIN_WAIT2)
-		bpf_map_update_elem(&orphans, &cookie, &m->tw, BPF_ANY);
+	if (m->s.state == TD_FIN_WAIT2 && cfg.minisockets == TD_MINI_TIMER)
+		note_seed(&orphans, &cookie, &m->tw);
 	runs_until(&live, TD_TIMER_TIMEWAIT, m->expires);
 	if (!write_seed(seq, &line, &m->who, &m->s, &live))
 		bpf_map_delete_elem(&minis, &cookie);

@@ -39,6 +39,12 @@ class Signals(support.TestCase):
                 self.assert_whole(trace)
                 self.assert_chains(trace)
 
+    def test_nohup_is_heeded(self):
+        path = scratch_file("nohup.json")
+        shell(f'trap "" HUP; exec "$0" record -o {path} "$@" & sleep 0.8; kill -HUP $!; sleep 0.2; kill -TERM $!; wait',
+              *HERE, "-q", "--duration", "10s")
+        self.assertGreaterEqual(read_trace(path).end["duration_ns"], 200_000_000)
+
     def test_what_was_under_way_is_not_made_up(self):
         """Requests whose connections come to be while the programs are attached or detached did not fail."""
         command = peers("both", free_port(), "--count", 1_000_000)
@@ -151,6 +157,16 @@ class Commands(support.TestCase):
         outcome, _ = self.command(support.scratch())
         self.assert_error(outcome, 2, "Permission denied")
 
+    def test_what_cannot_run_is_said_before_a_line_is_written(self):
+        path = scratch_file("never.json")
+        for args in (("trace",), ("trace", "--format", "json"), ("stat",), ("record", "-o", path)):
+            for program in ("/nonexistent", "no-such-command", support.scratch()):
+                with self.subTest(args=args, program=program):
+                    outcome = run(*args, *HERE, "--", program)
+                    self.assert_error(outcome, 2, program)
+                    self.assertEqual(outcome.out, "")
+        self.assertFalse(os.path.exists(path))
+
     def test_it_ends_with_the_run(self):
         pid_file = scratch_file("pid")
         outcome = run(
@@ -228,6 +244,15 @@ class Readers(support.TestCase):
         for command in ("explain", "check", "--version", "--help"):
             with self.subTest(command=command):
                 self.assert_error(shell(f'"$0" {command} >&-'), 1)
+
+    def test_a_command_that_was_not_let_go_yet_holds_nothing(self):
+        """The first lines cannot be written: it never runs, and nobody waits for it."""
+        mark = scratch_file("not-let-go")
+        for command in ("trace", "trace --format json"):
+            with self.subTest(command=command):
+                outcome = shell(f'"$0" {command} "$@" >&-', *HERE, "--", "touch", mark)
+                self.assert_error(outcome, 1, "Bad file descriptor")
+                self.assertFalse(os.path.exists(mark))
 
     def test_a_file_needs_no_standard_streams(self):
         script = '"$0" record -o "$1" "$2" "$3" $4 -- "${@:5}" <&- >&- 2>&-'

@@ -238,6 +238,7 @@ Analysis Analyzer::Impl::look(std::int64_t wall_ns) const {
   analysis.findings = findings_.take(analysis.ports, waiting);
   connections.take(analysis);
   analysis.not_followed = not_followed_;
+  analysis.ports_left_out = ports_.left_out();
   return analysis;
 }
 

@@ -29,6 +29,7 @@ Ports::Index Ports::take_port(const Socket& socket, Role role, bool time_wait,
   const auto found = index_.find(key);
   Index index = found != index_.end() ? found->second : kNoRow;
   if (found == index_.end()) {
+<<<<<<< HEAD
     if (free_.empty()) {
       if (rows_.size() >= kMostRows) return kNoRow;
       free_.push_back(static_cast<Index>(rows_.size()));
@@ -36,6 +37,9 @@ Ports::Index Ports::take_port(const Socket& socket, Role role, bool time_wait,
     }
     index = free_.back();
     free_.pop_back();
+=======
+    if (rows_.size() >= kMostRows) return ++left_out_, kNoRoom;
+>>>>>>> h-faults
     PortRow row;
     row.host = host_;
     row.netns = socket.netns;
@@ -54,7 +58,7 @@ Ports::Index Ports::take_port(const Socket& socket, Role role, bool time_wait,
 }
 
 void Ports::to_time_wait(Index index, std::int64_t wall_ns) {
-  if (index == kNoRow) return;
+  if (index == kNoRow || index == kNoRoom) return;
   PortRow& row = rows_[index];
   --row.live;
   ++row.time_wait;
@@ -62,7 +66,7 @@ void Ports::to_time_wait(Index index, std::int64_t wall_ns) {
 }
 
 void Ports::release(Index index, bool time_wait) {
-  if (index == kNoRow) return;
+  if (index == kNoRow || index == kNoRoom) return;
   --(time_wait ? rows_[index].time_wait : rows_[index].live);
 }
 

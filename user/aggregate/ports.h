@@ -20,11 +20,13 @@ class Ports {
  public:
   using Index = std::uint32_t;
   static constexpr Index kNoRow = UINT32_MAX;
+  static constexpr Index kNoRoom = UINT32_MAX - 1;  ///< it takes a port, and the table is full
   static constexpr std::size_t kMostRows = 16384;
 
   /// A new host: what follows is its.
   void begin_host(const std::string& host, std::optional<EphemeralPorts> ports);
   /// The row in which the connection takes a port, kNoRow if it takes none, or none is known yet.
+  /// kNoRoom is told once a connection: it is counted in left_out().
   Index take_port(const Socket& socket, Role role, bool time_wait, std::int64_t wall_ns);
   void to_time_wait(Index row, std::int64_t wall_ns);
   void release(Index row, bool time_wait);
@@ -34,6 +36,8 @@ class Ports {
   void begin_window(std::int64_t wall_ns);
 
   std::vector<PortRow> take(std::size_t most) const;
+  /// Connections that took a port towards a destination there was no row for.
+  std::uint64_t left_out() const { return left_out_; }
 
  private:
   struct Hash {
@@ -51,6 +55,7 @@ class Ports {
   std::vector<PortRow> rows_;  ///< one without a peak is free
   std::vector<Index> free_;
   std::size_t first_of_host_ = 0;
+  std::uint64_t left_out_ = 0;
   tsl::robin_map<PackedKey, Index, Hash> index_;
 };
 

@@ -2,6 +2,7 @@
 #include "capture/check.h"
 
 #include <fmt/format.h>
+#include <linux/capability.h>
 
 #include <optional>
 #include <utility>
@@ -125,6 +126,16 @@ CheckItem capability(const char* name) {
   return check;
 }
 
+/// One that some details depend on.
+CheckItem extra_capability(const char* name, unsigned number, std::string serves) {
+  std::string lower(name);
+  for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  CheckItem check = item(name, has_capability(number), std::move(serves), "setcap " + lower + "+ep, beside the others");
+  check.needed = false;
+  check.permission = true;
+  return check;
+}
+
 }  // namespace
 
 CheckReport run_checks() {
@@ -138,6 +149,8 @@ CheckReport run_checks() {
       item("socket cookie in tracing programs", kernel_has_tracing_cookie(), "connection ids", upgrade),
       capability("CAP_BPF"),
       capability("CAP_PERFMON"),
+      extra_capability("CAP_SYS_PTRACE", CAP_SYS_PTRACE, "finding other network namespaces: their older sockets; --netns PID"),
+      extra_capability("CAP_SYS_ADMIN", CAP_SYS_ADMIN, "entering other network namespaces: their older sockets"),
       fentry_check(),
       timer_check(),
   };

@@ -29,7 +29,9 @@ std::unique_ptr<btf, BtfFree>& kernel_types() {
 /// The kernel's types, loaded when first asked for; nullptr where there are none.
 const btf* vmlinux_btf() {
   if (!kernel_types()) {
+    const libbpf_print_fn_t printer = libbpf_set_print(nullptr);
     btf* loaded = btf__load_vmlinux_btf();
+    libbpf_set_print(printer);
     if (libbpf_get_error(loaded) != 0) return nullptr;
     kernel_types().reset(loaded);
   }
@@ -88,6 +90,8 @@ bool effective(unsigned capability) {
 void forget_kernel_types() { kernel_types().reset(); }
 
 bool kernel_has_btf() { return vmlinux_btf() != nullptr; }
+
+bool kernel_btf_is_readable() { return access("/sys/kernel/btf/vmlinux", R_OK) == 0; }
 
 bool kernel_has_tracepoint(std::string_view name) {
   return has_type("btf_trace_" + std::string(name), BTF_KIND_TYPEDEF);
@@ -165,6 +169,8 @@ std::int64_t preempt_count_distance() {
 }
 
 bool kernel_has_tracing_cookie() { return has_type("bpf_get_socket_ptr_cookie", BTF_KIND_FUNC); }
+
+bool has_capability(unsigned capability) { return effective(capability); }
 
 std::vector<MissingCapability> missing_capabilities() {
   std::vector<MissingCapability> missing;

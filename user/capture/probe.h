@@ -13,6 +13,8 @@ namespace tcpdwell {
 void forget_kernel_types();
 /// Whether the kernel describes its own types (/sys/kernel/btf/vmlinux).
 bool kernel_has_btf();
+/// Whether the file is there to be read, whatever came of trying.
+bool kernel_btf_is_readable();
 /// Whether `tp_btf/NAME` can be attached: the kernel has a typedef btf_trace_NAME.
 bool kernel_has_tracepoint(std::string_view name);
 /// Whether `structure` exists and has the member `member`, also inside anonymous ones.
@@ -47,6 +49,8 @@ std::int64_t preempt_count_distance();
 /// bpf_get_socket_cookie to tracing programs"), seen as the one above.
 bool kernel_has_tracing_cookie();
 
+/// Whether this process has a capability now, by its number in linux/capability.h.
+bool has_capability(unsigned capability);
 /// A capability of this process that is wanted and not there.
 struct MissingCapability {
   std::string name;  ///< "CAP_BPF"

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/stat.h>
 #include <tcpdwell/event.h>
@@ -20,6 +21,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "capture/probe.h"
 
 namespace tcpdwell {
 namespace {
@@ -54,13 +57,22 @@ class Namespaces {
   void add(const fs::path& path) {
     Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat st {};
+    if (fd.get() < 0 && errno == EACCES) ++refused_;
     if (fd.get() >= 0 && fstat(fd.get(), &st) == 0) found_.try_emplace(st.st_ino, std::move(fd));
   }
   const std::map<ino_t, Fd>& all() const { return found_; }
+  unsigned refused() const { return refused_; }
 
  private:
   std::map<ino_t, Fd> found_;
+  unsigned refused_ = 0;
 };
+
+/// Of this process, which it need not enter; 0 if not to be found out.
+ino_t own_namespace() {
+  struct stat st {};
+  return stat("/proc/self/ns/net", &st) == 0 ? st.st_ino : 0;
+}
 
 /// Of every process, and the named ones nobody is in (`ip netns`).
 Namespaces find_namespaces() {
@@ -79,8 +91,10 @@ Error iterator_error(const char* what) {
   return {Fault::Runtime, fmt::format("cannot walk {}: {}", what, std::strerror(errno)), errno};
 }
 
-/// An iterator belongs to the namespace of the thread that makes it.
-Fd iterator_in(int link, int netns) {
+/// An iterator belongs to the namespace of the thread that makes it. Entering one takes CAP_SYS_ADMIN, even
+/// the own (setns(2)).
+Fd iterator_in(int link, int netns, bool own) {
+  if (own) return Fd(bpf_iter_create(link));
   int fd = -1;
   std::thread([&] {
     if (setns(netns, CLONE_NEWNET) == 0) fd = bpf_iter_create(link);
@@ -127,9 +141,11 @@ Result<SeedReport> walk_sockets(const SeedPlan& plan) {
   const Link link(bpf_program__attach_iter(plan.sockets, nullptr));
   if (!link) return iterator_error("sockets");
   const Namespaces namespaces = find_namespaces();
+  // With the capability it is some process that a security module hides; its namespace is nearly always another's too.
+  if (!plan.netns && !has_capability(CAP_SYS_PTRACE)) report.unseen_processes = namespaces.refused();
   for (const auto& [inode, netns] : namespaces.all()) {
     if (plan.netns && *plan.netns != inode) continue;
-    const Fd iterator = iterator_in(bpf_link__fd(link.get()), netns.get());
+    const Fd iterator = iterator_in(bpf_link__fd(link.get()), netns.get(), inode == own_namespace());
     if (iterator.get() < 0) {
       ++report.unreachable;
       continue;

@@ -67,6 +67,8 @@ Error permission_error(int code) {
 
 /// What every kernel must have; checked before libbpf tries, for words instead of a verifier log.
 Status check_kernel() {
+  if (!kernel_has_btf() && kernel_btf_is_readable())
+    return Error{Fault::Runtime, "cannot load the kernel's types (/sys/kernel/btf/vmlinux): too little memory?", ENOMEM};
   if (!kernel_has_btf())
     return Error{Fault::Unsupported, "this kernel has no BTF (/sys/kernel/btf/vmlinux): it needs "
                                      "CONFIG_DEBUG_INFO_BTF=y"};
@@ -117,7 +119,9 @@ td_config& config_of(tcpdwell_bpf& skeleton) {
 void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   bpf_map__set_max_entries(skeleton.maps.ring, ring_size(options.ring_bytes));
   bpf_map__set_max_entries(skeleton.maps.undecided, static_cast<__u32>(libbpf_num_possible_cpus()));
-  bpf_map__set_max_entries(skeleton.maps.minis, options.max_time_wait ? options.max_time_wait : time_wait_limit());
+  const std::uint32_t time_waits = options.max_time_wait ? options.max_time_wait : time_wait_limit();
+  bpf_map__set_max_entries(skeleton.maps.minis, time_waits);
+  bpf_map__set_max_entries(skeleton.maps.orphans, time_waits);
   bpf_map__set_max_entries(skeleton.maps.reqs, options.max_requests ? options.max_requests : request_limit());
   if (!kernel_has_safe_allocation()) return;
   for (bpf_map* map : {skeleton.maps.minis, skeleton.maps.orphans, skeleton.maps.reqs, skeleton.maps.listeners})
@@ -337,6 +341,7 @@ void Tracer::Impl::load_only_chosen() {
   for (bpf_program* of_timers : timer_programs()) bpf_program__set_autoload(of_timers, way == Minisockets::Timer);
   if (!config_of(*skeleton).resets_told) bpf_program__set_autoload(skeleton->progs.on_send_reset, false);
   bpf_program__set_autoload(skeleton->progs.sweep, way != Minisockets::Off);
+  if (way != Minisockets::Timer) bpf_map__set_max_entries(skeleton->maps.orphans, 1);  // the sweep's, of timers alone
   // Where tracepoints do not disable preemption, a task preempted inside a program keeps it from all others of its CPU.
   const bool preemptible = tracepoints_are_preemptible();
   for (const Spare& spare : spares())
@@ -499,8 +504,8 @@ void Tracer::detach() {
   impl_->stop_events();
   while (!impl_->links.empty()) impl_->links.pop_back();
   // A program that another CPU was just running ends within microseconds.
-  const timespec a_moment{0, 21'000'000};
-  nanosleep(&a_moment, nullptr);
+  timespec a_moment{0, 21'000'000};
+  while (nanosleep(&a_moment, &a_moment) != 0 && errno == EINTR) continue;
   // The first look doubts what may be about to change, the second believes it: nothing changes now.
   impl_->sweep_if_due(true);
   impl_->sweep_if_due(true);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/pipeline.h"
@@ -75,7 +76,7 @@ Status check_command(const CLI::App& app, const Words& words, bool dashes) {
   if (words.command.empty()) return Error{Fault::Usage, "no command after --"};
   if (name != "trace" && name != "record" && name != "stat")
     return Error{Fault::Usage, fmt::format("{} takes no command", name)};
-  return Ok;
+  return ChildCommand::find(words.command.front());
 }
 
 /// A closed standard stream would lend its number to the next file opened, and get its contents: it

@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 namespace tcpdwell {
@@ -18,9 +21,6 @@ namespace {
 [[noreturn]] void become(const std::vector<std::string>& words, int go, int failed) {
   char byte = 0;
   if (read(go, &byte, 1) != 1) _exit(0);  // the tracer failed first
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
   std::vector<char*> argv;
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
@@ -31,7 +31,41 @@ namespace {
   _exit(127);
 }
 
+Error cannot_run(const std::string& name, int code) {
+  return {Fault::Usage, fmt::format("cannot run {}: {}", name, std::strerror(code)), code};
+}
+
+/// 0, or why this file cannot be executed.
+int obstacle_to(const std::string& path) {
+  struct stat st {};
+  if (stat(path.c_str(), &st) != 0) return errno;
+  if (!S_ISREG(st.st_mode)) return EACCES;
+  return faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
+/// As execvp() looks: a directory whose file may not be run is passed over, and told of in the end.
+int obstacle_in_path(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  std::string_view left = path != nullptr ? path : "/bin:/usr/bin";
+  int obstacle = ENOENT;
+  while (true) {
+    const std::size_t colon = left.find(':');
+    const std::string directory(left.substr(0, colon));
+    const int here = obstacle_to(directory.empty() ? name : directory + "/" + name);
+    if (here == 0) return 0;
+    if (here == EACCES) obstacle = EACCES;
+    if (colon == std::string_view::npos) return obstacle;
+    left.remove_prefix(colon + 1);
+  }
+}
+
 }  // namespace
+
+Status ChildCommand::find(const std::string& name) {
+  const bool is_path = name.find('/') != std::string::npos;
+  const int obstacle = name.empty() ? ENOENT : is_path ? obstacle_to(name) : obstacle_in_path(name);
+  return obstacle == 0 ? Status(Ok) : cannot_run(name, obstacle);
+}
 
 Result<ChildCommand> ChildCommand::prepare(const std::vector<std::string>& words) {
   int go[2], failed[2];
@@ -75,12 +109,13 @@ Status ChildCommand::release() {
   int code = 0;
   if (read(failed_, &code, sizeof code) != sizeof code) return Ok;
   waitpid(std::exchange(pid_, -1), nullptr, 0);
-  return Error{Fault::Usage, fmt::format("cannot run {}: {}", name_, std::strerror(code)), code};
+  return cannot_run(name_, code);
 }
 
 int ChildCommand::end() {
   int status = 0;
   if (pid_ < 0) return 0;
+  if (go_ >= 0) close(std::exchange(go_, -1));  // never released: it waits for that, and signals with it
   if (waitpid(pid_, &status, WNOHANG) == 0) kill(pid_, SIGTERM);
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) continue;
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

@@ -13,6 +13,9 @@ namespace tcpdwell {
 
 class ChildCommand {
  public:
+  /// Whether execvp() would find a program of that name: said before a line is written or a file made.
+  /// Fault::Usage where it would not.
+  static Status find(const std::string& name);
   /// Forks; the child waits for release(). Fault::Runtime if it cannot be made.
   static Result<ChildCommand> prepare(const std::vector<std::string>& words);
   ChildCommand(ChildCommand&& other) noexcept;

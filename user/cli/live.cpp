@@ -4,8 +4,9 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -76,10 +77,6 @@ class Waiter {
     watch(owned_.back(), event);
     timers_[event] = owned_.back();
   }
-  void watch_signals(const sigset_t& set) {
-    owned_.push_back(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    watch(owned_.back(), Signal);
-  }
   /// Bit set of what happened; waits only when `block`.
   std::uint32_t wait(bool block) {
     std::array<epoll_event, 8> events{};
@@ -100,13 +97,50 @@ class Waiter {
   std::array<int, 8> timers_{-1, -1, -1, -1, -1, -1, -1, -1};
 };
 
-sigset_t block_ending_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
-  sigprocmask(SIG_BLOCK, &set, nullptr);
-  return set;
-}
+/// The first ending signal asks for a good end, which may wait for whoever reads standard output; so one more
+/// ends the process at once, but for an impatient one within a second. A handler instead of a signalfd: a
+/// write that nobody takes would keep that from being read.
+class EndingSignals {
+ public:
+  EndingSignals() {
+    asked_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    first_ = {};
+    struct sigaction action {};
+    action.sa_handler = handle;
+    action.sa_flags = SA_RESTART;
+    for (const int number : kNumbers) sigaddset(&action.sa_mask, number);
+    for (const int number : kNumbers) {
+      struct sigaction before {};
+      sigaction(number, nullptr, &before);
+      // nohup(1). A shell's background job ignores SIGINT too, and is to end with it all the same.
+      if (number == SIGHUP && before.sa_handler == SIG_IGN) continue;
+      sigaction(number, &action, nullptr);
+    }
+  }
+  /// Becomes readable with the first signal.
+  int fd() const { return asked_; }
+
+ private:
+  static constexpr std::array<int, 3> kNumbers{SIGINT, SIGTERM, SIGHUP};
+
+  static void handle(int number) {
+    const int error = errno;
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const std::uint64_t one = 1;
+    if (first_.tv_sec == 0) {
+      first_ = now;
+      [[maybe_unused]] const ssize_t told = write(asked_, &one, sizeof one);
+    } else if (now.tv_sec - first_.tv_sec > 1 || (now.tv_sec - first_.tv_sec == 1 && now.tv_nsec >= first_.tv_nsec)) {
+      signal(number, SIG_DFL);
+      raise(number);
+    }
+    errno = error;
+  }
+
+  static inline int asked_ = -1;
+  static inline timespec first_{};  ///< read and written by the handler alone, which masks all of them
+};
 
 bool closed_pipe(const Status& status) { return !status && status.error().os_errno == EPIPE; }
 
@@ -115,13 +149,13 @@ class LiveRun {
   LiveRun(const LivePlan& plan, Consumer& consumer) : plan_(plan), consumer_(consumer), gate_(consumer, plan.count) {}
 
   Result<LiveOutcome> run(Header header) {
-    const sigset_t signals = block_ending_signals();
-    std::unique_ptr<ChildCommand> child;
+    std::unique_ptr<ChildCommand> child;  // before signals are handled: it keeps its own
     if (!plan_.command.empty()) {
       auto prepared = ChildCommand::prepare(plan_.command);
       if (!prepared) return prepared.error();
       child = std::make_unique<ChildCommand>(std::move(prepared).value());
     }
+    const EndingSignals signals;
     TracerOptions options = plan_.tracer;
     options.wall_offset_ns = clock_.offset_ns();
     auto tracer = Tracer::start(options);
@@ -135,7 +169,7 @@ class LiveRun {
     if (status) status = seed();
     if (status && child) status = child->release();
     if (status) {
-      watch(signals, child.get());
+      watch(signals.fd(), child.get());
       give_up_privileges();
       status = loop();
     }
@@ -148,12 +182,12 @@ class LiveRun {
     if (Status confined = confine(*plan_.confine); !confined && plan_.tracer.verbose) complain(confined.error().message);
   }
 
-  void watch(const sigset_t& signals, const ChildCommand* child) {
+  void watch(int signals, const ChildCommand* child) {
     // Edges: the kernel says when the ring has filled, not that something is in it.
     waiter_.watch(tracer_->poll_fd(), Waiter::Ring, EPOLLIN | EPOLLET);
     waiter_.watch_timer(kDrainEveryNs, kDrainEveryNs, Waiter::Drain);
     waiter_.watch_timer(kLossEveryNs, kLossEveryNs, Waiter::Loss);
-    waiter_.watch_signals(signals);
+    waiter_.watch(signals, Waiter::Signal);
     waiter_.watch(STDOUT_FILENO, Waiter::Stdout, 0);  // EPOLLERR alone: the reader of a pipe has gone
     if (plan_.duration_ns) waiter_.watch_timer(*plan_.duration_ns, 0, Waiter::Duration);
     if (plan_.tick_ns) waiter_.watch_timer(*plan_.tick_ns, *plan_.tick_ns, Waiter::Tick);

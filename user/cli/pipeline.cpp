@@ -95,6 +95,12 @@ Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& cho
                       "older sockets are "
                       "seen from their next transition on",
                       report.unreachable));
+    if (report.unseen_processes != 0 && !quiet)
+      complain(
+          fmt::format("the network namespaces of {} processes could not be looked up (needs "
+                      "CAP_SYS_PTRACE): the older sockets of other namespaces are seen from their "
+                      "next transition on",
+                      report.unseen_processes));
   };
   if (raw.verbose)
     plan.on_attached = [] {

@@ -62,6 +62,9 @@ void tell_gaps(const SeedReport& report) {
   if (report.unreachable != 0)
     complain(fmt::format("{} network namespaces could not be entered (needs CAP_SYS_ADMIN): their sockets are missing",
                          report.unreachable));
+  if (report.unseen_processes != 0)
+    complain(fmt::format("the network namespaces of {} processes could not be looked up (needs CAP_SYS_PTRACE): sockets "
+                         "of other namespaces are missing", report.unseen_processes));
   if (report.left_out != 0)
     complain(fmt::format("{} time-wait and request sockets are missing: raise --max-time-wait and --max-requests",
                          report.left_out));

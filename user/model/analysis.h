@@ -104,6 +104,7 @@ struct Analysis {
   std::vector<Finding> findings;   ///< the most severe first
   std::uint64_t connections = 0;   ///< of which `sample` is some
   std::uint64_t not_followed = 0;  ///< connections that had no room: in no view but ends and edges
+  std::uint64_t ports_left_out = 0;  ///< connections whose destination found no room in `ports`
 };
 
 /// All that `report` found in some traces.

@@ -163,6 +163,7 @@ Status write_report_json(Output& out, const Report& report) {
   add_connections(json, "stuck", analysis.stuck);
   add_series(json, analysis.series);
   json.field("connections", analysis.connections).field("not_followed", analysis.not_followed);
+  json.field("ports_left_out", analysis.ports_left_out);
   text += "}\n";
   return out.write(text);
 }

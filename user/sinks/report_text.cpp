@@ -90,7 +90,8 @@ void add_connections(Sections& sections, std::string_view title,
   sections.grid({open ? "for" : "life", "pid", "<comm", "<local", "<remote", "<path", "<"}, rows);
 }
 
-void add_ports(Sections& sections, const std::vector<PortRow>& ports) {
+void add_ports(std::string& out, Sections& sections, const std::vector<PortRow>& ports,
+               std::uint64_t left_out) {
   if (ports.empty()) return;
   sections.title("Local ports towards one destination");
   std::vector<std::vector<std::string>> rows;
@@ -107,6 +108,10 @@ void add_ports(Sections& sections, const std::vector<PortRow>& ports) {
          human_count(row.range)});
   }
   sections.grid({"<local", "<remote", "live", "TIME_WAIT", "peak", "at", "of", "ports"}, rows);
+  if (left_out > 0)
+    fmt::format_to(std::back_inserter(out),
+                   "{} connections to further destinations are not in this table\n",
+                   human_count(left_out));
 }
 
 /// At most kSeriesColumns values, each the largest of the intervals it stands for, as blocks.
@@ -176,7 +181,7 @@ Status write_report_text(Output& out, const Report& report, const TableOptions& 
   add_ends(sections, analysis.ends);
   add_connections(sections, "Longest lives", analysis.slowest, false);
   add_connections(sections, "Longest in their state when the trace ended", analysis.stuck, true);
-  add_ports(sections, analysis.ports);
+  add_ports(text, sections, analysis.ports, analysis.ports_left_out);
   add_series(text, sections, analysis.series);
   if (analysis.not_followed > 0)
     text += fmt::format(

@@ -167,7 +167,8 @@ Result<std::unique_ptr<Output>> create_trace_file(const std::string& path, std::
     return std::unique_ptr<Output>(
         std::make_unique<FdOutput>(STDOUT_FILENO, "standard output", false));
   }
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644);
+  // Appending: where the file is truncated meanwhile (copytruncate), what follows leaves no hole.
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
   if (fd < 0) {
     const int reason = errno;
     return Error{Fault::Runtime,

@@ -2,6 +2,7 @@
 #include "util/output.h"
 
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -43,6 +44,12 @@ int write_all(int fd, std::string_view bytes) {
   return 0;
 }
 
+/// A file that nobody can open any more: what is in it goes with its last descriptor.
+bool has_no_name(int fd) {
+  struct stat about {};
+  return ::fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_nlink == 0;
+}
+
 }  // namespace
 
 FdOutput::FdOutput(int fd, std::string name, bool owned)
@@ -74,9 +81,12 @@ Status FdOutput::close() {
   if (fd_ < 0) return state_;
   static_cast<void>(flush());
   const int fd = std::exchange(fd_, -1);
+  const bool lost = owned_ && has_no_name(fd);
   // Linux has closed the descriptor even where it reports EINTR.
   const bool failed = owned_ && ::close(fd) != 0 && errno != EINTR;
   if (failed && state_.ok()) state_ = write_error(name_, errno);
+  if (lost && state_.ok())
+    state_ = Error{Fault::Runtime, name_ + ": deleted while it was written; what it held is lost", ENOENT};
   return state_;
 }
 

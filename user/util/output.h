@@ -22,8 +22,8 @@ class Output {
   virtual Status close() = 0;
 };
 
-/// Writes to a file descriptor through a 64 KiB buffer. Retries EINTR and short writes.
-/// A closed pipe is an Error with os_errno EPIPE (SIGPIPE is ignored by main).
+/// Writes to a file descriptor through a 64 KiB buffer. Retries EINTR and short writes. A closed pipe is an
+/// Error with os_errno EPIPE (SIGPIPE is ignored by main); an owned file that was deleted, ENOENT of close().
 class FdOutput : public Output {
  public:
   /// `name` stands in messages ("standard output", "/tmp/x.json"). Takes ownership of fd if `owned`.

@@ -262,6 +262,21 @@ TEST(Analyzer, ConnectionsBeyondTheLimitAreCounted) {
   EXPECT_EQ(analyse(two, options).not_followed, 1U);
 }
 
+TEST(Analyzer, DestinationsBeyondTheTableOfPortsAreCounted) {
+  constexpr std::uint64_t kRoom = 16384, kBeyond = 3;
+  std::vector<Transition> all;
+  for (std::uint64_t n = 0; n < kRoom + kBeyond; ++n) {
+    std::vector<Transition> one =
+        active(n + 1, static_cast<std::int64_t>(n), 40000, kSecond);
+    for (Transition& t : one) {
+      t.socket.remote.addr = {10, 1, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)};
+      all.push_back(t);
+    }
+  }
+  const Analysis analysis = analyse(all, {});
+  EXPECT_EQ(analysis.ports_left_out, kBeyond);
+}
+
 TEST(Analyzer, TheSampleIsBoundedAndHasSegments) {
   AnalyzerOptions options;
   options.connections.sample = 5;
