@@ -42,12 +42,6 @@ std::string text_of(const Story& story) {
 
 double ms(std::uint64_t ns) { return static_cast<double>(ns) / kMillisecond; }
 
-/// TCPDWELL_TEST_SLACK_MS: what a machine that is emulated takes longer between a call and its effect.
-std::uint64_t slack_of_machine() {
-  const char* const text = std::getenv("TCPDWELL_TEST_SLACK_MS");
-  return text == nullptr ? 0 : std::strtoull(text, nullptr, 10) * kMillisecond;
-}
-
 void expect_times(const Transition& line, const Story& story, std::size_t i) {
   const Step& step = story.steps[i];
   EXPECT_TRUE(step.when.holds(line.mono_ns, step.slack + slack_of_machine()))

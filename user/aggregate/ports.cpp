@@ -29,17 +29,13 @@ Ports::Index Ports::take_port(const Socket& socket, Role role, bool time_wait,
   const auto found = index_.find(key);
   Index index = found != index_.end() ? found->second : kNoRow;
   if (found == index_.end()) {
-<<<<<<< HEAD
     if (free_.empty()) {
-      if (rows_.size() >= kMostRows) return kNoRow;
+      if (rows_.size() >= kMostRows) return ++left_out_, kNoRoom;
       free_.push_back(static_cast<Index>(rows_.size()));
       rows_.emplace_back();
     }
     index = free_.back();
     free_.pop_back();
-=======
-    if (rows_.size() >= kMostRows) return ++left_out_, kNoRoom;
->>>>>>> h-faults
     PortRow row;
     row.host = host_;
     row.netns = socket.netns;
