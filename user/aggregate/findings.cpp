@@ -45,6 +45,49 @@ auto* subject(Map& map, const PackedKey& key, Name name) {
   return &map.insert({key, std::move(made)}).first.value();
 }
 
+void add_close_wait_leaks(const Waiting& waiting, std::vector<Finding>& found) {
+  for (const auto& [key, p] : waiting.processes()) {
+    if (p.unclosed < kLeakCount) continue;
+    found.push_back(
+        {"close_wait_leak", Severity::Critical, p.name, p.unclosed,
+         fmt::format(
+             "{} connections of {} stay in CLOSE_WAIT, the oldest for {} or longer: the peer has "
+             "closed and {} has not, so look there for a descriptor that is never closed.",
+             human_count(p.unclosed), p.name, human_duration(p.oldest_ns), p.name)});
+  }
+}
+
+void add_port_exhaustion(const std::vector<PortRow>& ports, std::vector<Finding>& found) {
+  for (const PortRow& row : ports) {
+    const std::uint64_t percent = row.range == 0 ? 0 : row.peak * 100 / row.range;
+    if (percent < kPortsPercent) continue;
+    Endpoint here = row.local;
+    const std::string to = port_of(row.family, row.remote);
+    found.push_back(
+        {"port_exhaustion", percent >= kPortsCritical ? Severity::Critical : Severity::Warning, to,
+         row.peak,
+         fmt::format(
+             "{} of {} local ports ({} %) were taken from {} to {} at once, {} of them by "
+             "TIME_WAIT: "
+             "keep connections open and use them again, or widen net.ipv4.ip_local_port_range{}.",
+             human_count(row.peak), human_count(row.range), percent, address_text(row.family, here),
+             to, human_count(row.peak_time_wait),
+             row.range_known ? "" : " (whose default is supposed here)")});
+  }
+}
+
+void add_held_fin_wait2(const Waiting& waiting, std::vector<Finding>& found) {
+  for (const auto& [key, p] : waiting.peers()) {
+    if (p.held < kHeldCount) continue;
+    found.push_back({"fin_wait2_held", Severity::Warning, p.name, p.held,
+                     fmt::format("{} connections to {} were held in FIN_WAIT2 for {} or longer, up "
+                                 "to {}: we closed and the "
+                                 "peer did not, so look for CLOSE_WAIT there.",
+                                 human_count(p.held), p.name, human_duration(kHeldAge),
+                                 human_duration(p.longest_ns))});
+  }
+}
+
 }  // namespace
 
 Findings::Destination* Findings::destination(const Socket& socket) {
@@ -124,34 +167,7 @@ void Waiting::open_at_end(const Followed& followed, std::int64_t end_wall_ns) {
   process->oldest_ns = std::max(process->oldest_ns, age.ns);
 }
 
-std::vector<Finding> Findings::take(const std::vector<PortRow>& ports,
-                                    const Waiting& waiting) const {
-  std::vector<Finding> found;
-  for (const auto& [key, p] : waiting.processes()) {
-    if (p.unclosed < kLeakCount) continue;
-    found.push_back(
-        {"close_wait_leak", Severity::Critical, p.name, p.unclosed,
-         fmt::format(
-             "{} connections of {} stay in CLOSE_WAIT, the oldest for {} or longer: the peer has "
-             "closed and {} has not, so look there for a descriptor that is never closed.",
-             human_count(p.unclosed), p.name, human_duration(p.oldest_ns), p.name)});
-  }
-  for (const PortRow& row : ports) {
-    const std::uint64_t percent = row.range == 0 ? 0 : row.peak * 100 / row.range;
-    if (percent < kPortsPercent) continue;
-    Endpoint here = row.local;
-    const std::string to = port_of(row.family, row.remote);
-    found.push_back(
-        {"port_exhaustion", percent >= kPortsCritical ? Severity::Critical : Severity::Warning, to,
-         row.peak,
-         fmt::format(
-             "{} of {} local ports ({} %) were taken from {} to {} at once, {} of them by "
-             "TIME_WAIT: "
-             "keep connections open and use them again, or widen net.ipv4.ip_local_port_range{}.",
-             human_count(row.peak), human_count(row.range), percent, address_text(row.family, here),
-             to, human_count(row.peak_time_wait),
-             row.range_known ? "" : " (whose default is supposed here)")});
-  }
+void Findings::add_failures_to_connect(std::vector<Finding>& found) const {
   for (const auto& [key, d] : destinations_) {
     if (d.refused >= kFailures)
       found.push_back(
@@ -167,6 +183,11 @@ std::vector<Finding> Findings::take(const std::vector<PortRow>& ports,
                                    "drops them, or its SYN backlog overflows.",
                                    human_count(d.timed_out),
                                    human_count(std::max(d.tried, d.timed_out)), d.name)});
+  }
+}
+
+void Findings::add_keep_alive_mismatches(std::vector<Finding>& found) const {
+  for (const auto& [key, d] : destinations_) {
     const Histogram& open = d.open_until_peer_closed;
     if (open.count() < kKeepAliveCount || d.closed_by_peer * 2 < d.ended) continue;
     const std::uint64_t p10 = *open.percentile(10), p50 = *open.percentile(50),
@@ -179,6 +200,9 @@ std::vector<Finding> Findings::take(const std::vector<PortRow>& ports,
                      "at that moment fails, so let the client drop idle connections earlier.",
                      d.name, human_duration(p50), human_count(d.closed_by_peer))});
   }
+}
+
+void Findings::add_late_handshakes(std::vector<Finding>& found) const {
   for (const auto& [key, s] : services_) {
     if (s.never_answered + s.answered_late >= kLateCount &&
         (s.never_answered + s.answered_late) * 100 >= s.requests)
@@ -190,6 +214,11 @@ std::vector<Finding> Findings::take(const std::vector<PortRow>& ports,
                        human_count(s.answered_late),
                        human_count(std::max(s.requests, s.answered_late)), s.name,
                        human_duration(kLateHandshake), human_count(s.never_answered))});
+  }
+}
+
+void Findings::add_time_wait_on_servers(std::vector<Finding>& found) const {
+  for (const auto& [key, s] : services_) {
     if (s.closed_here >= kWrongSideCount && s.closed_here * 2 > s.ended)
       found.push_back({"time_wait_on_server", Severity::Note, s.name, s.closed_here,
                        fmt::format("{} closed first {} times of {}, so TIME_WAIT gathers on the "
@@ -198,15 +227,18 @@ std::vector<Finding> Findings::take(const std::vector<PortRow>& ports,
                                    s.name, human_count(s.closed_here),
                                    human_count(std::max(s.ended, s.closed_here)))});
   }
-  for (const auto& [key, p] : waiting.peers()) {
-    if (p.held < kHeldCount) continue;
-    found.push_back({"fin_wait2_held", Severity::Warning, p.name, p.held,
-                     fmt::format("{} connections to {} were held in FIN_WAIT2 for {} or longer, up "
-                                 "to {}: we closed and the "
-                                 "peer did not, so look for CLOSE_WAIT there.",
-                                 human_count(p.held), p.name, human_duration(kHeldAge),
-                                 human_duration(p.longest_ns))});
-  }
+}
+
+std::vector<Finding> Findings::take(const std::vector<PortRow>& ports,
+                                    const Waiting& waiting) const {
+  std::vector<Finding> found;
+  add_close_wait_leaks(waiting, found);
+  add_port_exhaustion(ports, found);
+  add_failures_to_connect(found);
+  add_keep_alive_mismatches(found);
+  add_late_handshakes(found);
+  add_time_wait_on_servers(found);
+  add_held_fin_wait2(waiting, found);
   std::sort(found.begin(), found.end(), [](const Finding& a, const Finding& b) {
     return std::tie(b.severity, b.count, a.kind, a.subject) <
            std::tie(a.severity, a.count, b.kind, b.subject);

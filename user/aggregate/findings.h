@@ -68,6 +68,10 @@ class Findings {
     std::uint64_t requests = 0, answered_late = 0, never_answered = 0, ended = 0, closed_here = 0;
   };
 
+  void add_failures_to_connect(std::vector<Finding>& found) const;
+  void add_keep_alive_mismatches(std::vector<Finding>& found) const;
+  void add_late_handshakes(std::vector<Finding>& found) const;
+  void add_time_wait_on_servers(std::vector<Finding>& found) const;
   void towards(const Followed& followed, const Transition& t);
   void served(const Transition& t);
   Destination* destination(const Socket& socket);
