@@ -146,11 +146,11 @@ class Live:
     live.outcome.out
     """
 
-    def __init__(self, *args, network=HERE):
+    def __init__(self, *args, network=HERE, binary=TCPDWELL):
         self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.outcome = None
         self.process = subprocess.Popen(
-            [TCPDWELL, *map(str, args), *network, "-v"],
+            [binary, *map(str, args), *network, "-v"],
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._err,

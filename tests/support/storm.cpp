@@ -96,9 +96,19 @@ StormResult work(const StormOptions& options, std::uint32_t connections) {
 
 }  // namespace
 
-Storm::Storm(Netns& netns, const StormOptions& options) {
+namespace {
+
+const StormOptions& with_room(Netns& netns, const StormOptions& options) {
   netns.set_sysctl("net.ipv4.ip_local_port_range", "1024 65000");
   netns.set_sysctl("net.ipv4.tcp_max_tw_buckets", "1000000");
+  return options;
+}
+
+}  // namespace
+
+Storm::Storm(Netns& netns, const StormOptions& options) : Storm(with_room(netns, options)) {}
+
+Storm::Storm(const StormOptions& options) {
   sys(setpriority(PRIO_PROCESS, 0, -20), "setpriority");
   std::uint32_t left = options.connections;
   for (unsigned workers = options.workers; workers > 0; --workers) {

@@ -34,6 +34,8 @@ struct StormResult {
 class Storm {
  public:
   Storm(Netns& netns, const StormOptions& options);
+  /// In the caller's namespace, as it is.
+  explicit Storm(const StormOptions& options);
   bool running() const;
   /// Waits for the end; throws what went wrong in a worker.
   StormResult result();

@@ -101,8 +101,8 @@ Status confine(Keep keep) {
   const std::uint64_t kept = keep == Keep::Files ? std::uint64_t{1} << CAP_DAC_OVERRIDE : 0;
   if (Status status = drop_capabilities(kept); !status) return status;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("set no_new_privs", errno);
-#ifdef __SANITIZE_ADDRESS__
-  return Ok;  // the sanitizer looks for leaks with system calls of its own
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return Ok;  // sanitizers make system calls of their own
 #else
   return filter_system_calls();
 #endif

@@ -22,7 +22,7 @@
 namespace tcpdwell {
 namespace {
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kFiltersSystemCalls = false;
 #else
 constexpr bool kFiltersSystemCalls = true;

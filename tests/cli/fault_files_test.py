@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Files and pipes that fail while they are written: what is lost, and what is said."""
+
+import contextlib
+import ctypes
+import gzip
+import os
+import subprocess
+import time
+
+import faults
+import support
+from faults import found
+from support import HERE, Live, Trace, free_port, peers, run, scratch_file, shell, wait_for
+
+libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, MS_REC, MS_PRIVATE, MS_RDONLY, MS_REMOUNT, MNT_DETACH = 0x20000, 0x4000, 1 << 18, 1, 32, 2
+
+
+def checked(result, what):
+    if result != 0:
+        raise OSError(ctypes.get_errno(), what)
+
+
+def setUpModule():
+    """Mounts of this test are seen by it and its children alone."""
+    if os.geteuid() != 0:
+        raise support.unittest.SkipTest("tracing needs root")
+    checked(libc.unshare(CLONE_NEWNS), "unshare")
+    checked(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "mount")
+
+
+@contextlib.contextmanager
+def small_disk(name, size):
+    """A file system of its own, of `size` bytes."""
+    path = scratch_file(name)
+    os.mkdir(path)
+    checked(libc.mount(b"tmpfs", path.encode(), b"tmpfs", 0, f"size={size}".encode()), "mount")
+    try:
+        yield path
+    finally:
+        libc.umount2(path.encode(), MNT_DETACH)
+
+
+def remount_read_only(path):
+    checked(libc.mount(b"none", path.encode(), None, MS_REMOUNT | MS_RDONLY, b""), "remount")
+
+
+def read(path):
+    with (gzip.open if ".gz" in path else open)(path, "rt", encoding="utf-8") as file:
+        return file.read()
+
+
+class FreshNetwork(support.TestCase):
+    def setUp(self):
+        # Time-wait sockets of another test would be seeds that fill a small disk.
+        support.own_network()
+
+
+class Disks(FreshNetwork):
+    def test_full(self):
+        """What was written before the disk was full is a trace, cut off; the rest is lost, and said."""
+        for suffix, count in (("", 300), (".gz", 2500), (".zst", 2500)):
+            with self.subTest(suffix=suffix), small_disk("full" + suffix, 128 << 10) as disk:
+                path = f"{disk}/trace.json{suffix}"
+                outcome = run("record", "-o", path, *HERE, "-q", "--", *peers("both", free_port(), "--count", count))
+                self.assert_error(outcome, 1, path, "No space left on device")
+                report = run("report", path)
+                self.assertEqual(report.status, 0, report.err)
+                self.assertIn("cut off", report.err)
+                self.assertIn("LAST_ACK", report.out)
+        found(
+            "disk full",
+            "tmpfs of 128 KiB, record to .json, .json.gz, .json.zst",
+            "what came after the disk was full; the file is a trace that was cut off",
+            "exit 1: `cannot write to FILE: No space left on device`",
+            3,
+        )
+
+    def test_full_while_rotating(self):
+        """The files that were finished are whole."""
+        with small_disk("rotating", 128 << 10) as disk:
+            outcome = run(
+                *("record", "-o", f"{disk}/t.json", "--rotate", "40K", *HERE, "-q", "--"),
+                *peers("both", free_port(), "--count", 300),
+            )
+            self.assert_error(outcome, 1, disk, "No space left on device")
+            whole = [name for name in sorted(os.listdir(disk)) if not name.endswith(".part")]
+            self.assertGreaterEqual(len(whole), 1)
+            for name in whole:
+                self.assert_whole(support.read_trace(f"{disk}/{name}"))
+        found(
+            "disk full while rotating",
+            "tmpfs of 128 KiB, record --rotate 40K",
+            f"what came after; {len(whole)} finished files are whole, the last is a `.part`",
+            "exit 1, as above",
+        )
+
+    def test_read_only(self):
+        with small_disk("read-only", 1 << 20) as disk:
+            with Live("record", "-o", f"{disk}/t.json", "--rotate", "1s", "-q") as live:
+                subprocess.run(peers("both", free_port()), check=True)
+                wait_for(lambda: len(os.listdir(disk)) > 1)
+                # The file under way would keep it writable: it is finished elsewhere.
+                checked(libc.mount(b"none", disk.encode(), b"tmpfs", 0, b""), "mount")
+                remount_read_only(disk)
+                outcome = live.end()
+            self.assertEqual(outcome.status, 1, outcome.err)
+            self.assertRegex(outcome.err, r"(?m)^tcpdwell: [^\n]*(Read-only|No such file)[^\n]*$")
+            self.assert_error(run("record", "-o", f"{disk}/u.json", *HERE), 1, disk, "Read-only file system")
+            checked(libc.umount2(disk.encode(), MNT_DETACH), "umount")
+            finished = [name for name in os.listdir(disk) if not name.endswith(".part")]
+            self.assertGreaterEqual(len(finished), 1)
+            for name in finished:
+                self.assert_whole(support.read_trace(f"{disk}/{name}"))
+        found(
+            "read-only directory",
+            "from the start; and in the middle of record --rotate",
+            "nothing of the finished files; nothing is traced where no file can be made",
+            "exit 1: `cannot create FILE: Read-only file system`",
+            2,
+        )
+
+
+class Names(FreshNetwork):
+    """The file is taken away, or gets another name, while it is written."""
+
+    def record(self, path, meanwhile, *options):
+        with Live("record", "-o", path, *options, "-q") as live:
+            subprocess.run(peers("both", free_port()), check=True)
+            meanwhile()
+            subprocess.run(peers("both", free_port()), check=True)
+            return live.stop()
+
+    def test_deleted(self):
+        """Nobody will read what goes to a file without a name: a run that ends well must not hide that."""
+        for suffix in ("", ".zst"):
+            with self.subTest(suffix=suffix):
+                path = scratch_file("deleted.json" + suffix)
+                outcome = self.record(path, lambda: os.unlink(path))
+                self.assertEqual(outcome.status, 1, outcome.err)
+                self.assertRegex(outcome.err, rf"(?m)^tcpdwell: {path}: [^\n]*deleted[^\n]*$")
+        found("file deleted underneath", "rm while record writes it", "all of it",
+              "exit 1: `FILE: deleted while it was written; what it held is lost`", 2)
+
+    def test_moved(self):
+        path, moved = scratch_file("moved.json"), scratch_file("moved.json.1")
+        outcome = self.record(path, lambda: os.rename(path, moved))
+        self.assertEqual(outcome.status, 0, outcome.err)
+        self.assertFalse(os.path.exists(path))
+        trace = support.read_trace(moved)
+        self.assert_whole(trace)
+        self.assertEqual(len([t for t in trace.transitions if t["old"] == "LAST_ACK"]), 2)
+        found("file rotated underneath", "mv FILE FILE.1, as logrotate does", "nothing: FILE.1 goes on to its end",
+              "nothing; to have several files use --rotate")
+
+    def test_truncated(self):
+        """As logrotate's copytruncate does: no hole is left, and report says that the beginning is missing."""
+        path = scratch_file("truncated.json")
+        outcome = self.record(path, lambda: (time.sleep(1.2), os.truncate(path, 0)))
+        self.assertEqual(outcome.status, 0, outcome.err)
+        with open(path, "rb") as file:
+            content = file.read()
+        self.assertEqual(content.count(b"\0"), 0)
+        report = run("report", path)
+        self.assertIn(report.status, (0, 2), report.err)
+        self.assertIn("header", report.err)
+        found("file truncated underneath", "truncate to 0 bytes, as logrotate's copytruncate does",
+              "what was in it (copytruncate has a copy); the rest follows without a hole",
+              f"report: `{report.err.strip().split(': ', 2)[-1]}`")
+
+    def test_a_finished_part_is_nobodys_business(self):
+        """What is done with the files that are whole disturbs nothing."""
+        directory = scratch_file("done")
+        os.mkdir(directory)
+        with Live("record", "-o", f"{directory}/t.json", "--rotate", "1s", "-q") as live:
+            wait_for(lambda: any(not name.endswith(".part") for name in os.listdir(directory)))
+            for name in os.listdir(directory):
+                if not name.endswith(".part"):
+                    os.unlink(f"{directory}/{name}")
+            self.assertEqual(live.stop().status, 0)
+
+    def test_a_part_is_taken_away(self):
+        directory = scratch_file("parts")
+        os.mkdir(directory)
+        outcome = self.record(
+            f"{directory}/t.json", lambda: [os.unlink(f"{directory}/{n}") for n in os.listdir(directory)], "--rotate", "1h"
+        )
+        self.assertEqual(outcome.status, 1, outcome.err)
+        self.assertIn("deleted while it was written", outcome.err)
+
+
+class StandardOutput(FreshNetwork):
+    def test_closed(self):
+        for command in ("trace", "trace --format json", "trace --format csv", "stat", "record -o -"):
+            with self.subTest(command=command):
+                outcome = shell(f'"$0" {command} --duration 200ms "$@" >&-', *HERE)
+                self.assert_error(outcome, 1, "Bad file descriptor")
+                interval = " 50ms" if command == "stat" else ""
+                outcome = shell(f'"$0" {command}{interval} "$@" 2>&1 | head -1 >&2; echo ${{PIPESTATUS[0]}}', *HERE)
+                self.assertEqual(outcome.out, "0\n", outcome.err)
+        found("standard output closed", "from the start; by a reader that leaves in the middle",
+              "what nobody reads", "exit 1: `Bad file descriptor`; a reader that leaves ends the run, exit 0", 10)
+
+
+if __name__ == "__main__":
+    support.main()

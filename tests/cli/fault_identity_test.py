@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Names that are used again, clocks that jump, tracers side by side: no line goes to the wrong one."""
+
+import ctypes
+import os
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import faults
+import support
+from faults import found, tries
+from support import HERE, Live, TCPDWELL, Trace, environment, free_port, peers, run, scratch_file, states
+
+libc = ctypes.CDLL(None, use_errno=True)
+setUpModule = support.own_network
+
+
+def fork_as(pid):
+    """fork(), the child with this pid (clone3, Linux 5.5): what the kernel does by itself when it has
+    gone through all of them."""
+    wanted = (ctypes.c_int32 * 1)(pid)
+    # struct clone_args up to set_tid_size: flags, pidfd, child_tid, parent_tid, exit_signal, stack,
+    # stack_size, tls, set_tid, set_tid_size.
+    arguments = struct.pack("10Q", 0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, ctypes.addressof(wanted), 1)
+    buffer = ctypes.create_string_buffer(arguments)
+    child = libc.syscall(435, buffer, ctypes.c_size_t(len(arguments)))
+    if child < 0:
+        raise OSError(ctypes.get_errno(), "clone3")
+    return child
+
+
+class Identity(support.TestCase):
+    def connect_in_child(self, child, name, address, keep):
+        """In a new process: a name, a connection, which `keep` (a socket) hands to its parent."""
+        if child != 0:
+            _, [fd], *_ = socket.recv_fds(keep[0], 1, 1)
+            os.waitpid(child, 0)
+            return socket.socket(fileno=fd)
+        libc.prctl(15, name.encode(), 0, 0, 0)
+        sock = socket.create_connection(address)
+        socket.send_fds(keep[1], [b"x"], [sock.fileno()])
+        os._exit(0)
+
+    def test_a_pid_is_used_again(self):
+        times = tries(20, 200)
+        expected, keep = {}, socket.socketpair()
+        with keep[0], keep[1], socket.create_server(("127.0.0.1", 0), backlog=1024) as listener, Live("trace", "--format", "json", "-q") as live:
+            pid = os.fork()
+            opened = [self.connect_in_child(pid, "user0", listener.getsockname(), keep)]
+            for turn in range(1, times):
+                child = fork_as(pid)
+                opened.append(self.connect_in_child(child, f"user{turn}", listener.getsockname(), keep))
+            for turn, sock in enumerate(opened):
+                expected[sock.getsockname()[1]] = f"user{turn}"
+            outcome = live.stop()
+            for sock in opened:
+                sock.close()
+        trace = Trace(outcome.out)
+        for chain in trace.connections().values():
+            owner = expected.get(chain[-1]["lport"])
+            if owner and chain[0]["old"] == "CLOSE":
+                self.assertEqual({(line["pid"], line["comm"]) for line in chain}, {(pid, owner)})
+                del expected[chain[-1]["lport"]]
+        self.assertEqual(expected, {})
+        found("pid used again", "processes of one pid after each other (clone3 with set_tid), each with a connection "
+              "that outlives it", "nothing: each connection kept its own owner", "–", times)
+
+    def test_a_socket_is_used_again(self):
+        """A socket that connects again has the same cookie: its uses are told apart."""
+        times = tries(50, 1000)
+        with socket.create_server(("127.0.0.1", 0)) as listener, Live("trace", "--format", "json", "-q") as live:
+            # The server ends each, so that the socket is CLOSE again without a time-wait socket.
+            sock = socket.socket()
+            nobody = struct.pack("H14x", socket.AF_UNSPEC)
+            for _ in range(times):
+                sock.connect(listener.getsockname())
+                other, _ = listener.accept()
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                other.close()
+                with self.assertRaises(ConnectionResetError):
+                    sock.recv(1)
+                if libc.connect(sock.fileno(), nobody, len(nobody)) != 0:
+                    raise OSError(ctypes.get_errno(), "connect")
+            sock.close()
+            outcome = live.stop()
+        trace = Trace(outcome.out)
+        self.assert_whole(trace)
+        self.assert_chains(trace)
+        uses = [conn for conn, chain in trace.connections().items() if chain[0]["new"] == "SYN_SENT"]
+        cookie = uses[0]
+        self.assertEqual(uses, [cookie] + [f"{cookie}.{n}" for n in range(2, times + 1)])
+        for conn in uses:
+            self.assertEqual(states(trace.connections()[conn]), ["CLOSE", "SYN_SENT", "ESTABLISHED", "CLOSE"])
+        found("socket cookie used again", "one socket, connected again and again", "nothing: `conn` counts the uses",
+              "–", times)
+
+
+class Clocks(support.TestCase):
+    def test_the_wall_clock_is_set(self):
+        """In the middle of a trace, by an hour either way: a fake at the edge, as the host's clock is not ours."""
+        for step in (3600, -3600):
+            with self.subTest(step=step):
+                mark = scratch_file(f"step{step}")
+                path = scratch_file(f"clock{step}.json")
+                env = environment(TZ="UTC", LD_PRELOAD=os.environ["STEP_CLOCK"], STEP_CLOCK_WHEN=mark, STEP_CLOCK_SECONDS=str(step))
+                script = f"{' '.join(peers('both', free_port(), '--talk', 0.1))}; touch {mark}; "
+                script += ' '.join(peers("both", free_port(), "--talk", 0.1))
+                begun = time.time_ns()
+                outcome = run("record", "-o", path, *HERE, "-q", "--", "env", "-u", "LD_PRELOAD", "sh", "-c", script, env=env)
+                self.assertEqual((outcome.status, outcome.err), (0, ""))
+                fake = subprocess.run(["date", "+%s"], env=env, capture_output=True, check=True).stdout
+                self.assertAlmostEqual(int(fake), time.time() + step, delta=60)
+                trace = support.read_trace(path)
+                self.assert_whole(trace)
+                offsets = {nanoseconds(line["ts"]) - line["mono_ns"] for line in trace.transitions}
+                self.assertEqual(len(offsets), 1)
+                dwells = [line["dwell_ns"] for line in trace.transitions if line["old"] == "ESTABLISHED"]
+                self.assertEqual(len(dwells), 4)
+                self.assertLess(max(dwells), 400_000_000)
+                self.assertLess(trace.end["duration_ns"], time.time_ns() - begun)
+                report = run("report", path, "--format", "json")
+                self.assertEqual((report.status, report.err), (0, ""))
+        found("wall clock set during a trace", "an hour forwards, an hour back (a fake clock in the process)",
+              "nothing: `ts` goes on as it began, durations are of CLOCK_MONOTONIC", "–", 2)
+
+
+def nanoseconds(ts):
+    whole, _, fraction = ts.removesuffix("Z").partition(".")
+    return int(time.mktime(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))) * 10**9 + int(fraction)
+
+
+class Neighbours(support.TestCase):
+    def test_two_versions(self):
+        """TCPDWELL_OTHER: a binary of another version; without it, this one a second time."""
+        other = os.environ.get("TCPDWELL_OTHER", TCPDWELL)
+        count = tries(20, 500)
+        with Live("trace", "--format", "json", "-q") as one:
+            with Live("trace", "--format", "json", "-q", binary=other) as two:
+                subprocess.run(peers("both", free_port(), "--count", count), check=True)
+                theirs = Trace(two.stop().out)
+            # What the one does when it goes does not disturb the other.
+            subprocess.run(peers("both", free_port(), "--count", count), check=True)
+            ours = Trace(one.stop().out)
+        for trace in (ours, theirs):
+            self.assertEqual(set(trace.end["lost"].values()), {0})
+        # Two processors put their lines into two rings in an order of their own.
+        lines = lambda trace: {(t["conn"], t["old"], t["new"]) for t in trace.transitions}
+        self.assertEqual(len(theirs.transitions), 10 * count + 2)
+        self.assertEqual(len(ours.transitions), 2 * len(theirs.transitions))
+        self.assertEqual(lines(theirs) - lines(ours), set())
+        version = lambda binary: subprocess.run([binary, "--version"], capture_output=True, check=True, text=True).stdout
+        same = "the same build twice" if other == TCPDWELL else f"an older build ({version(other).split()[-1]})"
+        found("two tracers side by side", f"{same}, one ends before the other", "nothing: the same lines in both", "–",
+              2 * count)
+
+
+if __name__ == "__main__":
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    support.main()
