@@ -179,6 +179,9 @@ def shows(terminal, state, count):
 @unittest.skipIf(pyte is None, "not installed: python3-pyte")
 @support.needs_root
 class Shown(support.TestCase):
+    def setUp(self):
+        support.own_network()  # what is in TIME_WAIT after the test before is none of this one's
+
     def test_counts_are_what_was_made(self):
         with Connections() as made:
             made.open(7)
@@ -215,19 +218,19 @@ class Shown(support.TestCase):
             self.assertEqual(terminal.end(), 0)
 
     def test_rates(self):
-        """Entries a second, over an interval whose length is known: the sum over intervals is what was made."""
-        with Connections() as made, Terminal("500ms") as terminal:
+        """Entries a second, each second: all together are what was made."""
+        with Connections() as made, Terminal("1") as terminal:
             seen = {}
             made.open(40)
-            end = time.monotonic() + 2.5
+            end = time.monotonic() + 3.5
             while time.monotonic() < end:
                 terminal.read()
                 up = re.search(r"up (\S+)", terminal.text())
-                rate = re.search(r"(?m)^SYN_SENT +0 +([\d.,]+) ", terminal.text())
+                rate = re.search(r"(?m)^SYN_SENT +\d+ +([\d.,]+) ", terminal.text())
                 if up and rate:
-                    seen[float(rate[1].replace(",", ""))] = True
-            # All in one interval, or divided between two.
-            self.assertAlmostEqual(sum(seen) / 2, 40, delta=2)
+                    seen[up[1]] = float(rate[1].replace(",", ""))
+            # On a busy host an interval is a little longer than a second.
+            self.assertAlmostEqual(sum(seen.values()), 40, delta=6)
 
     def test_a_hostile_name(self):
         name = os.fsdecode(b"\x1b[2J\xc2\x9b\xffe\xcc\x81")
@@ -303,7 +306,7 @@ class Keys(support.TestCase):
                 terminal.until_says(words)
             terminal.type("\t")
             terminal.until_says("PEER")
-            terminal.type("\x1b[Z")
+            terminal.type("\x1b\t")  # Shift-Tab of TERM=linux
             terminal.until_says("OWNER")
 
     def test_ports_count_each_side(self):
@@ -367,6 +370,9 @@ class Keys(support.TestCase):
 @unittest.skipIf(pyte is None, "not installed: python3-pyte")
 @support.needs_root
 class Sizes(support.TestCase):
+    def setUp(self):
+        support.own_network()  # what is in TIME_WAIT after the test before is none of this one's
+
     def test_resize_while_running(self):
         with Connections() as made, Terminal("200ms") as terminal:
             made.open(3)
@@ -499,6 +505,9 @@ class Ends(support.TestCase):
 @unittest.skipIf(pyte is None, "not installed: python3-pyte")
 @support.needs_root
 class Slow(support.TestCase):
+    def setUp(self):
+        support.own_network()  # what is in TIME_WAIT after the test before is none of this one's
+
     def test_a_slow_terminal_loses_nothing(self):
         """It takes a few bytes at a time, then none at all, while a small ring fills several times over."""
         connections = 3000
