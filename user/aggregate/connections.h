@@ -17,7 +17,7 @@ class TopRows {
   explicit TopRows(std::size_t most) : most_(most) {}
   /// Whether a row of this rank would be kept.
   bool wants(std::uint64_t rank) const {
-    return rows_.size() < most_ || rank > rows_.front().first;
+    return rows_.size() < most_ || (most_ != 0 && rank > rows_.front().first);
   }
   void add(std::uint64_t rank, ConnectionRow row);
   std::vector<ConnectionRow> take() const;  ///< the largest first

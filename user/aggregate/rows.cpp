@@ -15,6 +15,8 @@ bool unset(const Endpoint& endpoint) {
                      [](auto byte) { return byte == 0; });
 }
 
+}  // namespace
+
 void pack(PackedKey& packed, Key key, const RowSubject& subject) {
   const Socket& socket = subject.socket;
   switch (key) {
@@ -47,6 +49,8 @@ void pack(PackedKey& packed, Key key, const RowSubject& subject) {
   }
 }
 
+namespace {
+
 /// The number a numeric key has; 0 stands for "none" in all of them but the pid.
 std::optional<std::uint64_t> number_of(Key key, const Socket& socket) {
   const auto known = [](std::uint64_t number) {
@@ -73,6 +77,8 @@ std::string end_text(const RowSubject& subject) {
   return "closed by " + std::string(name_of(closer_of(subject.path, Reason::None)));
 }
 
+}  // namespace
+
 std::string text_of(Key key, const RowSubject& subject) {
   const Socket& socket = subject.socket;
   switch (key) {
@@ -92,8 +98,6 @@ std::string text_of(Key key, const RowSubject& subject) {
     }
   }
 }
-
-}  // namespace
 
 std::size_t PackedKey::hash() const {
   std::uint64_t hash = 0;

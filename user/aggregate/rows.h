@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -42,6 +43,11 @@ class PackedKey {
   std::array<std::uint64_t, 9> words_{};  ///< all ten keys together take 66 bytes
   std::size_t used_ = 0;
 };
+
+/// Adds what `subject` has for `key`.
+void pack(PackedKey& packed, Key key, const RowSubject& subject);
+/// The same as Row::keys has it: empty where unknown.
+std::string text_of(Key key, const RowSubject& subject);
 
 /// Rows keep their index as long as something is open in them.
 class RowTable {

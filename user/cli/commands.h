@@ -26,6 +26,7 @@ struct Invocation {
 void add_trace(CLI::App& app, Invocation& invocation);
 void add_record(CLI::App& app, Invocation& invocation);
 void add_stat(CLI::App& app, Invocation& invocation);
+void add_top(CLI::App& app, Invocation& invocation);
 void add_stuck(CLI::App& app, Invocation& invocation);
 void add_report(CLI::App& app, Invocation& invocation);
 void add_diff(CLI::App& app, Invocation& invocation);

@@ -55,7 +55,8 @@ int timer_fd(std::uint64_t first_ns, std::uint64_t every_ns) {
 /// Everything the run waits for. Descriptors are closed with it.
 class Waiter {
  public:
-  enum Event : std::uint32_t { Ring, Drain, Signal, Duration, Tick, Loss, Command, Stdout };
+  /// From Watched on, one for each of LivePlan::watched.
+  enum Event : std::uint32_t { Ring, Drain, Signal, Duration, Tick, Loss, Command, Stdout, Watched };
 
   Waiter() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
   ~Waiter() {
@@ -66,7 +67,7 @@ class Waiter {
   Waiter& operator=(const Waiter&) = delete;
 
   /// A regular file cannot be waited for: then nothing is.
-  void watch(int fd, Event event, std::uint32_t for_what = EPOLLIN) {
+  void watch(int fd, std::uint32_t event, std::uint32_t for_what = EPOLLIN) {
     epoll_event e{};
     e.events = for_what;
     e.data.u32 = event;
@@ -86,7 +87,7 @@ class Waiter {
       const std::uint32_t event = events[static_cast<std::size_t>(i)].data.u32;
       happened |= 1U << event;
       std::uint64_t expirations = 0;
-      if (timers_[event] >= 0) [[maybe_unused]] const ssize_t r = read(timers_[event], &expirations, sizeof expirations);
+      if (event < timers_.size() && timers_[event] >= 0) [[maybe_unused]] const ssize_t r = read(timers_[event], &expirations, sizeof expirations);
     }
     return happened;
   }
@@ -192,6 +193,8 @@ class LiveRun {
     if (plan_.duration_ns) waiter_.watch_timer(*plan_.duration_ns, 0, Waiter::Duration);
     if (plan_.tick_ns) waiter_.watch_timer(*plan_.tick_ns, *plan_.tick_ns, Waiter::Tick);
     if (child != nullptr) waiter_.watch(child->poll_fd(), Waiter::Command);
+    for (std::size_t i = 0; i < plan_.watched.size(); ++i)
+      waiter_.watch(plan_.watched[i].fd, Waiter::Watched + static_cast<std::uint32_t>(i));
   }
 
   Status seed() {
@@ -218,6 +221,12 @@ class LiveRun {
         if (Status status = tell_losses(); !status) return status;
       if (happened & bit(Waiter::Tick)) {
         auto go_on = plan_.on_tick(clock_.now());
+        if (!go_on) return go_on.error();
+        if (!*go_on) return Ok;
+      }
+      for (std::size_t i = 0; i < plan_.watched.size(); ++i) {
+        if ((happened & 1U << (Waiter::Watched + i)) == 0) continue;
+        auto go_on = plan_.watched[i].on_ready();
         if (!go_on) return go_on.error();
         if (!*go_on) return Ok;
       }

@@ -14,6 +14,12 @@
 
 namespace tcpdwell {
 
+/// Something else that a live run is to wait for.
+struct Watched {
+  int fd = -1;                             ///< stays the caller's
+  std::function<Result<bool>()> on_ready;  ///< it can be read, or has failed; false ends the run
+};
+
 struct LivePlan {
   TracerOptions tracer;
   std::optional<std::uint64_t> duration_ns;
@@ -21,6 +27,7 @@ struct LivePlan {
   std::vector<std::string> command;    ///< run this, end when it ends; empty = none
   std::optional<std::uint64_t> tick_ns;  ///< call `on_tick` this often
   std::function<Result<bool>(std::int64_t wall_ns)> on_tick;  ///< false ends the run
+  std::vector<Watched> watched;         ///< at most kMostWatched
   std::function<void()> on_attached;
   std::optional<Keep> confine;  ///< once attached, give up all other privileges and most system calls
   bool seeds = true;  ///< begin with the sockets that exist
@@ -28,6 +35,8 @@ struct LivePlan {
   std::function<Status()> after_drain;           ///< what was drained can be flushed
   std::function<std::uint64_t()> connections;    ///< for the `end` line
 };
+
+inline constexpr std::size_t kMostWatched = 16;
 
 /// What ended the run and what the command said.
 struct LiveOutcome {

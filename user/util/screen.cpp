@@ -2,8 +2,11 @@
 #include "util/screen.h"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 #include <utility>
 
 namespace tcpdwell {
@@ -13,7 +16,28 @@ namespace {
 /// include/linux/tty.h): a write of no more never waits.
 constexpr std::size_t kSurelyTaken = 256;
 
+bool takes_more(int fd) {
+  pollfd terminal{fd, POLLOUT, 0};
+  return ::poll(&terminal, 1, 0) > 0;
+}
+
 }  // namespace
+
+Result<std::size_t> write_what_fits(int terminal, std::string_view bytes) {
+  std::size_t taken = 0;
+  while (taken < bytes.size() && takes_more(terminal)) {
+    const std::string_view part = bytes.substr(taken, kSurelyTaken);
+    const ssize_t written = ::write(terminal, part.data(), part.size());
+    if (written > 0) {
+      taken += static_cast<std::size_t>(written);
+    } else if (errno == EAGAIN) {
+      break;
+    } else if (errno != EINTR) {
+      return Error{Fault::Runtime, "cannot write to the terminal: " + std::generic_category().message(errno), errno};
+    }
+  }
+  return taken;
+}
 
 ScreenOutput::ScreenOutput(int fd, std::string name)
     : fd_(fd), whole_(fd, std::move(name), false) {}
@@ -33,7 +57,7 @@ Status ScreenOutput::write(std::string_view lines) {
 Status ScreenOutput::flush() {
   std::size_t taken = 0;
   Status status = Ok;
-  while (status && taken < pending_.size() && takes_more()) {
+  while (status && taken < pending_.size() && takes_more(fd_)) {
     const std::string_view part = std::string_view(pending_).substr(taken, kSurelyTaken);
     status = whole_.write(part);
     if (status) status = whole_.flush();
@@ -54,11 +78,6 @@ void ScreenOutput::tell_skipped() {
   pending_ +=
       "... " + std::to_string(skipped_ - told_) + " lines not shown: the terminal is too slow\n";
   told_ = skipped_;
-}
-
-bool ScreenOutput::takes_more() const {
-  pollfd terminal{fd_, POLLOUT, 0};
-  return ::poll(&terminal, 1, 0) > 0;
 }
 
 }  // namespace tcpdwell

@@ -11,6 +11,9 @@
 
 namespace tcpdwell {
 
+/// Writes as much of `bytes` as a terminal takes at once, and never waits; how much that was.
+Result<std::size_t> write_what_fits(int terminal, std::string_view bytes);
+
 /// Writes whole lines to a terminal as fast as it takes them and never waits for it. What is more
 /// than a screenful or two behind is left out; the gap says how many lines it is. Not thread-safe.
 class ScreenOutput : public Output {
@@ -29,7 +32,6 @@ class ScreenOutput : public Output {
  private:
   static constexpr std::size_t kBufferBytes = std::size_t{16} * 1024;
   void tell_skipped();
-  bool takes_more() const;
 
   int fd_;
   FdOutput whole_;  ///< for the end, where waiting is right

@@ -14,32 +14,17 @@
 #include "model/colour.h"
 #include "util/duration.h"
 #include "util/escape.h"
+#include "views/words.h"
 
 namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kOwnersNamed = 5;
 
-std::string age_text(const Dwell& age) {
-  if (age.bound == Bound::Unknown) return "?";
-  return (age.bound == Bound::AtLeast ? ">=" : "") + human_duration(age.ns);
-}
-
-std::string endpoint_text(Family family, const Endpoint& endpoint) {
-  const std::string address = address_text(family, endpoint);
-  const std::string port = endpoint.port == 0 ? "*" : std::to_string(endpoint.port);
-  return family == Family::V6 ? fmt::format("[{}]:{}", address, port) : fmt::format("{}:{}", address, port);
-}
-
 std::string timer_text(const Live& live) {
   if (!live.timer) return "?";
   if (!live.timer_ns) return "-";
   return fmt::format("{} {}", name_of(*live.timer), human_duration(*live.timer_ns));
-}
-
-std::string owner_text(const Owner& owner) {
-  if (!owner.pid) return owner.comm.view().empty() ? "?" : printable(owner.comm.view());
-  return fmt::format("{}/{}", *owner.pid, printable(owner.comm.view()));
 }
 
 /// Named by what a person would restart: the process's name, and where it runs.
@@ -71,8 +56,8 @@ Cells cells_of(const Listed& one, bool wide) {
                  number(&Live::Queues::send),
                  number(&Live::Queues::retrans),
                  timer_text(seed.live),
-                 endpoint_text(socket.family, socket.local),
-                 endpoint_text(socket.family, socket.remote),
+                 address_and_port(socket.family, socket.local),
+                 address_and_port(socket.family, socket.remote),
                  owner_text(socket.owner),
                  cgroup.empty() ? "-" : printable(cgroup)};
   if (wide) cells.insert(cells.end(), {to_string(socket.id), std::to_string(socket.netns)});
