@@ -77,8 +77,8 @@ class Deb(unittest.TestCase):
 
     @needs("lintian")
     def test_lintian(self):
-        said = output("lintian", "--allow-root", "--fail-on", "none", "--display-info", "--show-overrides", "--tag-display-limit", "0", self.deb)
-        self.assertEqual([line for line in said.splitlines() if not line.startswith(("N:", "O:"))], [])
+        said = output("lintian", "--allow-root", "--fail-on", "none", "--tag-display-limit", "0", self.deb)
+        self.assertEqual(said, "")
 
 
 class Tarball(unittest.TestCase):
