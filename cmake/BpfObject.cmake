@@ -11,7 +11,7 @@ function(bpf_skeleton name source)
   get_filename_component(source ${source} ABSOLUTE)
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -fdebug-compilation-dir=.
+    COMMAND ${BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -fdebug-compilation-dir=. ${TCPDWELL_PREFIX_MAP}
             -I${PROJECT_SOURCE_DIR}/include -I${PROJECT_SOURCE_DIR}/vmlinux
             -isystem ${bpf_INCLUDEDIR} -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
             -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}

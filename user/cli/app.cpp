@@ -88,20 +88,26 @@ void reserve_standard_streams() {
 
 }  // namespace
 
-int run_app(int argc, char** argv) {
-  reserve_standard_streams();
-  signal(SIGPIPE, SIG_IGN);
-  CLI::App app("How long TCP connections dwell in each state, whose they are, what ended them.",
-               "tcpdwell");
+void offer_commands(CLI::App& app, Invocation& invocation) {
+  app.description("How long TCP connections dwell in each state, whose they are, what ended them.");
+  app.name("tcpdwell");
   app.set_version_flag("--version", "tcpdwell " TCPDWELL_VERSION);
   app.require_subcommand(1);
   app.formatter(std::make_shared<HelpFormat>("[COMMAND] [OPTIONS] [-- PROGRAM [ARG...]]"));
-  app.footer("'tcpdwell COMMAND --help' tells a command's options; without one it is trace.\n"
-             "Exit status: 0 fine, 1 run-time failure, 2 bad usage or input file,\n"
-             "3 not permitted, 4 this kernel cannot; with -- PROGRAM, the program's own.");
-  Invocation invocation;
+  app.footer(
+      "'tcpdwell COMMAND --help' tells a command's options; without one it is trace.\n"
+      "Exit status: 0 fine, 1 run-time failure, 2 bad usage or input file,\n"
+      "3 not permitted, 4 this kernel cannot; with -- PROGRAM, the program's own.");
   for (auto* add : {add_trace, add_stat, add_record, add_report, add_diff, add_stuck, add_top, add_explain, add_check})
     add(app, invocation);
+}
+
+int run_app(int argc, char** argv) {
+  reserve_standard_streams();
+  signal(SIGPIPE, SIG_IGN);
+  CLI::App app;
+  Invocation invocation;
+  offer_commands(app, invocation);
 
   const bool dashes = std::any_of(argv + 1, argv + argc, [](const char* word) { return std::string_view(word) == "--"; });
   Words words = split(argc, argv);

@@ -33,4 +33,7 @@ void add_diff(CLI::App& app, Invocation& invocation);
 void add_explain(CLI::App& app, Invocation& invocation);
 void add_check(CLI::App& app, Invocation& invocation);
 
+/// All of them, and what the program itself takes.
+void offer_commands(CLI::App& app, Invocation& invocation);
+
 }  // namespace tcpdwell

@@ -20,9 +20,14 @@ std::string HelpFormat::make_help(const CLI::App* app, std::string name, CLI::Ap
 }
 
 std::string HelpFormat::make_option_opts(const CLI::Option* option) const {
-  const std::string type = option->get_type_name();
-  const std::string word = type.substr(0, type.find(':'));
-  return option->get_type_size() == 0 || word.empty() ? "" : " " + word;
+  const std::string word = value_name(*option);
+  return word.empty() ? "" : " " + word;
+}
+
+std::string value_name(const CLI::Option& option) {
+  if (option.get_type_size() == 0) return "";
+  const std::string type = option.get_type_name();
+  return type.substr(0, type.find(':'));
 }
 
 std::function<std::string(const std::string&)> whole_number_up_to(std::uint64_t most) {

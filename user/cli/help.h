@@ -19,10 +19,14 @@ class HelpFormat : public CLI::Formatter {
   std::string make_usage(const CLI::App* app, std::string name) const override;
   std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override;
   std::string make_option_opts(const CLI::Option* option) const override;
+  const std::string& usage() const { return usage_; }
 
  private:
   std::string usage_;
 };
+
+/// What an option takes, as help names it ("LIST", "DURATION"); "" for a flag.
+std::string value_name(const CLI::Option& option);
 
 /// A check for CLI11: digits alone, between 1 and `most`.
 std::function<std::string(const std::string&)> whole_number_up_to(std::uint64_t most);

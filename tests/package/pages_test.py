@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The pages for those who carry on are true to the tree: links and paths exist, numbers are event.h's."""
+
+import re
+import unittest
+
+from support import SOURCE, main
+
+EVENT = (SOURCE / "include/tcpdwell/event.h").read_text()
+PAGE = (SOURCE / "docs/events.md").read_text()
+
+
+class Links(unittest.TestCase):
+    def test_links_lead_somewhere(self):
+        for page in [*SOURCE.glob("*.md"), *SOURCE.glob("docs/*.md")]:
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+                if target == "metrics.md":
+                    continue  # comes with serve
+                self.assertTrue((page.parent / target).exists(), f"{page.name}: {target}")
+
+    def test_paths_that_contributors_are_sent_to_exist(self):
+        text = (SOURCE / "CONTRIBUTING.md").read_text()
+        for path in re.findall(r"`((?:user|bpf|tests|scripts|docs|capture|model|cli|util|sinks|trace|vmlinux|include)/[\w./-]+)`", text):
+            if "logfmt" in path:
+                continue  # the example's own
+            self.assertTrue((SOURCE / path).exists() or (SOURCE / "user" / path).exists(), path)
+
+    def test_functions_that_contributors_are_sent_to_exist(self):
+        text = (SOURCE / "CONTRIBUTING.md").read_text()
+        sources = "".join(path.read_text() for folder in ("user", "bpf") for path in (SOURCE / folder).rglob("*")
+                          if path.suffix in (".h", ".c", ".cpp"))
+        for name in set(re.findall(r"`(\w+)\(\)`", text)) - {"parse_owner_sources"}:
+            self.assertTrue(re.search(rf"\b{name}[(,]", sources), name)
+
+
+class Events(unittest.TestCase):
+    def enum(self, prefix):
+        return {name.lower(): int(number) for name, number in re.findall(rf"\bTD_{prefix}_(\w+) = (\d+)", EVENT)}
+
+    def test_reasons(self):
+        told = {name: int(number) for number, name in re.findall(r"^\| (\d+) \| `(\w+)` \|", PAGE, re.M)}
+        wanted = {name: number for name, number in self.enum("REASON").items() if name not in ("none", "count")}
+        self.assertEqual(told, wanted)
+
+    def test_fields(self):
+        body = re.search(r"struct td_event \{(.*?)\n\};", EVENT, re.S)[1]
+        fields = re.findall(r"^\t+(?:__u\d+|char|struct td_\w+) (\w+)(?:\[\w+\])?;", body, re.M)
+        table = PAGE[:PAGE.index("`stats`, on the last")]
+        told = re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `")))
+        self.assertEqual(told, fields)
+
+    def test_version_and_sizes(self):
+        self.assertIn(f"now {re.search('TD_EVENT_VERSION ([0-9]+)', EVENT)[1]}", PAGE)
+        self.assertIn(re.search(r"sizeof\(struct td_event\) == (\d+)", EVENT)[1], PAGE)
+        self.assertIn(f"or {re.search('td_event, stats. == ([0-9]+)', EVENT)[1]} without", PAGE)
+
+    def test_states(self):
+        told = {name: int(number) for number, name in re.findall(r"(\d+) ([A-Z_0-9]+)[,.;]", PAGE[PAGE.index("## States"):PAGE.index("## Events")])}
+        states = re.search(r"enum td_state \{(.*?)\};", EVENT, re.S)[1]
+        wanted = {name: int(number) for name, number in re.findall(r"TD_(\w+) = (\d+)", states) if name not in ("UNKNOWN", "STATE_COUNT")}
+        self.assertEqual(told, wanted)
+
+
+if __name__ == "__main__":
+    main()
