@@ -6,7 +6,7 @@ import os
 import support
 from support import run, scratch, scratch_file
 
-COMMANDS = ("trace", "stat", "record", "report", "explain", "check")
+COMMANDS = ("trace", "stat", "record", "report", "top", "explain", "check")
 FILTERS = (
     "-p",
     "--pid",
@@ -83,6 +83,7 @@ class Help(support.TestCase):
             "stat": FILTERS + LOOKS + LIVE,
             "record": FILTERS + LOOKS + LIVE,
             "report": FILTERS + LOOKS,
+            "top": FILTERS + LIVE + ("--no-color", "--by"),
             "explain": ("--no-color",),
             "check": ("--format", "--no-color"),
         }
