@@ -99,7 +99,7 @@ int run_app(int argc, char** argv) {
              "Exit status: 0 fine, 1 run-time failure, 2 bad usage or input file,\n"
              "3 not permitted, 4 this kernel cannot; with -- PROGRAM, the program's own.");
   Invocation invocation;
-  for (auto* add : {add_trace, add_stat, add_record, add_report, add_diff, add_stuck, add_explain, add_check})
+  for (auto* add : {add_trace, add_stat, add_record, add_report, add_diff, add_stuck, add_serve, add_explain, add_check})
     add(app, invocation);
 
   const bool dashes = std::any_of(argv + 1, argv + argc, [](const char* word) { return std::string_view(word) == "--"; });

@@ -77,8 +77,14 @@ class Waiter {
     timers_[event] = owned_.back();
   }
   void watch_signals(const sigset_t& set) {
-    owned_.push_back(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    watch(owned_.back(), Signal);
+    signals_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    owned_.push_back(signals_);
+    watch(signals_, Signal);
+  }
+  /// Takes the signal that came: its number, 0 if there is none.
+  int take_signal() {
+    signalfd_siginfo info{};
+    return read(signals_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
   }
   /// Bit set of what happened; waits only when `block`.
   std::uint32_t wait(bool block) {
@@ -96,6 +102,7 @@ class Waiter {
 
  private:
   int epoll_;
+  int signals_ = -1;
   std::vector<int> owned_;
   std::array<int, 8> timers_{-1, -1, -1, -1, -1, -1, -1, -1};
 };
@@ -136,6 +143,7 @@ class LiveRun {
     if (status && child) status = child->release();
     if (status) {
       watch(signals, child.get());
+      if (plan_.on_ready) plan_.on_ready();
       give_up_privileges();
       status = loop();
     }
@@ -153,7 +161,8 @@ class LiveRun {
     waiter_.watch_timer(kDrainEveryNs, kDrainEveryNs, Waiter::Drain);
     waiter_.watch_timer(kLossEveryNs, kLossEveryNs, Waiter::Loss);
     waiter_.watch_signals(signals);
-    waiter_.watch(STDOUT_FILENO, Waiter::Stdout, 0);  // EPOLLERR alone: the reader of a pipe has gone
+    if (plan_.watch_stdout)
+      waiter_.watch(STDOUT_FILENO, Waiter::Stdout, 0);  // EPOLLERR alone: the reader of a pipe has gone
     if (plan_.duration_ns) waiter_.watch_timer(*plan_.duration_ns, 0, Waiter::Duration);
     if (plan_.tick_ns) waiter_.watch_timer(*plan_.tick_ns, *plan_.tick_ns, Waiter::Tick);
     if (child != nullptr) waiter_.watch(child->poll_fd(), Waiter::Command);
@@ -169,11 +178,12 @@ class LiveRun {
 
   Status loop() {
     const auto bit = [](Waiter::Event event) { return 1U << event; };
-    const std::uint32_t ends = bit(Waiter::Signal) | bit(Waiter::Duration) | bit(Waiter::Command) | bit(Waiter::Stdout);
+    const std::uint32_t ends = bit(Waiter::Duration) | bit(Waiter::Command) | bit(Waiter::Stdout);
     bool more = false;
     while (!gate_.full()) {
       const std::uint32_t happened = waiter_.wait(!more);
       if (happened & ends) return Ok;
+      if (happened & bit(Waiter::Signal) && ended_by_signal()) return Ok;
       auto drained = tracer_->drain(gate_);
       if (!drained) return drained.error();
       more = *drained;
@@ -188,6 +198,14 @@ class LiveRun {
       }
     }
     return Ok;
+  }
+
+  bool ended_by_signal() {
+    while (const int number = waiter_.take_signal()) {
+      if (number != SIGHUP || !plan_.on_hangup) return true;
+      plan_.on_hangup();
+    }
+    return false;
   }
 
   Status tell_losses() {
