@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A headless Chromium, driven over the WebDriver protocol."""
 
+import base64
 import json
 import shutil
 import subprocess
@@ -48,7 +49,19 @@ class Browser:
             return json.load(answer)["value"]
 
     def open(self, path):
-        self._call("POST", "/url", {"url": "file://" + path})
+        self.open_url("file://" + path)
+
+    def open_url(self, url):
+        self._call("POST", "/url", {"url": url})
+
+    def colours(self, scheme):
+        """As a person who prefers "light" or "dark" sees it."""
+        features = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": features})
+
+    def screenshot(self, path):
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(self._call("GET", "/screenshot")))
 
     def run(self, script, *args):
         return self._call("POST", "/execute/sync", {"script": script, "args": list(args)})

@@ -77,7 +77,7 @@ class Stuck(TestCase):
             self.assertEqual(len(stuck("--older", "1s", "-L", leak.port, "--state", "close-wait")), 50)
             self.assertEqual(stuck("--older", "30s", "-L", leak.port), [])
             text = run("stuck", *HERE, "--state", "close-wait").out
-            self.assertRegex(text, rf"CLOSE_WAIT +>=[23]\.\d\ds .* {leak.process.pid}/python3")
+            self.assertRegex(text, rf"CLOSE_WAIT +>=\d\.\d\ds .* {leak.process.pid}/python3")
             self.assertRegex(text, r"\n50 sockets: 50 CLOSE_WAIT; by owner: 50 python3")
 
     def test_queues_timer_and_peer(self):

@@ -42,6 +42,13 @@ constexpr auto kAllowed = std::to_array<int>({
     SCMP_SYS(exit_group),
 });
 
+/// Of sockets that are there: neither socket() nor connect(), bind() or listen().
+constexpr auto kAllowedClients = std::to_array<int>({
+    SCMP_SYS(accept4),    SCMP_SYS(recvfrom),   SCMP_SYS(recvmsg),     SCMP_SYS(sendto),
+    SCMP_SYS(sendmsg),    SCMP_SYS(shutdown),   SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+    SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(sendfile),
+});
+
 constexpr auto kAllowedBpf = std::to_array<std::uint64_t>({BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM,
                                                            BPF_PROG_TEST_RUN, BPF_OBJ_GET_INFO_BY_FD});
 
@@ -81,12 +88,20 @@ Status drop_capabilities(std::uint64_t kept) {
   return Ok;
 }
 
-Status filter_system_calls() {
+template <class Calls>
+Status allow(void* filter, const Calls& calls) {
+  for (const int call : calls)
+    if (const int code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0); code != 0 && code != -EDOM)
+      return failed("allow a system call", -code);
+  return Ok;
+}
+
+Status filter_system_calls(Keep keep) {
   const std::unique_ptr<void, FilterFree> filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return failed("make a filter of system calls", ENOMEM);
-  for (const int call : kAllowed)
-    if (const int code = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0); code != 0 && code != -EDOM)
-      return failed("allow a system call", -code);
+  if (Status status = allow(filter.get(), kAllowed); !status) return status;
+  if (keep == Keep::Clients)
+    if (Status status = allow(filter.get(), kAllowedClients); !status) return status;
   for (const std::uint64_t command : kAllowedBpf)
     if (const int code = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
                                           SCMP_A0(SCMP_CMP_EQ, command)))
@@ -104,7 +119,7 @@ Status confine(Keep keep) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return Ok;  // sanitizers make system calls of their own
 #else
-  return filter_system_calls();
+  return filter_system_calls(keep);
 #endif
 }
 

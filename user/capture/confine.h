@@ -10,6 +10,7 @@ namespace tcpdwell {
 enum class Keep {
   Nothing,
   Files,  ///< CAP_DAC_OVERRIDE, for who makes files later in a directory of somebody else
+  Clients,  ///< who listens: connections may be accepted and talked to, none made
 };
 
 /// Drops every capability of this process, also for what it might execute, and keeps system calls that
@@ -17,7 +18,7 @@ enum class Keep {
 /// reading maps and running loaded programs. They fail with EPERM from then on.
 /// CAP_BPF stays on kernels that let nobody else use the maps he has open (before Linux 5.19, c8644cd0efe7
 /// "bpf: refine kernel.unprivileged_bpf_disabled behaviour"), which is found by trying.
-/// Not to be undone, and only for a process with one thread.
+/// Not to be undone, and for the calling thread alone: each thread calls it.
 Status confine(Keep keep = Keep::Nothing);
 
 }  // namespace tcpdwell

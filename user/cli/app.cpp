@@ -98,7 +98,7 @@ void offer_commands(CLI::App& app, Invocation& invocation) {
       "'tcpdwell COMMAND --help' tells a command's options; without one it is trace.\n"
       "Exit status: 0 fine, 1 run-time failure, 2 bad usage or input file,\n"
       "3 not permitted, 4 this kernel cannot; with -- PROGRAM, the program's own.");
-  for (auto* add : {add_trace, add_stat, add_record, add_report, add_diff, add_stuck, add_top, add_explain, add_check})
+  for (auto* add : {add_trace, add_stat, add_record, add_report, add_diff, add_stuck, add_top, add_serve, add_explain, add_check})
     add(app, invocation);
 }
 

@@ -18,6 +18,8 @@ struct Invocation {
   std::vector<std::string> command;  ///< the words after `--`
   std::vector<std::string> files;
   std::string interval, state, table = "states", rotate, before, after;
+  std::vector<std::string> listen;
+  std::string socket = "/run/tcpdwell.sock";  ///< of serve
   std::uint64_t keep = 0;
   std::uint64_t tables = 0;
   std::function<Result<int>()> action;  ///< the exit status, or what failed
@@ -28,6 +30,7 @@ void add_record(CLI::App& app, Invocation& invocation);
 void add_stat(CLI::App& app, Invocation& invocation);
 void add_top(CLI::App& app, Invocation& invocation);
 void add_stuck(CLI::App& app, Invocation& invocation);
+void add_serve(CLI::App& app, Invocation& invocation);
 void add_report(CLI::App& app, Invocation& invocation);
 void add_diff(CLI::App& app, Invocation& invocation);
 void add_explain(CLI::App& app, Invocation& invocation);

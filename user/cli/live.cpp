@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <memory>
 
@@ -103,9 +104,11 @@ class Waiter {
 /// write that nobody takes would keep that from being read.
 class EndingSignals {
  public:
-  EndingSignals() {
+  /// `hangups`: SIGHUP does not end the run, take() tells of it.
+  explicit EndingSignals(bool hangups) {
     asked_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     first_ = {};
+    hangups_ = hangups;
     struct sigaction action {};
     action.sa_handler = handle;
     action.sa_flags = SA_RESTART;
@@ -118,8 +121,18 @@ class EndingSignals {
       sigaction(number, &action, nullptr);
     }
   }
-  /// Becomes readable with the first signal.
+  /// Becomes readable with the first signal, and with each hangup.
   int fd() const { return asked_; }
+  struct Came {
+    bool end, hangup;
+  };
+  Came take() const {
+    std::uint64_t times = 0;
+    [[maybe_unused]] const ssize_t got = read(asked_, &times, sizeof times);
+    const bool hangup = hung_up_ != 0;
+    hung_up_ = 0;
+    return {ends_ != 0, hangup};
+  }
 
  private:
   static constexpr std::array<int, 3> kNumbers{SIGINT, SIGTERM, SIGHUP};
@@ -129,8 +142,12 @@ class EndingSignals {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
     const std::uint64_t one = 1;
-    if (first_.tv_sec == 0) {
+    if (number == SIGHUP && hangups_) {
+      hung_up_ = 1;
+      [[maybe_unused]] const ssize_t told = write(asked_, &one, sizeof one);
+    } else if (first_.tv_sec == 0) {
       first_ = now;
+      ends_ = 1;
       [[maybe_unused]] const ssize_t told = write(asked_, &one, sizeof one);
     } else if (now.tv_sec - first_.tv_sec > 1 || (now.tv_sec - first_.tv_sec == 1 && now.tv_nsec >= first_.tv_nsec)) {
       signal(number, SIG_DFL);
@@ -140,6 +157,8 @@ class EndingSignals {
   }
 
   static inline int asked_ = -1;
+  static inline bool hangups_ = false;
+  static inline volatile std::sig_atomic_t ends_ = 0, hung_up_ = 0;
   static inline timespec first_{};  ///< read and written by the handler alone, which masks all of them
 };
 
@@ -156,7 +175,7 @@ class LiveRun {
       if (!prepared) return prepared.error();
       child = std::make_unique<ChildCommand>(std::move(prepared).value());
     }
-    const EndingSignals signals;
+    const EndingSignals signals(static_cast<bool>(plan_.on_hangup));
     TracerOptions options = plan_.tracer;
     options.wall_offset_ns = clock_.offset_ns();
     auto tracer = Tracer::start(options);
@@ -171,8 +190,9 @@ class LiveRun {
     if (status && child) status = child->release();
     if (status) {
       watch(signals.fd(), child.get());
+      if (plan_.on_ready) plan_.on_ready();
       give_up_privileges();
-      status = loop();
+      status = loop(signals);
     }
     return finish(std::move(status), child.get());
   }
@@ -189,7 +209,8 @@ class LiveRun {
     waiter_.watch_timer(kDrainEveryNs, kDrainEveryNs, Waiter::Drain);
     waiter_.watch_timer(kLossEveryNs, kLossEveryNs, Waiter::Loss);
     waiter_.watch(signals, Waiter::Signal);
-    waiter_.watch(STDOUT_FILENO, Waiter::Stdout, 0);  // EPOLLERR alone: the reader of a pipe has gone
+    if (plan_.watch_stdout)
+      waiter_.watch(STDOUT_FILENO, Waiter::Stdout, 0);  // EPOLLERR alone: the reader of a pipe has gone
     if (plan_.duration_ns) waiter_.watch_timer(*plan_.duration_ns, 0, Waiter::Duration);
     if (plan_.tick_ns) waiter_.watch_timer(*plan_.tick_ns, *plan_.tick_ns, Waiter::Tick);
     if (child != nullptr) waiter_.watch(child->poll_fd(), Waiter::Command);
@@ -205,13 +226,14 @@ class LiveRun {
     return plan_.after_drain ? plan_.after_drain() : Status(Ok);
   }
 
-  Status loop() {
+  Status loop(const EndingSignals& signals) {
     const auto bit = [](Waiter::Event event) { return 1U << event; };
-    const std::uint32_t ends = bit(Waiter::Signal) | bit(Waiter::Duration) | bit(Waiter::Command) | bit(Waiter::Stdout);
+    const std::uint32_t ends = bit(Waiter::Duration) | bit(Waiter::Command) | bit(Waiter::Stdout);
     bool more = false;
     while (!gate_.full()) {
       const std::uint32_t happened = waiter_.wait(!more);
       if (happened & ends) return Ok;
+      if (happened & bit(Waiter::Signal) && ended_by_signal(signals)) return Ok;
       auto drained = tracer_->drain(gate_);
       if (!drained) return drained.error();
       more = *drained;
@@ -232,6 +254,12 @@ class LiveRun {
       }
     }
     return Ok;
+  }
+
+  bool ended_by_signal(const EndingSignals& signals) {
+    const EndingSignals::Came came = signals.take();
+    if (came.hangup) plan_.on_hangup();
+    return came.end;
   }
 
   Status tell_losses() {

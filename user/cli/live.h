@@ -30,9 +30,12 @@ struct LivePlan {
   std::vector<Watched> watched;         ///< at most kMostWatched
   std::function<void()> on_attached;
   std::optional<Keep> confine;  ///< once attached, give up all other privileges and most system calls
+  bool watch_stdout = true;          ///< end when the reader of standard output has gone
+  std::function<void()> on_ready;   ///< attached and seeded; before `confine`
+  std::function<void()> on_hangup;  ///< SIGHUP calls it, and does not end the run
   bool seeds = true;  ///< begin with the sockets that exist
   std::function<void(const SeedReport&)> on_seeded;
-  std::function<Status()> after_drain;           ///< what was drained can be flushed
+  std::function<Status()> after_drain;           ///< what was drained can be flushed; every 20 ms at least
   std::function<std::uint64_t()> connections;    ///< for the `end` line
 };
 
@@ -44,7 +47,7 @@ struct LiveOutcome {
   int command_status = 0;  ///< as a shell tells it: exit status, or 128 + signal
 };
 
-/// Plays header, events, losses and end to `consumer`. SIGINT, SIGTERM and SIGHUP, the duration, the
+/// Plays header, events, losses and end to `consumer`. SIGINT, SIGTERM, SIGHUP (see on_hangup), the duration, the
 /// count, the command's end and a closed standard output all end it well; an error of the consumer
 /// other than EPIPE is returned after detaching.
 Result<LiveOutcome> run_live(const LivePlan& plan, Header header, Consumer& consumer);

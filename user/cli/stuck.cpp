@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// `tcpdwell stuck`: the sockets that exist now. One walk, nothing is attached.
+/// `tcpdwell stuck`: the sockets that exist now. One walk, nothing is attached; a `serve` that runs here is
+/// asked for what the kernel has forgotten of them.
 #include "views/stuck.h"
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "capture/tracer.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/known.h"
 #include "cli/pipeline.h"
 #include "enrich/cgroups.h"
 #include "enrich/host.h"
@@ -27,17 +29,27 @@ bool wanted(State state, const RawOptions& raw, bool states_named) {
 
 class Gathering : public Consumer {
  public:
-  Gathering(const RawOptions& raw, bool states_named) : raw_(raw), states_named_(states_named) {}
+  Gathering(const RawOptions& raw, const Filter& filter, const Known* known)
+      : raw_(raw), filter_(filter), known_(known) {}
   Status transition(const Transition&) override { return Ok; }
   Status seed(const Seed& seed) override {
-    if (wanted(seed.state, raw_, states_named_)) sockets.push_back({seed, names_.find(seed.socket.owner.cgroup_id)});
-    return Ok;
+    if (!wanted(seed.state, raw_, filter_.states != 0)) return Ok;
+    if (known_ == nullptr) return add(seed);
+    Seed better = seed;
+    known_->improve(better);
+    return filter_.matches(better) ? add(better) : Status(Ok);
   }
   std::vector<Listed> sockets;
 
  private:
+  Status add(const Seed& seed) {
+    sockets.push_back({seed, names_.find(seed.socket.owner.cgroup_id)});
+    return Ok;
+  }
+
   const RawOptions& raw_;
-  bool states_named_;
+  const Filter& filter_;
+  const Known* known_;
   CgroupNames names_;
 };
 
@@ -53,7 +65,7 @@ Status write_json(Output& out, const std::vector<Listed>& sockets) {
 
 Status write_text(const RawOptions& raw, Output& out, const std::vector<Listed>& sockets) {
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
-  const StuckOptions options{want_colour(raw, fd), raw.wide, raw.wide ? 0 : terminal_columns(fd)};
+  const StuckOptions options{want_colour(raw, fd), raw.wide, raw.time, raw.wide ? 0 : terminal_columns(fd)};
   Status status = write_stuck_text(out, sockets, options);
   return status && !raw.quiet ? write_stuck_summary(out, sockets, options) : status;
 }
@@ -83,13 +95,34 @@ Result<TracerOptions> listing_options(const RawOptions& raw) {
   return options;
 }
 
+std::optional<Known> ask_serve(const Invocation& invocation) {
+  const std::string& path = invocation.socket;
+  if (path.empty()) return std::nullopt;
+  auto known = Known::ask(path);
+  if (invocation.raw.verbose)
+    complain(known ? fmt::format("a serve knows of {} sockets since when they are in their state ({})", known->size(),
+                                 path)
+                   : fmt::format("no serve is asked ({}): ages are what the kernel remembers", known.error().message));
+  return known ? std::optional(std::move(known).value()) : std::nullopt;
+}
+
+/// What the kernel may have forgotten, and serve has not, must not be held against a socket before it is asked.
+void leave_to_us(Filter& filter) {
+  filter.pids.clear();
+  filter.comms.clear();
+  filter.min_dwell_ns = 0;
+}
+
 Result<int> run_stuck(const Invocation& invocation) {
   const RawOptions& raw = invocation.raw;
   auto format = parse_format(raw);
   if (!format) return format.error();
   auto options = listing_options(raw);
   if (!options) return options.error();
-  Gathering gathering(raw, options->filter.states != 0);
+  const std::optional<Known> known = ask_serve(invocation);
+  const Filter filter = options->filter;
+  Gathering gathering(raw, filter, known ? &*known : nullptr);
+  if (known) leave_to_us(options->filter);
   auto report = Tracer::list(*options, gathering);
   if (!report) return report.error();
   auto out = open_output(raw);
@@ -113,7 +146,8 @@ void add_stuck(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("stuck", "sockets that exist now, oldest in their state first");
   sub->formatter(std::make_shared<HelpFormat>("stuck [OPTIONS]"));
   sub->footer("Listening sockets are shown with -a, -l or --state listen. An age after >= is a lower\n"
-              "bound: the kernel does not keep when a socket entered most states.");
+              "bound: the kernel does not keep when a socket entered most states. A 'tcpdwell serve' that\n"
+              "runs on this host does, and is asked over its unix socket.");
   add_filter_flags(*sub, raw);
   sub->add_option("--older", raw.min_dwell, "in their state for at least this: 30s, 5m; the same as --min-dwell")
       ->type_name("DURATION")
@@ -121,6 +155,9 @@ void add_stuck(CLI::App& app, Invocation& invocation) {
       ->check([](const std::string& value) { return value.empty() ? "the value is empty" : ""; });
   sub->add_flag("-l,--listening", raw.listening, "listening sockets only")->group("Which connections");
   sub->add_flag("-a,--all", raw.all, "listening sockets too")->group("Which connections");
+  sub->add_option("--socket", invocation.socket, "unix socket of a serve to ask; '' asks none\n[" + invocation.socket + "]")
+      ->type_name("PATH")
+      ->group("Tracing");
   add_look_flags(*sub, raw);
   add_limit_flags(*sub, raw);
   sub->callback([&] { invocation.action = [&] { return run_stuck(invocation); }; });

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace tcpdwell {
 
@@ -18,7 +19,15 @@ void sort_oldest_first(std::vector<Listed>& sockets) {
     const bool known = age.bound != Bound::Unknown;
     return std::tuple(!known, known ? ~age.ns : 0, one.seed.socket.id.cookie);
   };
-  std::sort(sockets.begin(), sockets.end(), [&](const Listed& a, const Listed& b) { return rank(a) < rank(b); });
+  // A socket is large: each is moved once.
+  std::vector<std::pair<decltype(rank(sockets.front())), Listed*>> order;
+  order.reserve(sockets.size());
+  for (Listed& one : sockets) order.emplace_back(rank(one), &one);
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Listed> sorted;
+  sorted.reserve(sockets.size());
+  for (const auto& [by, one] : order) sorted.push_back(std::move(*one));
+  sockets = std::move(sorted);
 }
 
 }  // namespace tcpdwell

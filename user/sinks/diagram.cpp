@@ -169,7 +169,8 @@ Arrow route(const Node& from, const Node& to, const std::vector<Point>& labels) 
 
 }  // namespace
 
-void append_diagram_svg(std::string& out, const std::vector<Edge>& edges, bool standalone) {
+void append_diagram_svg(std::string& out, const std::vector<Edge>& edges, bool standalone,
+                        const std::array<std::uint64_t, kStateCount>* sockets) {
   const auto put = [&out](fmt::string_view format, const auto&... values) {
     fmt::vformat_to(std::back_inserter(out), format, fmt::make_format_args(values...));
   };
@@ -202,14 +203,20 @@ void append_diagram_svg(std::string& out, const std::vector<Edge>& edges, bool s
                    a.label.y + 4, label_of(edge));
   }
   for (const Node& node : kNodes) {
-    if (std::find(used.begin(), used.end(), &node) == used.end()) continue;
+    const bool has_sockets = sockets != nullptr && node.state != State::Close;
+    const std::uint64_t now = has_sockets ? (*sockets)[static_cast<std::size_t>(node.state)] : 0;
+    if (now == 0 && std::find(used.begin(), used.end(), &node) == used.end()) continue;
     put("<rect class=\"n\" stroke=\"var(--{})\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" "
         "rx=\"9\"/>"
         "<text class=\"t\" x=\"{}\" y=\"{}\">{}</text>",
         colour_of(node.state), node.at.x - kHalfWidth, node.at.y - kHalfHeight, 2 * kHalfWidth,
-        2 * kHalfHeight, node.at.x, node.at.y + 4, name_of(node.state));
+        2 * kHalfHeight, node.at.x, node.at.y + (has_sockets ? -2 : 4), name_of(node.state));
+    if (has_sockets)
+      put("<text class=\"t\" x=\"{}\" y=\"{}\">{}</text>", node.at.x, node.at.y + 14,
+          human_count(now));
   }
-  if (edges.empty()) out += "<text class=\"t\" x=\"500\" y=\"350\">no transitions seen</text>";
+  if (edges.empty() && sockets == nullptr)
+    out += "<text class=\"t\" x=\"500\" y=\"350\">no transitions seen</text>";
   out += texts;
   out += "</svg>\n";
 }

@@ -2,6 +2,8 @@
 /// The observed state diagram: an arrow for every kind of transition that was seen.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -13,7 +15,9 @@ namespace tcpdwell {
 Status write_diagram_dot(Output& out, const std::vector<Edge>& edges);
 /// A picture of its own, in light and dark.
 Status write_diagram_svg(Output& out, const std::vector<Edge>& edges);
-/// The same to stand in a page, which has the colours (page/report.css).
-void append_diagram_svg(std::string& out, const std::vector<Edge>& edges, bool standalone);
+/// The same to stand in a page, which has the colours (page/style.css). With `sockets`, states say how many
+/// are in them now.
+void append_diagram_svg(std::string& out, const std::vector<Edge>& edges, bool standalone,
+                        const std::array<std::uint64_t, kStateCount>* sockets = nullptr);
 
 }  // namespace tcpdwell

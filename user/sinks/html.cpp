@@ -4,9 +4,6 @@
 #include <sinks_page.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <map>
 #include <string>
 
 #include "sinks/diagram.h"
@@ -15,32 +12,6 @@
 
 namespace tcpdwell {
 namespace {
-
-/// Ten bins a decade: what a picture can show.
-constexpr double kBinsPerDecade = 10;
-
-void add_distributions(JsonText& json, const std::vector<Edge>& edges) {
-  std::array<Histogram, kStateCount> by_state;
-  for (const Edge& edge : edges) by_state[static_cast<std::size_t>(edge.from)].merge(edge.dwell);
-  json.field("bins_per_decade", kBinsPerDecade).name("distributions").begin_list();
-  for (const State state : kLifeOrder) {
-    const Histogram& histogram = by_state[static_cast<std::size_t>(state)];
-    if (histogram.count() == 0) continue;
-    std::map<int, std::uint64_t> bins;
-    for (const Histogram::Bucket& bucket : histogram.buckets()) {
-      const double middle = static_cast<double>(bucket.low) + static_cast<double>(bucket.width) / 2;
-      bins[static_cast<int>(std::floor(std::log10(middle) * kBinsPerDecade))] += bucket.count;
-    }
-    json.begin_object().field("state", name_of(state)).field("count", histogram.count());
-    json.field("p50_ns", histogram.percentile(50))
-        .field("p99_ns", histogram.percentile(99))
-        .field("max_ns", histogram.max());
-    json.name("bins").begin_list();
-    for (const auto& [bin, count] : bins) json.begin_list().value(bin).value(count).end_list();
-    json.end_list().end_object();
-  }
-  json.end_list();
-}
 
 void add_texts(JsonText& json, std::string_view name, const std::vector<std::string>& texts) {
   json.name(name).begin_list();
@@ -105,9 +76,10 @@ Status write_html(Output& out, const Report& report) {
   append_diagram_svg(page, report.analysis.edges, false);
   page += "</template><script type=\"application/json\" id=\"data\">";
   page += data_of(report);
-  page += "</script><script>";
+  page += "</script><script>\"use strict\";(() => {";
+  page += kPageCommon;
   page += kPageScript;
-  page += "</script></body></html>\n";
+  page += "})();</script></body></html>\n";
   return out.write(page);
 }
 

@@ -13,6 +13,8 @@ namespace tcpdwell {
 void add_findings(JsonText& json, const std::vector<Finding>& findings);
 void add_ends(JsonText& json, const std::vector<EndRow>& ends);
 void add_ports(JsonText& json, const std::vector<PortRow>& ports);
+/// Dwells per state, ten bins a decade: what a picture can show.
+void add_distributions(JsonText& json, const std::vector<Edge>& edges);
 void add_edges(JsonText& json, const std::vector<Edge>& edges);
 void add_connection(JsonText& json, const ConnectionRow& connection);
 void add_connections(JsonText& json, std::string_view name,

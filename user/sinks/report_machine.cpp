@@ -2,8 +2,11 @@
 /// Reports for programs.
 #include <fmt/format.h>
 
+#include <array>
+#include <cmath>
 #include <initializer_list>
 #include <iterator>
+#include <map>
 
 #include "sinks/json.h"
 #include "sinks/report.h"
@@ -32,6 +35,8 @@ void add_histogram(JsonText& json, const char* what, const Histogram& histogram)
   json.field(key("p99"), histogram.percentile(99));
   json.field(key("max"), histogram.max());
 }
+
+constexpr double kBinsPerDecade = 10;
 
 std::optional<std::uint64_t> known(const Dwell& dwell) {
   return dwell.bound == Bound::Unknown ? std::nullopt : std::optional(dwell.ns);
@@ -77,6 +82,29 @@ void add_ports(JsonText& json, const std::vector<PortRow>& ports) {
         .field("range", row.range)
         .field("range_known", row.range_known);
     json.end_object();
+  }
+  json.end_list();
+}
+
+void add_distributions(JsonText& json, const std::vector<Edge>& edges) {
+  std::array<Histogram, kStateCount> by_state;
+  for (const Edge& edge : edges) by_state[static_cast<std::size_t>(edge.from)].merge(edge.dwell);
+  json.field("bins_per_decade", kBinsPerDecade).name("distributions").begin_list();
+  for (const State state : kLifeOrder) {
+    const Histogram& histogram = by_state[static_cast<std::size_t>(state)];
+    if (histogram.count() == 0) continue;
+    std::map<int, std::uint64_t> bins;
+    for (const Histogram::Bucket& bucket : histogram.buckets()) {
+      const double middle = static_cast<double>(bucket.low) + static_cast<double>(bucket.width) / 2;
+      bins[static_cast<int>(std::floor(std::log10(middle) * kBinsPerDecade))] += bucket.count;
+    }
+    json.begin_object().field("state", name_of(state)).field("count", histogram.count());
+    json.field("p50_ns", histogram.percentile(50))
+        .field("p99_ns", histogram.percentile(99))
+        .field("max_ns", histogram.max());
+    json.name("bins").begin_list();
+    for (const auto& [bin, count] : bins) json.begin_list().value(bin).value(count).end_list();
+    json.end_list().end_object();
   }
   json.end_list();
 }

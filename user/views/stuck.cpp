@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <iterator>
 #include <map>
 #include <string>
@@ -37,19 +38,31 @@ std::string group_text(const Listed& one) {
 
 using Cells = std::vector<std::string>;
 
-Cells heading(bool wide) {
+/// By this host's clock and zone; a bound of the age bounds it from the other side.
+std::string since_text(const Seed& seed) {
+  if (seed.age.bound == Bound::Unknown) return "?";
+  const std::int64_t since_ns = seed.wall_ns - static_cast<std::int64_t>(seed.age.ns);
+  const std::time_t second = since_ns / 1'000'000'000;
+  std::tm parts{};
+  localtime_r(&second, &parts);
+  return fmt::format("{}{:04}-{:02}-{:02} {:02}:{:02}:{:02}", seed.age.bound == Bound::AtLeast ? "<=" : "",
+                     parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+Cells heading(const StuckOptions& options) {
   Cells cells = {"STATE", "AGE", "RECV-Q", "SEND-Q", "RETR", "TIMER", "LOCAL", "REMOTE", "PID/COMM", "CGROUP"};
-  if (wide) cells.insert(cells.end(), {"CONN", "NETNS"});
+  if (options.wide) cells.insert(cells.end(), {"CONN", "NETNS"});
+  if (options.time) cells.insert(cells.begin() + 6, "SINCE");
   return cells;
 }
 
-Cells cells_of(const Listed& one, bool wide) {
+Cells cells_of(const Listed& one, const StuckOptions& options) {
   const Seed& seed = one.seed;
   const Socket& socket = seed.socket;
   const auto number = [&](std::uint32_t Live::Queues::* field) {
     return seed.live.queues ? std::to_string((*seed.live.queues).*field) : std::string("-");
   };
-  const std::string cgroup = wide ? one.cgroup.path : one.cgroup.label();
+  const std::string cgroup = options.wide ? one.cgroup.path : one.cgroup.label();
   Cells cells = {std::string(name_of(seed.state)),
                  age_text(seed.age),
                  number(&Live::Queues::receive),
@@ -60,7 +73,8 @@ Cells cells_of(const Listed& one, bool wide) {
                  address_and_port(socket.family, socket.remote),
                  owner_text(socket.owner),
                  cgroup.empty() ? "-" : printable(cgroup)};
-  if (wide) cells.insert(cells.end(), {to_string(socket.id), std::to_string(socket.netns)});
+  if (options.wide) cells.insert(cells.end(), {to_string(socket.id), std::to_string(socket.netns)});
+  if (options.time) cells.insert(cells.begin() + 6, since_text(seed));
   return cells;
 }
 
@@ -105,22 +119,24 @@ std::string counted(std::vector<std::pair<std::string, std::uint64_t>> groups, s
 
 Status write_stuck_text(Output& out, const std::vector<Listed>& sockets, const StuckOptions& options) {
   if (sockets.empty()) return Ok;
-  const Cells head = heading(options.wide);
+  const Cells head = heading(options);
   std::vector<std::size_t> widths;
   for (const std::string& cell : head) widths.push_back(cell.size());
+  std::vector<Cells> rows;
+  rows.reserve(sockets.size());
   for (const Listed& one : sockets) {
-    const Cells cells = cells_of(one, options.wide);
+    const Cells& cells = rows.emplace_back(cells_of(one, options));
     for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], display_width(cells[i]));
   }
   std::string text = line_of(head, widths, options.columns);
   if (options.colour) text = std::string(kSgrBold) + text + std::string(kSgrReset);
   if (Status status = out.write(text + "\n"); !status) return status;
-  for (const Listed& one : sockets) {
-    text = line_of(cells_of(one, options.wide), widths, options.columns);
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    text = line_of(rows[row], widths, options.columns);
     if (options.colour) {
       const std::size_t state = std::min(text.find(' '), text.size());
       text.insert(state, kSgrReset);
-      text.insert(0, sgr_of(one.seed.state));
+      text.insert(0, sgr_of(sockets[row].seed.state));
     }
     if (Status status = out.write(text + "\n"); !status) return status;
   }

@@ -14,6 +14,7 @@ namespace tcpdwell {
 struct StuckOptions {
   bool colour = false;
   bool wide = false;        ///< also cgroup paths in full, connection id, network namespace
+  bool time = false;        ///< also when the state was entered
   std::size_t columns = 0;  ///< of the terminal; 0 = do not cut
 };
 

@@ -29,9 +29,9 @@ constexpr bool kFiltersSystemCalls = true;
 #endif
 
 /// What `attempt` gives in a process that is confined: a test cannot take it back.
-int confined(const std::function<int()>& attempt) {
+int confined(const std::function<int()>& attempt, Keep keep = Keep::Nothing) {
   const pid_t child = fork();
-  if (child == 0) _exit(confine() ? attempt() : 255);
+  if (child == 0) _exit(confine(keep) ? attempt() : 255);
   int status = 0;
   waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -107,6 +107,21 @@ TEST(Confine, LetsMapsBeReadAndFilesBeWritten) {
               return fd < 0 ? errno : errno_of(write(fd, "x", 1));
             }),
             0);
+}
+
+TEST(Confine, WhoHasClientsTalksToThemAndMakesNoConnectionsOfItsOwn) {
+  if (!kFiltersSystemCalls) GTEST_SKIP() << "the sanitizer makes system calls of its own: not filtered";
+  EXPECT_EQ(confined([] { return errno_of(accept4(-1, nullptr, nullptr, 0)); }), EPERM);
+  const auto attempt = [](const std::function<long()>& call) {
+    return confined([&] { return errno_of(call()); }, Keep::Clients);
+  };
+  EXPECT_EQ(attempt([] { return accept4(-1, nullptr, nullptr, 0); }), EBADF);
+  EXPECT_EQ(attempt([] { return send(-1, "", 0, 0); }), EBADF);
+  EXPECT_EQ(attempt([] { return shutdown(-1, SHUT_RDWR); }), EBADF);
+  EXPECT_EQ(attempt([] { return socket(AF_INET, SOCK_STREAM, 0); }), EPERM);
+  EXPECT_EQ(attempt([] { return connect(-1, nullptr, 0); }), EPERM);
+  EXPECT_EQ(attempt([] { return bind(-1, nullptr, 0); }), EPERM);
+  EXPECT_EQ(attempt([] { return listen(-1, 1); }), EPERM);
 }
 
 }  // namespace

@@ -1,74 +1,5 @@
-"use strict";
-(() => {
+// The page of a report; common.js stands before it.
 const data = JSON.parse(document.getElementById("data").textContent);
-const STATES = ["LISTEN","SYN_SENT","SYN_RECV","ESTABLISHED","FIN_WAIT1","FIN_WAIT2","CLOSING","TIME_WAIT","CLOSE_WAIT","LAST_ACK","CLOSE","UNKNOWN"];
-const byId = id => document.getElementById(id);
-// Everything a trace says gets into the page here, as text.
-const make = (tag, attributes, ...children) => {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes || {})) node.setAttribute(name, value);
-  for (const child of children) node.append(child);
-  return node;
-};
-const draw = (tag, attributes, text) => {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes || {})) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
-const titled = (node, text) => { node.append(draw("title", {}, text)); return node; };
-const count = n => n === null || n === undefined ? "–" : n.toLocaleString("en");
-const pad = n => String(n).padStart(2, "0");
-const duration = ns => {
-  if (ns === null || ns === undefined) return "–";
-  const s = Math.round(ns / 1e9);
-  if (s >= 86400) return `${Math.floor(s / 86400)}d${pad(Math.floor(s % 86400 / 3600))}h`;
-  if (s >= 3600) return `${Math.floor(s / 3600)}h${pad(Math.floor(s % 3600 / 60))}m`;
-  if (s >= 100) return `${Math.floor(s / 60)}m${pad(s % 60)}s`;
-  const [size, unit] = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]].find(([size]) => ns >= size) || [1, "ns"];
-  return Number((ns / size).toPrecision(3)).toString() + " " + unit;
-};
-const bounded = (ns, bound) => (bound === "at_least" ? "≥ " : "") + (bound === "unknown" ? "?" : duration(ns));
-const time = stamp => stamp ? stamp.slice(11, 23) : "–";
-const endpoint = (address, port) => (address.includes(":") ? "[" + address + "]" : address) + ":" + (port || "*");
-const stateClass = state => STATES.includes(state) ? state : "UNKNOWN";
-
-// --- tables -----------------------------------------------------------------------------------
-// columns: {head, text(row), value(row) to sort by, left, cell(row) instead of text}
-const table = (node, columns, rows, rowLimit) => {
-  let sorted = rows, column = null, down = true, limit = rowLimit || Infinity;
-  const body = make("tbody");
-  const heads = columns.map(c => {
-    const button = make("button", {type: "button"}, c.head);
-    const head = make("th", c.left ? {class: "left"} : {}, button);
-    button.addEventListener("click", () => {
-      down = column === c ? !down : !c.left;
-      column = c;
-      heads.forEach(h => h.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      show(sorted);
-    });
-    return head;
-  });
-  const compare = (a, b) => {
-    const x = column.value(a), y = column.value(b);
-    if (x === y) return 0;
-    if (x === null || x === undefined) return 1;
-    if (y === null || y === undefined) return -1;
-    return (x < y ? -1 : 1) * (down ? -1 : 1);
-  };
-  const show = list => {
-    sorted = column ? [...list].sort(compare) : list;
-    body.replaceChildren(...sorted.slice(0, limit).map(row => make("tr", {}, ...columns.map(c =>
-      make("td", c.left ? {class: "left"} : {}, c.cell ? c.cell(row) : c.text(row))))));
-  };
-  node.replaceChildren(make("thead", {}, make("tr", {}, ...heads)), body);
-  show(rows);
-  return show;
-};
-const number = (head, key) => ({head, text: r => count(r[key]), value: r => r[key]});
-const nanoseconds = (head, key) => ({head, text: r => duration(r[key]), value: r => r[key]});
-const words = (head, key) => ({head, left: true, text: r => r[key] === null || r[key] === "" ? "–" : String(r[key]), value: r => String(r[key] ?? "")});
 
 // --- head -------------------------------------------------------------------------------------
 const seconds = (Date.parse(data.end) - Date.parse(data.start)) / 1000;
@@ -78,8 +9,7 @@ if (data.flaws.length) {
   byId("flaws").hidden = false;
   data.flaws.forEach(flaw => byId("flaws").append(make("div", {}, flaw)));
 }
-if (!data.findings.length) byId("findings").append(make("div", {class: "note"}, "none: no rule found anything to look at"));
-data.findings.forEach(f => byId("findings").append(make("div", {class: "finding " + (["critical", "warning", "note"].includes(f.severity) ? f.severity : "")}, f.text)));
+showFindings(byId("findings"), data.findings);
 table(byId("states"), [...data.by.map(key => { const k = key.replace("-", "_"); return k === "state"
     ? {head: "state", left: true, text: r => r.state, value: r => STATES.indexOf(r.state), cell: r => make("span", {class: "key"}, make("i", {class: "fill " + stateClass(r.state)}), r.state)} : words(key, k); }),
   number("count", "count"), number("open", "open"), nanoseconds("min", "min_ns"), nanoseconds("p50", "p50_ns"), nanoseconds("p90", "p90_ns"),
@@ -88,32 +18,7 @@ const lost = Object.entries(data.lost).filter(([, n]) => n > 0).map(([where, n])
 if (lost.length) byId("lost").textContent = "lost: " + lost.join(", ");
 byId("diagram").append(byId("diagram-source").content);
 
-// --- distributions ------------------------------------------------------------------------------
-const distributions = () => {
-  const list = data.distributions;
-  if (!list.length) return;
-  const all = list.flatMap(d => d.bins.map(b => b[0]));
-  const low = Math.floor(Math.min(...all) / data.bins_per_decade), high = Math.ceil((Math.max(...all) + 1) / data.bins_per_decade);
-  const left = 105, width = 600, rowHeight = 46, step = (width - left - 30) / ((high - low) * data.bins_per_decade);
-  const x = bin => left + (bin - low * data.bins_per_decade) * step;
-  const svg = draw("svg", {viewBox: `0 0 ${width} ${list.length * rowHeight + 24}`, role: "img", "aria-label": "dwell per state, logarithmic"});
-  for (let decade = low; decade <= high; decade++) {
-    const at = x(decade * data.bins_per_decade);
-    svg.append(draw("line", {class: "axis", x1: at, x2: at, y1: 0, y2: list.length * rowHeight}));
-    svg.append(draw("text", {class: "tick", x: at, y: list.length * rowHeight + 15, "text-anchor": "middle"}, duration(10 ** decade)));
-  }
-  list.forEach((d, i) => {
-    const base = (i + 1) * rowHeight - 4, most = Math.max(...d.bins.map(b => b[1]));
-    svg.append(draw("text", {class: "tick", x: 0, y: base - 14}, d.state), draw("text", {class: "tick", x: 0, y: base}, "p50 " + duration(d.p50_ns)));
-    for (const [bin, n] of d.bins) {
-      const h = Math.max(1.5, n / most * (rowHeight - 12));
-      svg.append(titled(draw("rect", {class: "area " + stateClass(d.state), x: x(bin), y: base - h, width: Math.max(1, step - .5), height: h}),
-        `${d.state}: ${count(n)} from ${duration(10 ** (bin / data.bins_per_decade))} to ${duration(10 ** ((bin + 1) / data.bins_per_decade))}`));
-    }
-  });
-  byId("distributions").append(svg);
-};
-distributions();
+distributions(byId("distributions"), data.distributions, data.bins_per_decade);
 
 // --- series -------------------------------------------------------------------------------------
 const series = () => {
@@ -202,4 +107,3 @@ const filter = () => {
 byId("filter").addEventListener("input", filter);
 filter();
 document.documentElement.dataset.ready = "yes";
-})();

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""bench/soak.py TCPDWELL [SECONDS [WORKERS]]: `serve` under a storm without an end (480 s and 2 unless told).
+
+In a network namespace of its own, processes make loopback connections as fast as they can, closed by either side in
+turn. Every tenth of the time they are halted for a moment, and what serve says of every state is held against `ss`.
+Prints a line each time and what came of it; exit status 1 if anything was lost, memory grew, or a population was
+wrong. It asks over the unix socket, so that it makes no connections of its own.
+"""
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+STATES = {  # ss's names
+    "LISTEN": "listening", "SYN_SENT": "syn-sent", "SYN_RECV": "syn-recv", "ESTABLISHED": "established",
+    "FIN_WAIT1": "fin-wait-1", "FIN_WAIT2": "fin-wait-2", "CLOSING": "closing", "TIME_WAIT": "time-wait",
+    "CLOSE_WAIT": "close-wait", "LAST_ACK": "last-ack",
+}  # fmt: skip
+
+
+def own_network():
+    if ctypes.CDLL(None, use_errno=True).unshare(0x40000000) != 0:
+        sys.exit("bench/soak.py: cannot make a network namespace: run as root")
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))
+    for name, value in [("ip_local_port_range", "1024 65535"), ("tcp_max_tw_buckets", "2000000")]:
+        with open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as file:
+            file.write(value)
+
+
+def work(number, counter):
+    """Connections one after the other, to many addresses so that ports suffice; some are kept."""
+    servers = [socket.create_server((f"127.{number + 1}.0.{i}", 8000), backlog=64) for i in range(1, 101)]
+    kept, n = [], 0
+    while True:
+        server = servers[n % len(servers)]
+        client = socket.create_connection(server.getsockname())
+        peer, _ = server.accept()
+        first, second = (client, peer) if n % 2 else (peer, client)
+        first.close()
+        if n % 5000 == 0 and len(kept) < 200:
+            kept.append(second)  # a leak in CLOSE_WAIT
+        else:
+            second.close()
+        n += 1
+        if n % 100 == 0:
+            os.pwrite(counter, struct.pack("q", n), number * 8)
+
+
+def get(path, what):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(30)
+        connection.connect(path)
+        connection.sendall(f"GET {what} HTTP/1.0\r\n\r\n".encode())
+        text = b""
+        while piece := connection.recv(1 << 16):
+            text += piece
+    return text.partition(b"\r\n\r\n")[2].decode()
+
+
+def metrics(path):
+    lines = [line.rpartition(" ") for line in get(path, "/metrics").splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines}
+
+
+def by_ss():
+    out = {}
+    for state, name in STATES.items():
+        listed = subprocess.run(["ss", "-Htan", "state", name], capture_output=True, text=True, check=True).stdout
+        out[state] = listed.count("\n")
+    return out
+
+
+def populations(path):
+    """By ss, by serve, by ss again: what expires in between may be in one and not in the other."""
+    before = by_ss()
+    told = metrics(path)
+    after = by_ss()
+    ours = {state: int(told[f'tcpdwell_sockets{{state="{state}"}}']) for state in STATES}
+    wrong = {
+        state: (before[state], ours[state], after[state])
+        for state in STATES
+        if not min(before[state], after[state]) <= ours[state] <= max(before[state], after[state])
+    }
+    return told, ours, wrong
+
+
+def main(tcpdwell, seconds=480, workers=2):
+    seconds, workers = float(seconds), int(workers)
+    own_network()
+    directory = tempfile.TemporaryDirectory(prefix="tcpdwell-soak-")
+    path = os.path.join(directory.name, "socket")
+    counter = os.open(os.path.join(directory.name, "count"), os.O_RDWR | os.O_CREAT)
+    os.ftruncate(counter, 8 * workers)
+    serve = subprocess.Popen(
+        [tcpdwell, "serve", "--listen", "127.0.0.1:0", "--socket", path, "--netns", str(os.getpid()), "-q",
+         "--max-time-wait", "1500000"]
+    )  # fmt: skip
+    while not os.path.exists(path):
+        if serve.poll() is not None:
+            sys.exit("bench/soak.py: serve ended")
+        time.sleep(0.05)
+    pids = []
+    for number in range(workers):
+        if (pid := os.fork()) == 0:
+            work(number, counter)
+        pids.append(pid)
+    failures, residents = [], []
+    begin = time.monotonic()
+    connections = lambda: sum(struct.unpack(f"{workers}q", os.pread(counter, 8 * workers, 0)))
+    try:
+        for step in range(1, 11):
+            time.sleep(max(0, begin + seconds * step / 10 - time.monotonic()))
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.5)  # what was under way comes to rest, and the reader to the end of the ring
+            told, ours, wrong = populations(path)
+            residents.append(told["process_resident_memory_bytes"] / 1e6)
+            lost = {name: int(n) for name, n in told.items() if name.startswith("tcpdwell_lost_total") and n}
+            passed = time.monotonic() - begin
+            print(
+                f"{passed:5.0f} s  {connections():9,} connections  {sum(ours.values()):8,} sockets  "
+                f"TIME_WAIT {ours['TIME_WAIT']:8,}  CLOSE_WAIT {ours['CLOSE_WAIT']:4}  {residents[-1]:6.1f} MB  "
+                f"cpu {told['process_cpu_seconds_total'] / passed:5.1%}  lost {lost or 'nothing'}  "
+                f"{'populations as ss has them' if not wrong else f'(ss, serve, ss): {wrong}'}",
+                flush=True,
+            )
+            if lost:
+                failures.append(f"lost {lost}")
+            if wrong:
+                failures.append(f"populations {wrong}")
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        # TIME_WAIT is full after a minute: from then on nothing is to grow.
+        settled = residents[len(residents) // 2 :]
+        if seconds >= 240 and max(settled) > min(settled) * 1.2 + 5:
+            failures.append(f"memory grew: {residents}")
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        serve.terminate()
+        status = serve.wait(30)
+    total = connections()
+    print(json.dumps({"seconds": round(time.monotonic() - begin), "connections": total,
+                      "rate": round(total / seconds), "resident_mb": [round(r, 1) for r in residents],
+                      "failures": failures, "status": status}))  # fmt: skip
+    return 1 if failures or status else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

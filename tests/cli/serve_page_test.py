@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The live page of tcpdwell serve, in a browser: it moves, in light and dark, and hostile names stay text."""
+
+import ctypes
+import os
+import signal
+import socket
+
+import support
+from browser import Browser
+from serving import Leak, Serving, made_by, storm
+from support import wait_for
+
+COUNT = """
+const row = [...document.querySelectorAll('#states tbody tr')].find(r => r.cells[0].textContent === arguments[0]);
+return row ? Number(row.cells[arguments[1]].textContent.replaceAll(',', '')) : 0;
+"""
+NOW, FINISHED = 1, 3
+PICTURE = "return [...document.querySelectorAll('#diagram text')].map(t => t.textContent)"
+
+
+def setUpModule():
+    support.own_network()
+
+
+@support.needs_root
+@support.needs("chromium", "chromedriver")
+class LivePage(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.browser = cls.enterClassContext(Browser())
+        cls.serve = cls.enterClassContext(Serving())
+        cls.address = f"http://127.0.0.1:{cls.serve.port}/"
+
+    def tearDown(self):
+        self.assertEqual(self.browser.console(), [])
+
+    def load(self):
+        self.browser.open_url(self.address)
+        wait_for(lambda: self.browser.run("return document.documentElement.dataset.ready") == "yes")
+
+    def test_counts_move(self):
+        self.load()
+        before = self.browser.run(COUNT, "CLOSE_WAIT", FINISHED)
+        leak = Leak(7)
+        made = made_by(storm(2, waits="20", rate=30))
+        wait_for(lambda: self.browser.run(COUNT, "CLOSE_WAIT", FINISHED) >= before + made)
+        wait_for(lambda: self.browser.run(COUNT, "CLOSE_WAIT", NOW) == 7)
+        self.assertGreaterEqual(self.browser.run(COUNT, "TIME_WAIT", NOW), made)
+        self.assertIn("7", self.browser.run(PICTURE))
+        for selector, least in {"#diagram svg rect": 6, "#distributions rect": 4, "#series polyline": 5,
+                                "#stuck tbody tr": 7, "#owners tbody tr": 1, "#ports tbody tr": 1}.items():  # fmt: skip
+            found = self.browser.run("return document.querySelectorAll(arguments[0]).length", selector)
+            self.assertGreaterEqual(found, least, selector)
+        for scheme in ("light", "dark"):
+            self.browser.colours(scheme)
+            paper = self.browser.run("return getComputedStyle(document.body).backgroundColor")
+            self.assertEqual(paper, {"light": "rgb(246, 248, 250)", "dark": "rgb(13, 17, 23)"}[scheme])
+            if shots := os.environ.get("SCREENSHOTS"):
+                self.browser.screenshot(os.path.join(shots, f"live-{scheme}.png"))
+        leak.close()
+        wait_for(lambda: self.browser.run(COUNT, "CLOSE_WAIT", NOW) == 0)
+
+    def test_hostile_names_stay_text(self):
+        name = b"<img src=x>'\"&"
+        pr_set_name = 15
+        libc = ctypes.CDLL(None)
+        pid = os.fork()
+        if pid == 0:
+            libc.prctl(pr_set_name, name, 0, 0, 0)
+            server = socket.create_server(("127.0.0.1", 0))
+            client = socket.create_connection(server.getsockname())
+            kept, _ = server.accept()
+            signal.pause()  # killed below, with client and kept
+            os._exit(client.fileno() + kept.fileno())
+        try:
+            self.load()
+            owners = "return [...document.querySelectorAll('#owners tbody tr')].map(r => r.cells[0].textContent)"
+            wait_for(lambda: name.decode() in self.browser.run(owners))
+            self.assertEqual(self.browser.run("return document.querySelectorAll('img').length"), 0)
+            self.assertIn('comm="<img src=x>\'\\"&"', self.serve.get("/metrics")[2])
+        finally:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+
+    def test_a_page_of_somebody_else_gets_nothing(self):
+        self.browser.open_url("data:text/html,<p>elsewhere")
+        got = self.browser.run(f"try {{ return await (await fetch('{self.address}api/states')).text() }} catch (e) {{ return 'refused' }}")
+        self.assertEqual(got, "refused")
+        self.browser.console()  # which says so too
+
+
+if __name__ == "__main__":
+    support.main()

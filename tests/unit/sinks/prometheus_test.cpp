@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "sinks/prometheus.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <sstream>
+#include <string>
+
+namespace tcpdwell {
+namespace {
+
+ProcessFigures process() {
+  return {1'500'000'000, 4096, 2'000'000'000, "1.2.3", "6.1", "x86_64", "timer"};
+}
+
+std::string text_of(const LiveState& state, MetricsFormat format = MetricsFormat::Prometheus) {
+  return metrics_text(state, process(), format);
+}
+
+bool has_line(const std::string& text, const std::string& line) {
+  return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
+}
+
+TEST(Prometheus, BucketsAreCumulativeInSeconds) {
+  LiveState state;
+  DwellTotals& dwells = state.totals.dwells[static_cast<std::size_t>(State::TimeWait)];
+  dwells.add({Bound::Exact, 61'500'000'000});
+  dwells.add({Bound::Exact, 1'000'000});
+  dwells.add({Bound::AtLeast, 1});
+  const std::string text = text_of(state);
+  EXPECT_TRUE(has_line(text, R"(tcpdwell_dwell_seconds_bucket{state="TIME_WAIT",le="0.0005"} 0)"));
+  EXPECT_TRUE(has_line(text, R"(tcpdwell_dwell_seconds_bucket{state="TIME_WAIT",le="0.001"} 1)"));
+  EXPECT_TRUE(has_line(text, R"(tcpdwell_dwell_seconds_bucket{state="TIME_WAIT",le="60.0"} 1)"));
+  EXPECT_TRUE(has_line(text, R"(tcpdwell_dwell_seconds_bucket{state="TIME_WAIT",le="70.0"} 2)"));
+  EXPECT_TRUE(has_line(text, R"(tcpdwell_dwell_seconds_bucket{state="TIME_WAIT",le="+Inf"} 2)"));
+  EXPECT_TRUE(has_line(text, R"(tcpdwell_dwell_seconds_sum{state="TIME_WAIT"} 61.501)"));
+  EXPECT_TRUE(has_line(text, R"(tcpdwell_dwell_seconds_count{state="TIME_WAIT"} 2)"));
+  EXPECT_TRUE(
+      has_line(text, R"(tcpdwell_dwells_inexact_total{state="TIME_WAIT",bound="at_least"} 1)"));
+  EXPECT_TRUE(has_line(text, "process_cpu_seconds_total 1.5"));
+}
+
+TEST(Prometheus, LabelsOfHostileNamesStayInTheirQuotes) {
+  EXPECT_EQ(label_value("a\"b"), "a\\\"b");
+  EXPECT_EQ(label_value("a\nb"), "a\\\\x0ab");
+  EXPECT_EQ(label_value("a\\b"), "a\\\\\\\\b");
+  EXPECT_EQ(label_value("\xff"), "\\\\xff");
+  LiveState state;
+  OwnerRow row;
+  row.comm = Comm("x\"} 1\ny");
+  row.sockets[static_cast<std::size_t>(State::Established)] = 4;
+  state.owners.push_back(row);
+  EXPECT_TRUE(
+      has_line(text_of(state),
+               "tcpdwell_open_sockets_owner{comm=\"x\\\"} 1\\\\x0ay\",state=\"ESTABLISHED\"} 4"));
+}
+
+TEST(Prometheus, NamesThatAreOursAreCountedTogether) {
+  LiveState state;
+  const auto at = static_cast<std::size_t>(State::Established);
+  for (const char* name : {"other", "?", ""}) {
+    OwnerRow row;
+    row.comm = Comm(name);
+    row.sockets[at] = 1;
+    state.owners.push_back(row);
+  }
+  OwnerRow others;
+  others.sockets[at] = 5;
+  state.owners.push_back(others);
+  const std::string text = text_of(state);
+  EXPECT_TRUE(has_line(text, R"(tcpdwell_open_sockets_owner{comm="other",state="ESTABLISHED"} 6)"));
+  EXPECT_TRUE(has_line(text, R"(tcpdwell_open_sockets_owner{comm="?",state="ESTABLISHED"} 2)"));
+}
+
+TEST(Prometheus, NoSeriesTwiceAndOpenMetricsEnds) {
+  LiveState state;
+  for (auto& row : state.totals.transitions) row.fill(1);
+  for (auto& row : state.totals.ends) row.fill(1);
+  state.population.fill(1);
+  for (const auto format : {MetricsFormat::Prometheus, MetricsFormat::OpenMetrics}) {
+    std::set<std::string> seen;
+    std::istringstream lines(text_of(state, format));
+    for (std::string line; std::getline(lines, line);) {
+      if (line.rfind("# ", 0) == 0) continue;
+      EXPECT_TRUE(seen.insert(line.substr(0, line.rfind(' '))).second) << line;
+    }
+    EXPECT_LT(seen.size(), 1000U);
+  }
+  const std::string open = text_of(state, MetricsFormat::OpenMetrics);
+  EXPECT_TRUE(has_line(open, "# TYPE tcpdwell_transitions counter"));
+  EXPECT_EQ(open.substr(open.size() - 6), "# EOF\n");
+}
+
+}  // namespace
+}  // namespace tcpdwell

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// `tcpdwell serve`: metrics, JSON and a live page over HTTP. One thread traces, another answers.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aggregate/watch.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/live.h"
+#include "cli/notify.h"
+#include "cli/pipeline.h"
+#include "cli/site.h"
+#include "enrich/host.h"
+#include "serve/http.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::uint64_t kTickNs = 1'000'000'000;
+/// The other thread is thought dead after so many ticks without a beat of it.
+constexpr unsigned kSilentTicks = 10;
+
+class Serve {
+ public:
+  Serve(const RawOptions& raw, Header header, std::unique_ptr<HttpServer> server)
+      : raw_(raw),
+        header_(std::move(header)),
+        site_(desk_, header_, header_.start_wall_ns),
+        server_(std::move(server)) {}
+
+  Result<int> run(LivePlan plan) {
+    plan.confine = Keep::Clients;
+    plan.watch_stdout = false;
+    plan.on_ready = [this] { ready(); };
+    plan.on_hangup = [this] { reload(); };
+    plan.after_drain = [this] {
+      if (desk_.make(watch_, clock_.offset_ns())) server_->wake();
+      return Status(Ok);
+    };
+    plan.tick_ns = std::min(kTickNs, notifier_.watchdog_ns().value_or(kTickNs));
+    plan.on_tick = [this](std::int64_t wall_ns) {
+      tick(wall_ns);
+      return Result<bool>(true);
+    };
+    plan.connections = [this] { return watch_.connections(); };
+    auto outcome = run_live(plan, header_, watch_);
+    notifier_.tell("STOPPING=1");
+    if (!outcome) return outcome.error();
+    return 0;
+  }
+
+ private:
+  void ready() {
+    HttpSite site;
+    site.answer = [this](const HttpRequest& request) { return site_.answer(request); };
+    site.events_path = "/api/events";
+    site.event = [this](std::uint64_t since_ns) { return site_.event(since_ns); };
+    site.confine = [] {
+      // What fails here fails for the other thread too, which says so.
+      [[maybe_unused]] const bool confined = confine(Keep::Clients).ok();
+    };
+    server_->start(std::move(site));
+    notifier_.tell("READY=1");
+    if (raw_.quiet) return;
+    for (const std::string& address : server_->addresses())
+      complain(address.front() == '/' ? "answers on " + address
+                                      : fmt::format("answers on http://{}/", address));
+  }
+
+  /// There is nothing to read anew. What was gathered of the last minutes begins again.
+  void reload() {
+    const std::int64_t now = clock_.now();
+    notifier_.tell(
+        fmt::format("RELOADING=1\nMONOTONIC_USEC={}", (now - clock_.offset_ns()) / 1000));
+    watch_.begin_window(now);
+    if (!raw_.quiet) complain("SIGHUP: recent findings begin anew; counters and connections go on");
+    notifier_.tell("READY=1");
+  }
+
+  void tick(std::int64_t wall_ns) {
+    watch_.keep_window(wall_ns);
+    const std::uint64_t beats = server_->beats();
+    silent_ = beats == beats_ ? silent_ + 1 : 0;
+    beats_ = beats;
+    if (notifier_.watchdog_ns() && silent_ < kSilentTicks) notifier_.tell("WATCHDOG=1");
+  }
+
+  const RawOptions& raw_;
+  Header header_;
+  WallClock clock_;
+  Notifier notifier_;
+  Watch watch_;
+  Desk desk_;
+  Site site_;
+  std::unique_ptr<HttpServer> server_;  ///< first to go: its thread uses the rest
+  std::uint64_t beats_ = 0;
+  unsigned silent_ = 0;
+};
+
+Result<int> run_serve(const Invocation& invocation) {
+  auto choice = parse_filter(invocation.raw, Scope::Live);
+  if (!choice) return choice.error();
+  if (choice->filter.states != 0 || choice->filter.min_dwell_ns != 0)
+    return Error{Fault::Usage,
+                 "serve: --state and --min-dwell would cut connections in pieces; ask for them in "
+                 "queries: /api/stuck?state=close-wait&older=30s"};
+  auto plan = live_plan(invocation, *choice);
+  if (!plan) return plan.error();
+  HttpOptions options;
+  options.addresses = invocation.listen;
+  options.unix_path = invocation.socket;
+  if (options.addresses.empty()) {
+    options.addresses = {"127.0.0.1:9978"};
+    options.addresses_if_any = {"[::1]:9978"};
+  }
+  auto server = HttpServer::listen(options);
+  if (!server) return server.error();
+  return Serve(invocation.raw, live_header(choice->filter), std::move(server).value())
+      .run(std::move(plan).value());
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, Invocation& invocation) {
+  RawOptions& raw = invocation.raw;
+  CLI::App* sub = app.add_subcommand("serve", "Prometheus metrics, JSON and a live page over HTTP");
+  sub->formatter(std::make_shared<HelpFormat>("serve [OPTIONS]"));
+  sub->footer(
+      "Answers GET of /metrics, /healthz, /api/states, /api/stuck, /api/connections,\n"
+      "/api/findings, and of /, a page to watch. Nothing can be changed through it, and it\n"
+      "asks nobody who they are: what may reach the address may read. 'tcpdwell stuck' asks\n"
+      "it over its unix socket. SIGHUP lets recent findings begin anew; SIGTERM ends it.");
+  sub->add_option("--listen", invocation.listen,
+                  "ADDRESS:PORT, also several [127.0.0.1:9978, [::1]:9978]")
+      ->type_name("LIST")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check([](const std::string& value) { return value.empty() ? "the value is empty" : ""; })
+      ->group("Where");
+  sub->add_option("--socket", invocation.socket,
+                  "unix socket, for its owner alone; '' is none\n[" + invocation.socket + "]")
+      ->type_name("PATH")
+      ->group("Where");
+  add_filter_flags(*sub, raw);
+  sub->add_flag("-q,--quiet", raw.quiet, "errors only")->group("Output");
+  sub->add_flag("-v,--verbose", raw.verbose, "say what happens")->group("Output");
+  add_live_flags(*sub, raw);
+  sub->callback([&] { invocation.action = [&] { return run_serve(invocation); }; });
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Answers HTTP requests that read, on TCP and on a unix socket, in a thread of its own. The only
+/// room that knows libevent.
+///
+/// What a client can do is bounded: connections, the size of a request, the time it may take to
+/// come and to be answered, how many long answers are under way. Nothing it does reaches the thread
+/// that has the data: that one calls wake() after it has made something new, and reads a flag.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "util/result.h"
+
+namespace tcpdwell {
+
+struct HttpRequest {
+  std::string path;                          ///< decoded, without the query
+  std::map<std::string, std::string> query;  ///< decoded; of a name given twice the first
+  std::string accept;                        ///< the header, or empty
+  std::uint64_t arrived_ns = 0;              ///< CLOCK_MONOTONIC
+};
+
+struct HttpReply {
+  int status = 200;
+  std::string type = "application/json";  ///< Content-Type
+  std::string body;
+  /// A long answer: called for each further piece when the one before has been sent, until it is
+  /// empty.
+  std::function<std::string()> more;
+  std::string csp;  ///< Content-Security-Policy; by default nothing is allowed
+};
+
+/// The other side of the server. All are called in its thread.
+struct HttpSite {
+  /// Absent: there is no answer yet; it is called again after wake(), for at most ten seconds.
+  std::function<std::optional<HttpReply>(const HttpRequest&)> answer;
+  /// A path whose answer is a stream of server-sent events, and the data of the next one.
+  std::string events_path;
+  std::function<std::optional<std::string>(std::uint64_t since_ns)> event;
+  /// At the thread's begin, before it has read anything a client sent.
+  std::function<void()> confine;
+};
+
+struct HttpOptions {
+  std::vector<std::string> addresses;         ///< "127.0.0.1:9978", "[::1]:9978"
+  std::vector<std::string> addresses_if_any;  ///< those that this host has not are left out
+  std::string unix_path;                      ///< empty: none
+};
+
+class HttpServer {
+ public:
+  static constexpr unsigned kMostConnections = 128, kMostStreams = 16, kMostLongAnswers = 4;
+
+  /// Binds and listens; nothing is accepted before start(). Fault::Usage for an address that is
+  /// none, Fault::Runtime where it is taken.
+  static Result<std::unique_ptr<HttpServer>> listen(const HttpOptions& options);
+  ~HttpServer();  ///< ends the thread, closes everything, takes the unix socket away
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  /// Where it listens, ports of ":0" known: for messages.
+  const std::vector<std::string>& addresses() const;
+  void start(HttpSite site);
+  /// There is something new. From any thread, does not wait.
+  void wake();
+  /// Grows about once a second as long as the thread does its work.
+  std::uint64_t beats() const;
+
+ private:
+  struct Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// GET of a path over a unix socket, whole. Fault::Runtime where nobody answers or the answer is
+/// cut off or not 200; waits `timeout_ms` at most for each piece.
+Result<std::string> get_over_unix(const std::string& socket_path, const std::string& path_and_query,
+                                  int timeout_ms);
+
+}  // namespace tcpdwell

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "serve/listen.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+namespace tcpdwell {
+namespace {
+
+constexpr int kBacklog = 64;
+
+struct TcpAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  bool loopback = false;
+};
+
+std::optional<std::uint16_t> port_in(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return port;
+}
+
+std::optional<TcpAddress> parse(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const auto port = port_in(text.substr(colon + 1));
+  if (!port) return std::nullopt;
+  std::string host(text.substr(0, colon));
+  TcpAddress address;
+  auto* const v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+  auto* const v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+  if (host == "localhost") host = "127.0.0.1";
+  if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(*port);
+    address.size = sizeof *v4;
+    address.loopback = (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
+    return address;
+  }
+  if (host.empty()) host = "[::]";
+  if (host.size() < 2 || host.front() != '[' || host.back() != ']') return std::nullopt;
+  if (inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &v6->sin6_addr) != 1)
+    return std::nullopt;
+  v6->sin6_family = AF_INET6;
+  v6->sin6_port = htons(*port);
+  address.size = sizeof *v6;
+  address.loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+  return address;
+}
+
+Error failed(const std::string& name, int code) {
+  return {Fault::Runtime, fmt::format("cannot listen on {}: {}", name, std::strerror(code)), code};
+}
+
+std::string name_of(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size);
+  char text[INET6_ADDRSTRLEN] = "";
+  if (storage.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&storage);
+    inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+    return fmt::format("{}:{}", text, ntohs(v4->sin_port));
+  }
+  const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&storage);
+  inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+  return fmt::format("[{}]:{}", text, ntohs(v6->sin6_port));
+}
+
+/// Whether the path is a socket that was left behind; 0, or why it is not ours to take.
+int take_over(const sockaddr_un& address) {
+  struct stat st {};
+  if (lstat(address.sun_path, &st) != 0) return errno == ENOENT ? 0 : errno;
+  if (!S_ISSOCK(st.st_mode)) return EEXIST;
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const bool alive =
+      connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+      errno != ECONNREFUSED;
+  close(probe);
+  if (alive) return EADDRINUSE;
+  return unlink(address.sun_path) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+Result<Listening> listen_tcp(const std::string& text) {
+  const auto address = parse(text);
+  if (!address)
+    return Error{Fault::Usage,
+                 fmt::format("--listen {}: expected an address and a port, as 127.0.0.1:9978, "
+                             "[::1]:9978 or :9978",
+                             text)};
+  const int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return failed(text, errno);
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address->storage), address->size) != 0 ||
+      ::listen(fd, kBacklog) != 0) {
+    const int code = errno;
+    close(fd);
+    return failed(text, code);
+  }
+  return Listening{fd, name_of(fd), address->loopback, false};
+}
+
+Result<Listening> listen_unix(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return Error{Fault::Usage, fmt::format("--socket {}: longer than {} bytes", path,
+                                           sizeof address.sun_path - 1)};
+  std::memcpy(address.sun_path, path.data(), path.size());
+  if (const int code = take_over(address)) {
+    if (code == EADDRINUSE)
+      return Error{Fault::Runtime,
+                   fmt::format("cannot listen on {}: another tcpdwell serve answers there; give "
+                               "another --socket, or none with --socket ''",
+                               path),
+                   code};
+    return failed(path, code);
+  }
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return failed(path, errno);
+  // Before any other thread: the mask belongs to the process.
+  const mode_t before = umask(0177);
+  const bool bound = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  const int code = errno;
+  umask(before);
+  if (!bound || ::listen(fd, kBacklog) != 0) {
+    const int why = bound ? errno : code;
+    close(fd);
+    return failed(path, why);
+  }
+  return Listening{fd, path, false, true};
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// A host at one moment as JSON documents, and the page that shows them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "model/live_state.h"
+
+namespace tcpdwell {
+
+/// The contract's "summary" by state since the start of the run, with `sockets` beside it.
+std::string states_json(const LiveState& state);
+/// What a person should look at: findings, ends and ports of the last one to two windows.
+std::string findings_json(const LiveState& state);
+/// Single connections: the open ones that are longest in their state, and the slowest finished
+/// ones.
+std::string connections_json(const LiveState& state, std::size_t most);
+
+/// What the page gets once a second, in one line.
+std::string live_event(const LiveState& state, const std::string& host);
+/// The page; its style and script carry `nonce`, so that a Content-Security-Policy allows them
+/// alone.
+std::string live_page(std::string_view nonce);
+
+}  // namespace tcpdwell

@@ -1,0 +1,74 @@
+// The live page; common.js stands before it. Everything shown comes by server-sent events, and gets into the page as text.
+const SHOWN = ["ESTABLISHED", "TIME_WAIT", "CLOSE_WAIT", "FIN_WAIT1", "FIN_WAIT2", "LAST_ACK", "SYN_SENT", "SYN_RECV", "CLOSING"];
+const KEPT = 300;
+const history = [];
+const stateCell = r => make("span", {class: "key"}, make("i", {class: "fill " + stateClass(r.state)}), r.state);
+const state = {head: "state", left: true, text: r => r.state, value: r => STATES.indexOf(r.state), cell: stateCell};
+const tables = {
+  states: table(byId("states"), [state, number("now", "open"), {head: "per second", text: r => r.rate === null ? "–" : r.rate.toFixed(r.rate < 10 ? 1 : 0), value: r => r.rate},
+    number("count", "count"), nanoseconds("p50", "p50_ns"), nanoseconds("p90", "p90_ns"), nanoseconds("p99", "p99_ns"), nanoseconds("max", "max_ns"),
+    number("at least", "at_least"), number("unknown", "unknown")], []),
+  stuck: table(byId("stuck"), [state, {head: "age", text: r => bounded(r.age_ns, r.age), value: r => r.age_ns},
+    {head: "pid", text: r => r.pid === null ? "–" : String(r.pid), value: r => r.pid}, words("process", "comm"),
+    {head: "local", left: true, text: r => endpoint(r.laddr, r.lport), value: r => endpoint(r.laddr, r.lport)},
+    {head: "remote", left: true, text: r => endpoint(r.raddr, r.rport), value: r => endpoint(r.raddr, r.rport)}, words("path", "path")], []),
+  owners: table(byId("owners"), [{head: "process", left: true, text: r => r.comm === null ? "(others)" : r.comm || "?", value: r => r.comm}, number("sockets", "all"),
+    number("ESTABLISHED", "ESTABLISHED"), number("TIME_WAIT", "TIME_WAIT"), number("CLOSE_WAIT", "CLOSE_WAIT")], []),
+  ports: table(byId("ports"), [words("local", "laddr"), {head: "remote", left: true, text: r => endpoint(r.raddr, r.rport), value: r => endpoint(r.raddr, r.rport)},
+    number("live", "live"), number("TIME_WAIT", "time_wait"), number("peak", "peak"),
+    {head: "of range", text: r => (100 * (r.live + r.time_wait) / r.range).toFixed(1) + " %" + (r.range_known ? "" : "?"), value: r => (r.live + r.time_wait) / r.range}], []),
+};
+
+// --- series -------------------------------------------------------------------------------------
+const hidden = new Set();
+for (const name of SHOWN) {
+  const box = make("input", {type: "checkbox"});
+  box.checked = true;
+  box.addEventListener("change", () => { box.checked ? hidden.delete(name) : hidden.add(name); series(); });
+  byId("keys").append(make("label", {class: "key"}, box, make("i", {class: "fill " + name}), name));
+}
+const series = () => {
+  const width = 1180, height = 220, left = 60, bottom = height - 22;
+  const visible = SHOWN.filter(name => !hidden.has(name));
+  const most = Math.max(1, ...history.flatMap(h => visible.map(name => h.sockets[name])));
+  const x = i => width - (history.length - 1 - i) / (KEPT - 1) * (width - left - 10);
+  const svg = draw("svg", {viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "sockets per state over time"});
+  for (let i = 0; i <= 4; i++) {
+    const y = bottom - i / 4 * (bottom - 10);
+    svg.append(draw("line", {class: "axis", x1: left, x2: width, y1: y, y2: y}), draw("text", {class: "tick", x: left - 6, y: y + 4, "text-anchor": "end"}, count(Math.round(most * i / 4))));
+  }
+  for (const name of visible)
+    svg.append(draw("polyline", {class: "series stroke " + name, points: history.map((h, i) => `${x(i).toFixed(1)},${(bottom - h.sockets[name] / most * (bottom - 10)).toFixed(1)}`).join(" ")}));
+  svg.append(draw("text", {class: "tick", x: width, y: height - 6, "text-anchor": "end"}, time(history[history.length - 1].ts).slice(0, 8) + " UTC"));
+  byId("series").replaceChildren(svg);
+};
+
+// --- one event ----------------------------------------------------------------------------------
+const show = data => {
+  const before = history[history.length - 1];
+  history.push({ts: data.ts, sockets: data.sockets, states: data.states});
+  if (history.length > KEPT) history.shift();
+  const seconds = before ? (Date.parse(data.ts) - Date.parse(before.ts)) / 1000 : 0;
+  const old = Object.fromEntries((before ? before.states.rows : []).map(r => [r.state, r.count]));
+  data.states.rows.forEach(r => { r.rate = seconds > 0 ? (r.count - (old[r.state] || 0)) / seconds : null; });
+  byId("title").textContent = "tcpdwell · " + data.host;
+  document.title = "tcpdwell · " + data.host;
+  byId("meta").textContent = `${time(data.ts).slice(0, 8)} UTC · ${count(Object.values(data.sockets).reduce((a, b) => a + b, 0))} sockets · tracing since ${data.states.start.slice(0, 19).replace("T", " ")} UTC`;
+  byId("findings-list").replaceChildren();
+  showFindings(byId("findings-list"), data.findings);
+  // The picture is made by tcpdwell: names of states and numbers. Parsed as XML, nothing in it runs.
+  byId("diagram").replaceChildren(document.importNode(new DOMParser().parseFromString(data.diagram, "image/svg+xml").documentElement, true));
+  distributions(byId("distributions"), data.distributions, data.bins_per_decade);
+  series();
+  tables.states(data.states.rows);
+  tables.stuck(data.stuck);
+  tables.owners(data.owners);
+  byId("ports-card").hidden = !data.ports.length;
+  tables.ports(data.ports);
+  const lost = Object.entries(data.states.lost).filter(([, n]) => n > 0).map(([where, n]) => `${where} ${count(n)}`);
+  byId("lost").textContent = lost.length ? "lost: " + lost.join(", ") : "nothing lost";
+  document.documentElement.dataset.ready = "yes";
+};
+const events = new EventSource("api/events");
+events.onmessage = event => show(JSON.parse(event.data));
+events.onerror = () => { byId("meta").textContent = "no connection to tcpdwell: it is tried again"; };

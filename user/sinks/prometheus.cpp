@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "sinks/prometheus.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "util/escape.h"
+
+namespace tcpdwell {
+namespace {
+
+enum class Kind { Counter, Gauge, Histogram };
+
+std::string_view word_of(Kind kind) {
+  switch (kind) {
+    case Kind::Counter:
+      return "counter";
+    case Kind::Gauge:
+      return "gauge";
+    case Kind::Histogram:
+      break;
+  }
+  return "histogram";
+}
+
+std::string_view word_of(Severity severity) {
+  switch (severity) {
+    case Severity::Critical:
+      return "critical";
+    case Severity::Warning:
+      return "warning";
+    case Severity::Note:
+      break;
+  }
+  return "note";
+}
+
+/// Nanoseconds as seconds, all digits that matter; with a point, as OpenMetrics wants bounds.
+std::string seconds(std::uint64_t s, std::uint64_t ns) {
+  std::string text = fmt::format("{}.{:09}", s, ns);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text += '0';
+  return text;
+}
+std::string seconds(std::uint64_t ns) { return seconds(ns / 1'000'000'000, ns % 1'000'000'000); }
+
+using Labels = std::initializer_list<std::pair<std::string_view, std::string>>;
+
+class Writer {
+ public:
+  explicit Writer(MetricsFormat format) : format_(format) {}
+
+  /// What is added until the next family begins belongs to this one.
+  void family(std::string_view name, Kind kind, std::string_view help) {
+    std::string_view base = name;
+    if (format_ == MetricsFormat::OpenMetrics && kind == Kind::Counter)
+      base.remove_suffix(std::string_view("_total").size());
+    name_ = name;
+    put("# HELP {} {}\n# TYPE {} {}\n", base, help, base, word_of(kind));
+  }
+  template <class Value>
+  void add(const Labels& labels, const Value& value, std::string_view suffix = "") {
+    text_ += name_;
+    text_ += suffix;
+    char before = '{';
+    for (const auto& [label, of] : labels) {
+      put("{}{}=\"{}\"", before, label, label_value(of));
+      before = ',';
+    }
+    if (labels.size() > 0) text_ += '}';
+    put(" {}\n", value);
+  }
+  std::string end() {
+    if (format_ == MetricsFormat::OpenMetrics) text_ += "# EOF\n";
+    return std::move(text_);
+  }
+
+ private:
+  template <class... Values>
+  void put(fmt::format_string<Values...> format, Values&&... values) {
+    fmt::format_to(std::back_inserter(text_), format, std::forward<Values>(values)...);
+  }
+
+  MetricsFormat format_;
+  std::string_view name_;
+  std::string text_;
+};
+
+std::string state_name(State state) { return std::string(name_of(state)); }
+std::size_t number_of(State state) { return static_cast<std::size_t>(state); }
+
+void add_dwells(Writer& out, const Totals& totals) {
+  out.family("tcpdwell_dwell_seconds", Kind::Histogram,
+             "Time spent in a state, of dwells that ended and are known exactly.");
+  for (const State state : kLifeOrder) {
+    if (state == State::Close) continue;  // no connection is in it
+    const DwellTotals& dwells = totals.dwells[number_of(state)];
+    std::uint64_t below = 0;
+    for (std::size_t i = 0; i < kBucketCount; ++i) {
+      below += dwells.buckets[i];
+      out.add({{"state", state_name(state)}, {"le", seconds(kBucketBounds[i])}}, below, "_bucket");
+    }
+    below += dwells.buckets[kBucketCount];
+    out.add({{"state", state_name(state)}, {"le", "+Inf"}}, below, "_bucket");
+    out.add({{"state", state_name(state)}}, seconds(dwells.sum_s, dwells.sum_ns), "_sum");
+    out.add({{"state", state_name(state)}}, below, "_count");
+  }
+  out.family("tcpdwell_dwells_inexact_total", Kind::Counter,
+             "Dwells that ended and are in no histogram: bounded from below, or unknown.");
+  for (const State state : kLifeOrder) {
+    if (state == State::Close) continue;
+    const DwellTotals& dwells = totals.dwells[number_of(state)];
+    out.add({{"state", state_name(state)}, {"bound", "at_least"}}, dwells.at_least);
+    out.add({{"state", state_name(state)}, {"bound", "unknown"}}, dwells.unknown);
+  }
+}
+
+void add_sockets(Writer& out, const LiveState& state) {
+  out.family("tcpdwell_sockets", Kind::Gauge, "Sockets in a state now.");
+  for (const State s : kLifeOrder)
+    if (s != State::Close && s != State::Unknown)
+      out.add({{"state", state_name(s)}}, state.population[number_of(s)]);
+  out.family("tcpdwell_oldest_seconds", Kind::Gauge,
+             "How long the oldest socket in a state has been in it, at least.");
+  for (const State s : kLifeOrder)
+    if (const auto& oldest = state.oldest[number_of(s)])
+      out.add({{"state", state_name(s)}}, seconds(oldest->ns));
+}
+
+void add_transitions(Writer& out, const Totals& totals) {
+  out.family("tcpdwell_transitions_total", Kind::Counter, "State transitions.");
+  for (const State from : kLifeOrder)
+    for (const State to : kLifeOrder)
+      if (const auto count = totals.transitions[number_of(from)][number_of(to)])
+        out.add({{"old", state_name(from)}, {"new", state_name(to)}}, count);
+  out.family("tcpdwell_connections_opened_total", Kind::Counter,
+             "Connections begun, by this host (active) or towards it (passive).");
+  out.add({{"side", "active"}}, totals.opened_active);
+  out.add({{"side", "passive"}}, totals.opened_passive);
+  out.family("tcpdwell_connections_ended_total", Kind::Counter,
+             "Connections that ended, by the reason the kernel gives and who closed first.");
+  for (std::size_t reason = 0; reason < kReasonCount; ++reason)
+    for (std::size_t closer = 0; closer < Totals::kClosers; ++closer) {
+      const std::uint64_t count = totals.ends[reason][closer];
+      if (count == 0) continue;
+      const auto why = static_cast<Reason>(reason);
+      out.add({{"reason", why == Reason::None ? "none" : std::string(name_of(why))},
+               {"closer", std::string(name_of(static_cast<Closer>(closer)))}},
+              count);
+    }
+}
+
+void add_ports(Writer& out, const LiveState& state) {
+  const auto add = [&](const PortRow& row, std::uint64_t value) {
+    out.add({{"netns", std::to_string(row.netns)},
+             {"laddr", address_text(row.family, row.local)},
+             {"raddr", address_text(row.family, row.remote)},
+             {"rport", std::to_string(row.remote.port)}},
+            value);
+  };
+  out.family("tcpdwell_ports_used", Kind::Gauge,
+             "Local ports taken towards a destination, TIME_WAIT included.");
+  for (const PortRow& row : state.recent.ports)
+    if (row.live + row.time_wait > 0) add(row, row.live + row.time_wait);
+  out.add({{"netns", ""}, {"laddr", ""}, {"raddr", "other"}, {"rport", ""}},
+          state.other_ports.live + state.other_ports.time_wait);
+  out.family("tcpdwell_ports_range", Kind::Gauge, "Ports in net.ipv4.ip_local_port_range.");
+  for (const PortRow& row : state.recent.ports)
+    if (row.live + row.time_wait > 0) add(row, row.range);
+}
+
+void add_owners(Writer& out, const LiveState& state) {
+  // A process that is named like one of ours is counted with it: a series may appear once only.
+  std::map<std::string, std::array<std::uint64_t, kStateCount>> named;
+  for (const OwnerRow& owner : state.owners) {
+    const std::string name = owner.comm ? std::string(owner.comm->view()) : "other";
+    auto& sockets = named[name.empty() ? "?" : name];
+    for (std::size_t i = 0; i < kStateCount; ++i) sockets[i] += owner.sockets[i];
+  }
+  out.family("tcpdwell_open_sockets_owner", Kind::Gauge,
+             "Sockets by the name of the process that owns them.");
+  for (const auto& [name, sockets] : named)
+    for (const State s : kLifeOrder)
+      if (sockets[number_of(s)] > 0)
+        out.add({{"comm", name}, {"state", state_name(s)}}, sockets[number_of(s)]);
+}
+
+void add_findings(Writer& out, const LiveState& state) {
+  constexpr std::pair<std::string_view, Severity> kKinds[] = {
+      {"close_wait_leak", Severity::Warning},     {"close_wait_leak", Severity::Critical},
+      {"port_exhaustion", Severity::Warning},     {"port_exhaustion", Severity::Critical},
+      {"connect_refused", Severity::Warning},     {"connect_timeout", Severity::Warning},
+      {"keep_alive_mismatch", Severity::Warning}, {"syn_backlog", Severity::Warning},
+      {"time_wait_on_server", Severity::Note},    {"fin_wait2_held", Severity::Warning}};
+  std::map<std::pair<std::string, Severity>, std::uint64_t> counts;
+  for (const auto& [kind, severity] : kKinds) counts[{std::string(kind), severity}] = 0;
+  for (const Finding& finding : state.recent.findings) ++counts[{finding.kind, finding.severity}];
+  out.family("tcpdwell_findings", Kind::Gauge, "Findings of the last five to ten minutes.");
+  for (const auto& [what, count] : counts)
+    out.add({{"kind", what.first}, {"severity", std::string(word_of(what.second))}}, count);
+}
+
+void add_process(Writer& out, const ProcessFigures& process) {
+  out.family("tcpdwell_build_info", Kind::Gauge, "Always 1; the labels tell.");
+  out.add({{"version", process.version},
+           {"kernel", process.kernel},
+           {"arch", process.arch},
+           {"minisockets", process.minisockets}},
+          1);
+  out.family("process_cpu_seconds_total", Kind::Counter,
+             "Processor time of this process, without the kernel program's.");
+  out.add({}, seconds(process.cpu_ns));
+  out.family("process_resident_memory_bytes", Kind::Gauge, "Resident memory of this process.");
+  out.add({}, process.resident_bytes);
+  out.family("process_start_time_seconds", Kind::Gauge, "When this process started, Unix time.");
+  out.add({}, seconds(static_cast<std::uint64_t>(process.start_wall_ns)));
+}
+
+}  // namespace
+
+std::string label_value(std::string_view text) {
+  std::string value;
+  for (const char c : printable(text)) {
+    if (c == '\\' || c == '"') value += '\\';
+    value += c;
+  }
+  return value;
+}
+
+std::string_view content_type_of(MetricsFormat format) {
+  return format == MetricsFormat::OpenMetrics
+             ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+             : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+std::string metrics_text(const LiveState& state, const ProcessFigures& process,
+                         MetricsFormat format) {
+  Writer out(format);
+  add_dwells(out, state.totals);
+  add_sockets(out, state);
+  add_transitions(out, state.totals);
+  add_ports(out, state);
+  add_owners(out, state);
+  add_findings(out, state);
+  out.family("tcpdwell_lost_total", Kind::Counter, "Events lost, by place.");
+  for (std::size_t place = 0; place < kLossPlaceCount; ++place)
+    out.add({{"where", std::string(name_of(static_cast<LossPlace>(place)))}},
+            state.totals.lost[place]);
+  out.family("tcpdwell_not_followed_total", Kind::Counter,
+             "Connections there was no room in memory for.");
+  out.add({}, state.not_followed);
+  add_process(out, process);
+  return out.end();
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// A host at one moment as Prometheus and OpenMetrics text. docs/metrics.md says what each line
+/// means.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "model/live_state.h"
+
+namespace tcpdwell {
+
+/// Of the process that answers.
+struct ProcessFigures {
+  std::uint64_t cpu_ns = 0, resident_bytes = 0;
+  std::int64_t start_wall_ns = 0;
+  std::string version, kernel, arch, minisockets;
+};
+
+enum class MetricsFormat { Prometheus, OpenMetrics };
+
+std::string_view content_type_of(MetricsFormat format);
+std::string metrics_text(const LiveState& state, const ProcessFigures& process,
+                         MetricsFormat format);
+
+/// The value of a label, without its quotes: what printable() makes of it, backslashes and quotes
+/// escaped as both formats want it.
+std::string label_value(std::string_view text);
+
+}  // namespace tcpdwell
