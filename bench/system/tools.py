@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -41,6 +42,7 @@ def tools(build):
         Tool("tcpdwell record", [us, "record", "-q", "-o", "{out}"], ".json"),
         Tool("tcpdwell record .zst", [us, "record", "-q", "-o", "{out}"], ".json.zst"),
         Tool("tcpdwell trace json", [us, "trace", "-q", "--format", "json"], ".json", writes_stdout=True),
+        Tool("tcpdwell serve", [us, "serve", "-q", "--listen", "127.0.0.1:19978", "--socket", "{out}"]),
         Tool("tcpdwell stat, minisockets off", [us, "stat", "--minisockets", "off", "--format", "json", "-o", "{out}"]),
         Tool("tcpstates", ["tcpstates"], writes_stdout=True),
         Tool("tcplife", ["tcplife"], writes_stdout=True),
@@ -100,6 +102,7 @@ class Running:
         self.cpu_s = self._cpu_s() - self.cpu_at_start
         self.rss_bytes = self._rss_bytes()
         self.kernel_ns = self._kernel_ns() - self.kernel_ns_at_start
+        asked = self._ask_serve() if self.tool.name == "tcpdwell serve" else None
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(60)
@@ -107,7 +110,7 @@ class Running:
             self.process.kill()
             self.process.wait()
         self.bytes_written = os.path.getsize(self.path) if os.path.exists(self.path) else 0
-        self.lost = self._lost() if kind is None else None
+        self.lost = asked if asked is not None else self._lost() if kind is None else None
         self.errors.close()
         self.directory.cleanup()
 
@@ -136,6 +139,13 @@ class Running:
                 said = self.errors.read().decode(errors="replace") + file.read()
             return sum(int(line.split()[1]) for line in said.splitlines() if line.startswith("Lost "))
         return None
+
+    def _ask_serve(self):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(self.path)
+            connection.sendall(b"GET /api/states HTTP/1.0\r\n\r\n")
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        return sum(json.loads(answer.partition(b"\r\n\r\n")[2])["lost"].values())
 
     def _last_line(self):
         if self.path.endswith(".zst"):
