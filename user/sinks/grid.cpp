@@ -46,6 +46,7 @@ void append_grid(std::string& out, const std::vector<Column>& columns, std::size
       append_cell(out, cell, widths[i], columns[i].right,
                   colour ? style_of(cell) : std::string_view());
     }
+    while (out.back() == ' ') out.pop_back();
     out += '\n';
   };
   append_line([](const Column& column) -> const std::string& { return column.head; },

@@ -226,6 +226,57 @@ void append_connections(std::string& out, const std::vector<ConnectionRow>& conn
          std::string(name_of(c.reason)), std::string(name_of(c.closer))});
 }
 
+void append_ends(std::string& text, const std::vector<EndRow>& rows) {
+  append_line(text, {"reason", "closer", "count", "life_p50_ns", "life_p90_ns", "life_p99_ns",
+                     "life_max_ns"});
+  for (const EndRow& end : rows)
+    append_line(
+        text, {std::string(name_of(end.reason)), std::string(name_of(end.closer)),
+               number(end.count), number(end.life.percentile(50)), number(end.life.percentile(90)),
+               number(end.life.percentile(99)), number(end.life.max())});
+}
+
+void append_edges(std::string& text, const std::vector<Edge>& rows) {
+  append_line(text, {"old", "new", "count", "p50_ns", "p90_ns", "p99_ns", "max_ns"});
+  for (const Edge& edge : rows)
+    append_line(text,
+                {std::string(name_of(edge.from)), std::string(name_of(edge.to)), number(edge.count),
+                 number(edge.dwell.percentile(50)), number(edge.dwell.percentile(90)),
+                 number(edge.dwell.percentile(99)), number(edge.dwell.max())});
+}
+
+void append_ports(std::string& text, const std::vector<PortRow>& rows) {
+  append_line(text, {"host", "netns", "laddr", "raddr", "rport", "live", "time_wait", "peak",
+                     "peak_time_wait", "peak_ts", "range", "range_known"});
+  for (const PortRow& row : rows)
+    append_line(text,
+                {csv_field(row.host), number(row.netns), address_text(row.family, row.local),
+                 address_text(row.family, row.remote), number(row.remote.port), number(row.live),
+                 number(row.time_wait), number(row.peak), number(row.peak_time_wait),
+                 rfc3339(row.peak_wall_ns), number(row.range), row.range_known ? "true" : "false"});
+}
+
+void append_series(std::string& text, const Series& series) {
+  std::string heads = "start,width_ns,opens,closes";
+  for (const State state : kLifeOrder) (heads += ',') += name_of(state);
+  text += heads + '\n';
+  std::int64_t start = series.start_wall_ns;
+  for (const SeriesPoint& point : series.points) {
+    text += fmt::format("{},{},{},{}", rfc3339(start), series.width_ns, point.opens, point.closes);
+    for (const State state : kLifeOrder)
+      text += fmt::format(",{}", point.population[static_cast<std::size_t>(state)]);
+    text += '\n';
+    start += static_cast<std::int64_t>(series.width_ns);
+  }
+}
+
+void append_findings(std::string& text, const std::vector<Finding>& rows) {
+  append_line(text, {"kind", "severity", "subject", "count", "text"});
+  for (const Finding& f : rows)
+    append_line(text, {f.kind, std::string(severity_name(f.severity)), csv_field(f.subject),
+                       number(f.count), csv_field(f.text)});
+}
+
 }  // namespace
 
 Status write_report_csv(Output& out, const Report& report, CsvTable table) {
@@ -235,48 +286,17 @@ Status write_report_csv(Output& out, const Report& report, CsvTable table) {
     case CsvTable::States:
       return write_table_csv(out, report.summary, true);
     case CsvTable::Ends:
-      append_line(text, {"reason", "closer", "count", "life_p50_ns", "life_p90_ns", "life_p99_ns",
-                         "life_max_ns"});
-      for (const EndRow& end : analysis.ends)
-        append_line(text, {std::string(name_of(end.reason)), std::string(name_of(end.closer)),
-                           number(end.count), number(end.life.percentile(50)),
-                           number(end.life.percentile(90)), number(end.life.percentile(99)),
-                           number(end.life.max())});
+      append_ends(text, analysis.ends);
       break;
     case CsvTable::Edges:
-      append_line(text, {"old", "new", "count", "p50_ns", "p90_ns", "p99_ns", "max_ns"});
-      for (const Edge& edge : analysis.edges)
-        append_line(text, {std::string(name_of(edge.from)), std::string(name_of(edge.to)),
-                           number(edge.count), number(edge.dwell.percentile(50)),
-                           number(edge.dwell.percentile(90)), number(edge.dwell.percentile(99)),
-                           number(edge.dwell.max())});
+      append_edges(text, analysis.edges);
       break;
     case CsvTable::Ports:
-      append_line(text, {"host", "netns", "laddr", "raddr", "rport", "live", "time_wait", "peak",
-                         "peak_time_wait", "peak_ts", "range", "range_known"});
-      for (const PortRow& row : analysis.ports)
-        append_line(
-            text,
-            {csv_field(row.host), number(row.netns), address_text(row.family, row.local),
-             address_text(row.family, row.remote), number(row.remote.port), number(row.live),
-             number(row.time_wait), number(row.peak), number(row.peak_time_wait),
-             rfc3339(row.peak_wall_ns), number(row.range), row.range_known ? "true" : "false"});
+      append_ports(text, analysis.ports);
       break;
-    case CsvTable::Series: {
-      std::string heads = "start,width_ns,opens,closes";
-      for (const State state : kLifeOrder) (heads += ',') += name_of(state);
-      text += heads + '\n';
-      std::int64_t start = analysis.series.start_wall_ns;
-      for (const SeriesPoint& point : analysis.series.points) {
-        text += fmt::format("{},{},{},{}", rfc3339(start), analysis.series.width_ns, point.opens,
-                            point.closes);
-        for (const State state : kLifeOrder)
-          text += fmt::format(",{}", point.population[static_cast<std::size_t>(state)]);
-        text += '\n';
-        start += static_cast<std::int64_t>(analysis.series.width_ns);
-      }
+    case CsvTable::Series:
+      append_series(text, analysis.series);
       break;
-    }
     case CsvTable::Slowest:
       append_connections(text, analysis.slowest);
       break;
@@ -284,10 +304,7 @@ Status write_report_csv(Output& out, const Report& report, CsvTable table) {
       append_connections(text, analysis.stuck);
       break;
     case CsvTable::Findings:
-      append_line(text, {"kind", "severity", "subject", "count", "text"});
-      for (const Finding& f : analysis.findings)
-        append_line(text, {f.kind, std::string(severity_name(f.severity)), csv_field(f.subject),
-                           number(f.count), csv_field(f.text)});
+      append_findings(text, analysis.findings);
       break;
   }
   return out.write(text);
