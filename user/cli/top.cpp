@@ -397,7 +397,7 @@ void add_top(CLI::App& app, Invocation& invocation) {
   RawOptions& raw = invocation.raw;
   CLI::App* sub = app.add_subcommand("top", "full-screen live view");
   sub->formatter(std::make_shared<HelpFormat>("top [INTERVAL] [OPTIONS]"));
-  sub->footer("Keys: ? tells them. --state and --min-dwell choose what is listed; all is traced.");
+  sub->footer("? tells the keys. --state and --min-dwell choose what is listed; all is traced.");
   sub->add_option("INTERVAL", invocation.interval,
                   "seconds between pictures, or with a unit: 500ms, 1m [1]")
       ->type_name("");
