@@ -30,7 +30,9 @@ bool wanted(State state, const RawOptions& raw, bool states_named) {
 class Gathering : public Consumer {
  public:
   Gathering(const RawOptions& raw, const Filter& filter, const Known* known)
-      : raw_(raw), filter_(filter), known_(known) {}
+      : raw_(raw), filter_(filter), known_(known) {
+    sockets.reserve(kExpected);
+  }
   Status transition(const Transition&) override { return Ok; }
   Status seed(const Seed& seed) override {
     if (!wanted(seed.state, raw_, filter_.states != 0)) return Ok;
@@ -42,6 +44,9 @@ class Gathering : public Consumer {
   std::vector<Listed> sockets;
 
  private:
+  /// Address space, not memory: moving a hundred thousand again and again costs more than what is read of them.
+  static constexpr std::size_t kExpected = 1U << 17;
+
   Status add(const Seed& seed) {
     sockets.push_back({seed, names_.find(seed.socket.owner.cgroup_id)});
     return Ok;
