@@ -36,7 +36,7 @@ def tarball():
     mirror = subprocess.run("grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d | head -1",
                             shell=True, capture_output=True, text=True, check=False).stdout.strip()
     done = subprocess.run(["mmdebstrap", "--mode=root", "--variant=essential", "--quiet", SUITE, str(new),
-                           mirror or "http://deb.debian.org/debian"], capture_output=True, text=True, check=False)
+                           *([mirror] if mirror else [])], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         new.unlink(missing_ok=True)
         if path.exists():
