@@ -7,6 +7,7 @@ that a person would see.
 
 import contextlib
 import fcntl
+import itertools
 import os
 import pty
 import re
@@ -37,6 +38,8 @@ COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m
 
 def setUpModule():
     support.own_network()
+
+PORTS = itertools.count(7000)
 
 
 class Terminal:
@@ -137,7 +140,8 @@ class Connections:
     """A server and its clients in this process; who closes first is the client."""
 
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        # Below the ports that clients get: of connections older than itself top goes by that.
+        self.listener = socket.create_server(("127.0.0.1", next(PORTS)), backlog=512)
         self.clients, self.served = [], []
 
     @property

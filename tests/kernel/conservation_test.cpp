@@ -61,7 +61,7 @@ void expect_equal(const World& world, std::uint64_t kernel, std::uint64_t lines,
 
 std::unique_ptr<Tracer> start_wide_tracer() {
   TracerOptions options;
-  options.ring_bytes = 32U << 20;
+  options.ring_bytes = 128U << 20;
   auto tracer = Tracer::start(options);
   if (!tracer) throw std::runtime_error("Tracer::start: " + tracer.error().message);
   return std::move(tracer).value();
