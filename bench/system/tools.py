@@ -81,9 +81,18 @@ class Running:
             [word.format(out=self.path) if "{out}" in word else word for word in self.tool.command],
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=self.errors)
         self._wait_until_attached()
+        self._wait_until_at_rest()  # a walk over the sockets of before is another matter
         self.cpu_at_start = self._cpu_s()
-        self.kernel_ns_at_start = self._kernel_ns()  # a walk over the sockets of before is another matter
+        self.kernel_ns_at_start = self._kernel_ns()
         return self
+
+    def _wait_until_at_rest(self):
+        """Of a million sockets the walk takes seconds."""
+        for _ in range(60):
+            before = self._cpu_s()
+            time.sleep(0.5)
+            if self._cpu_s() - before < 0.1:
+                return
 
     def _wait_until_attached(self):
         """Its programs are there, and no more of them come."""
