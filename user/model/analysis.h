@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/event.h"
@@ -83,6 +84,11 @@ struct Series {
 };
 
 enum class Severity : std::uint8_t { Note, Warning, Critical };
+/// "note", "warning", "critical".
+constexpr std::string_view name_of(Severity severity) {
+  constexpr std::array<std::string_view, 3> kNames = {"note", "warning", "critical"};
+  return kNames[static_cast<std::size_t>(severity)];
+}
 
 /// One sentence with the evidence and what to do.
 struct Finding {

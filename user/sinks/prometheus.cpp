@@ -26,18 +26,6 @@ std::string_view word_of(Kind kind) {
   return "histogram";
 }
 
-std::string_view word_of(Severity severity) {
-  switch (severity) {
-    case Severity::Critical:
-      return "critical";
-    case Severity::Warning:
-      return "warning";
-    case Severity::Note:
-      break;
-  }
-  return "note";
-}
-
 /// Nanoseconds as seconds, all digits that matter; with a point, as OpenMetrics wants bounds.
 std::string seconds(std::uint64_t s, std::uint64_t ns) {
   std::string text = fmt::format("{}.{:09}", s, ns);
@@ -200,7 +188,7 @@ void add_findings(Writer& out, const LiveState& state) {
   for (const Finding& finding : state.recent.findings) ++counts[{finding.kind, finding.severity}];
   out.family("tcpdwell_findings", Kind::Gauge, "Findings of the last five to ten minutes.");
   for (const auto& [what, count] : counts)
-    out.add({{"kind", what.first}, {"severity", std::string(word_of(what.second))}}, count);
+    out.add({{"kind", what.first}, {"severity", std::string(name_of(what.second))}}, count);
 }
 
 void add_process(Writer& out, const ProcessFigures& process) {

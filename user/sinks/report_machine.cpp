@@ -16,18 +16,6 @@
 namespace tcpdwell {
 namespace {
 
-std::string_view severity_name(Severity severity) {
-  switch (severity) {
-    case Severity::Critical:
-      return "critical";
-    case Severity::Warning:
-      return "warning";
-    case Severity::Note:
-      return "note";
-  }
-  return "note";
-}
-
 void add_histogram(JsonText& json, const char* what, const Histogram& histogram) {
   const auto key = [what](const char* figure) { return fmt::format("{}{}_ns", what, figure); };
   json.field(key("p50"), histogram.percentile(50));
@@ -51,7 +39,7 @@ void add_duration(JsonText& json, const char* ns_name, const char* bound_name, c
 void add_findings(JsonText& json, const std::vector<Finding>& findings) {
   json.name("findings").begin_list();
   for (const Finding& f : findings) {
-    json.begin_object().field("kind", f.kind).field("severity", severity_name(f.severity));
+    json.begin_object().field("kind", f.kind).field("severity", name_of(f.severity));
     json.field("subject", f.subject).field("count", f.count).field("text", f.text).end_object();
   }
   json.end_list();
@@ -273,7 +261,7 @@ void append_series(std::string& text, const Series& series) {
 void append_findings(std::string& text, const std::vector<Finding>& rows) {
   append_line(text, {"kind", "severity", "subject", "count", "text"});
   for (const Finding& f : rows)
-    append_line(text, {f.kind, std::string(severity_name(f.severity)), csv_field(f.subject),
+    append_line(text, {f.kind, std::string(name_of(f.severity)), csv_field(f.subject),
                        number(f.count), csv_field(f.text)});
 }
 

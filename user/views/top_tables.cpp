@@ -126,18 +126,6 @@ Style style_of(Severity severity) {
   return Style::Plain;
 }
 
-std::string_view name_of(Severity severity) {
-  switch (severity) {
-    case Severity::Critical:
-      return "critical";
-    case Severity::Warning:
-      return "warning";
-    case Severity::Note:
-      break;
-  }
-  return "note";
-}
-
 }  // namespace
 
 bool matches(const std::string& filter, const Socket& socket, State state,
