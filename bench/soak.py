@@ -102,7 +102,7 @@ def main(tcpdwell, seconds=480, workers=2):
     os.ftruncate(counter, 8 * workers)
     serve = subprocess.Popen(
         [tcpdwell, "serve", "--listen", "127.0.0.1:0", "--socket", path, "--netns", str(os.getpid()), "-q",
-         "--max-time-wait", "1500000"]
+         "--max-time-wait", "2000000"]
     )  # fmt: skip
     while not os.path.exists(path):
         if serve.poll() is not None:

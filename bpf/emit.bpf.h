@@ -84,6 +84,32 @@ static __always_inline void fill(struct td_event *e, const struct td_line *line,
 	__builtin_memcpy(e->comm, s->comm, sizeof(e->comm));
 }
 
+static const struct td_event no_event = {};
+
+/* Keeps a connection's last line for the sweep to write. False where there is no room either. */
+static __noinline int owe(const struct td_line *line, const struct td_who *who,
+			  const struct td_sock *s, const struct td_stats *stats)
+{
+	struct td_owed_key key = {.cookie = line->cookie, .use = s->use};
+	struct td_event *e;
+
+	if (bpf_map_update_elem(&owed, &key, &no_event, BPF_NOEXIST))
+		return false;
+	e = bpf_map_lookup_elem(&owed, &key);
+	if (!e)
+		return false;
+	fill(e, line, who, s);
+	__sync_fetch_and_add(&owed_lines, 1);
+	if (stats) {
+		e->flags |= TD_F_STATS;
+		e->stats = *stats;
+		e->size = sizeof(*e);
+	} else {
+		e->size = TD_OFFSETOF(struct td_event, stats);
+	}
+	return true;
+}
+
 /* Wakes the reader at the fill mark only; below it the reader comes by itself. */
 static __always_inline __u64 wakeup_flags(void)
 {
@@ -103,6 +129,8 @@ static __always_inline void write_record(struct td_counters *count, const struct
 	 * include/asm-generic/rqspinlock.h), so there may be room all the same. */
 	if (!e)
 		e = bpf_ringbuf_reserve(&ring, size, 0);
+	if (!e && line->new_state == TD_CLOSE && owe(line, who, s, stats))
+		return;
 	if (!e) {
 		count->ring_full++;
 		s->flags |= TD_S_GAP;

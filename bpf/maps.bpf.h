@@ -77,6 +77,8 @@ struct td_mini {
 	__u8 changed_bound;	/* enum td_dwell: of changed_ns */
 	__u8 unseen;		/* enum td_unseen */
 	__u8 doubted;		/* the sweep found TIME_WAIT and its timer not restarted */
+	__u8 missed;		/* the last walk over `minis` found its timer off */
+	__u8 pad[3];
 	__u32 change_claimed;	/* by one of the programs that may tell it at the same time */
 	__u32 end_claimed;
 };
@@ -122,7 +124,8 @@ struct td_req {
 	__u64 cookie;		/* 0 where it has none */
 	__u32 family;
 	__u16 reason;
-	__u16 seeded;		/* its beginning has been told */
+	__u8 seeded;		/* its beginning has been told */
+	__u8 missed;		/* the last sweep found its timer off */
 };
 
 struct {
@@ -164,8 +167,29 @@ volatile bool live;
 /* When they ended; 0 before. */
 volatile __u64 stopped_ns;
 
+/* Whether sockets older than the tracer have been walked over, so that all are known. */
+volatile bool all_known;
+
 /* Some time-wait socket found no room in `minis`: one that is not in there may be one of these. */
 bool minis_refused;
+
+struct td_owed_key {
+	__u64 cookie;
+	__u32 use;
+	__u32 pad;
+};
+
+/* Last lines for which the ring had no room, until it has: nothing comes after them that could show
+ * the loss, and whoever counts what is open would never be rid of these. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct td_owed_key);
+	__type(value, struct td_event); /* size 0: being written */
+} owed SEC(".maps");
+
+/* How many. */
+volatile __u64 owed_lines;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -31,6 +31,22 @@ static __always_inline __u8 tw_substate(const struct inet_timewait_sock *tw)
 	return BPF_CORE_READ(tw, tw_substate);
 }
 
+static __always_inline void who_of_tw(struct td_who *who, const struct inet_timewait_sock *tw)
+{
+	who->netns = BPF_CORE_READ(tw, __tw_common.skc_net.net, ns.inum);
+	who->lport = BPF_CORE_READ(tw, __tw_common.skc_num);
+	who->rport = bpf_ntohs(BPF_CORE_READ(tw, __tw_common.skc_dport));
+	who->family = BPF_CORE_READ(tw, __tw_common.skc_family) == AF_INET6 ? 6 : 4;
+	if (who->family == 6) {
+		BPF_CORE_READ_INTO(&who->laddr, tw,
+				   __tw_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
+		BPF_CORE_READ_INTO(&who->raddr, tw, __tw_common.skc_v6_daddr.in6_u.u6_addr32);
+	} else {
+		who->laddr[0] = BPF_CORE_READ(tw, __tw_common.skc_rcv_saddr);
+		who->raddr[0] = BPF_CORE_READ(tw, __tw_common.skc_daddr);
+	}
+}
+
 /* When TIME_WAIT began. */
 struct td_began {
 	__u64 at_ns;
@@ -140,6 +156,37 @@ static __noinline int mini_change(struct td_counters *count, __u64 cookie, struc
 	m->s.since = bound;
 	bpf_map_delete_elem(&orphans, &cookie);
 	return emit(count, &line, &m->who, &m->s, NULL);
+}
+
+/*
+ * A time-wait socket ends whose hand-over no program was shown: all that is known of the connection
+ * is what the socket tells of itself.
+ */
+static __noinline int end_unheard_of(struct td_counters *count, __u64 cookie,
+				     struct inet_timewait_sock *tw, __u64 when, __u8 reason)
+{
+	struct td_sock s = {.use = 1, .flags = TD_S_GAP};
+	struct td_began began = {};
+	struct td_who who = {};
+	struct td_line line = {.mono_ns = when,
+			       .cookie = cookie,
+			       .old_state = tw_substate(tw),
+			       .new_state = TD_CLOSE,
+			       .reason = reason};
+
+	if (!all_known || minis_refused)
+		return 0; /* older than the tracer, or counted as refused */
+	who_of_tw(&who, tw);
+	if (cfg.netns && cfg.netns != who.netns)
+		return 0;
+	if (line.old_state == TD_TIME_WAIT) {
+		tw_began(&began, tw, when);
+		line.dwell = began.bound;
+		line.dwell_ns = when - began.at_ns;
+	}
+	s.path = (__u64)line.old_state << 4 | TD_CLOSE;
+	count->unseen++;
+	return emit(count, &line, &who, &s, NULL);
 }
 
 /* The last line of a connection that ended in a time-wait socket. */

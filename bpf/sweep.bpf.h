@@ -9,10 +9,19 @@
 
 struct bpf_map;
 
+/* A timer that was taken off has been decided on by then. */
+#define LONG_AGO_NS 1000000000ull
+
 struct td_sweep {
 	struct td_counters *count;
 	__u64 now;
 };
+
+/* Read of memory that may be another's by now. */
+static __always_inline bool timer_runs(__u64 timer)
+{
+	return BPF_CORE_READ((struct timer_list *)timer, entry.pprev) != NULL;
+}
 
 /* Not so for what happened after the sweep began. */
 static __always_inline bool is_over(__u64 ended_ns, const struct td_sweep *sweep)
@@ -53,8 +62,43 @@ static long sweep_req(struct bpf_map *map, struct td_tuple *key, struct td_req *
 {
 	struct td_tuple t = *key;
 
-	if (is_over(r->ended_ns, sweep))
+	if (is_over(r->ended_ns, sweep)) {
 		req_end(sweep->count, &t, r);
+	} else if (stopped_ns || r->ended_ns ||
+		   timer_runs(r->req + bpf_core_field_offset(struct request_sock, rsk_timer))) {
+		r->missed = 0;
+	} else if (!r->missed) {
+		r->missed = 1;
+	} else {
+		sweep->count->unseen++;
+		bpf_map_delete_elem(&reqs, &t);
+	}
+	return 0;
+}
+
+/* Until the ring is full again. */
+static long sweep_owed(struct bpf_map *map, struct td_owed_key *key, struct td_event *from,
+		       struct td_sweep *sweep)
+{
+	struct td_owed_key done = *key;
+	struct td_event *to;
+
+	if (!from->size)
+		return 0;
+	if (from->flags & TD_F_STATS) {
+		to = bpf_ringbuf_reserve(&ring, sizeof(*to), 0);
+		if (!to)
+			return 1;
+		__builtin_memcpy(to, from, sizeof(*to));
+	} else {
+		to = bpf_ringbuf_reserve(&ring, TD_OFFSETOF(struct td_event, stats), 0);
+		if (!to)
+			return 1;
+		__builtin_memcpy(to, from, TD_OFFSETOF(struct td_event, stats));
+	}
+	bpf_ringbuf_submit(to, wakeup_flags());
+	bpf_map_delete_elem(&owed, &done);
+	__sync_fetch_and_add(&owed_lines, -1);
 	return 0;
 }
 
@@ -80,6 +124,52 @@ int sweep(void *ctx)
 	bpf_for_each_map_elem(&undecided, sweep_undecided, &arg, 0);
 	bpf_for_each_map_elem(&orphans, sweep_orphan, &arg, 0);
 	bpf_for_each_map_elem(&reqs, sweep_req, &arg, 0);
+	if (owed_lines)
+		bpf_for_each_map_elem(&owed, sweep_owed, &arg, 0);
+	return 0;
+}
+
+static __always_inline bool tw_lives(__u64 tw, __u64 cookie)
+{
+	return tw_cookie((void *)tw) == cookie &&
+	       timer_runs(tw + bpf_core_field_offset(struct inet_timewait_sock, tw_timer));
+}
+
+struct td_reap {
+	__u64 cookie;
+};
+
+/*
+ * Ends a time-wait socket whose end no program was shown, so that such neither fill the map nor seem to
+ * live for ever. The timer of a living one is off for an instant only, so whoever is found without twice
+ * is gone. The reader names the sockets, some at a time, for a walk over all in one go would keep the
+ * processor too long.
+ */
+SEC("syscall")
+int reap(struct td_reap *ctx)
+{
+	struct td_counters *count = counters(TD_PROGRAM_SWEEP);
+	__u64 now = bpf_ktime_get_ns(), cookie = ctx->cookie;
+	struct td_mini *m;
+
+	if (!count)
+		return 0;
+	m = bpf_map_lookup_elem(&minis, &cookie);
+	if (!m || (m->ended_ns && now - m->ended_ns < LONG_AGO_NS))
+		return 0;
+	if (tw_lives(m->tw, cookie)) {
+		m->missed = 0;
+		return 0;
+	}
+	if (!m->missed) {
+		m->missed = 1;
+		return 0;
+	}
+	count->unseen++;
+	m->s.flags |= TD_S_GAP;
+	m->s.start_ns = 0;
+	m->s.since = TD_DWELL_UNKNOWN;
+	mini_end(count, cookie, m, now, TD_REASON_NONE);
 	return 0;
 }
 

@@ -187,6 +187,9 @@ static __always_inline void on_tw_expiry(struct td_counters *count, struct inet_
 
 	if (slot)
 		*slot = 0;
+	/* One that was not linked within a moment never will be. */
+	if (cookie && (!m || (!m->linked && now - m->alive_ns > A_MOMENT_NS)))
+		end_unheard_of(count, cookie, tw, now, TD_REASON_EXPIRED);
 	if (!m)
 		return;
 	if (m->linked && m->s.state == TD_FIN_WAIT2 && tw_substate(tw) == TD_TIME_WAIT) {

@@ -64,6 +64,7 @@ struct td_counters {
 	__u64 handled;	 /* transitions taken */
 	__u64 ring_full; /* lines for which the ring had no room */
 	__u64 map_full;	 /* sockets for which no storage could be had */
+	__u64 unseen;	 /* ends of time-wait and request sockets found out later: no program was run for them */
 };
 
 enum td_program {

@@ -49,7 +49,7 @@ void expect_counts(const Tally& tally, const Counts& expected) {
   }
 }
 
-void expect_books_balance(const Tracer& tracer, const Tally& tally) {
+void expect_books_balance(Tracer& tracer, const Tally& tally) {
   const auto [handled, fired] = tracer.balance();
   EXPECT_EQ(handled, fired);
   EXPECT_GE(handled, tally.total());
@@ -138,13 +138,20 @@ TEST(Storm, WhatInterruptsTheProgramIsNotLost) {
   expect_books_balance(*traced.tracer, traced.tally);
 }
 
-// A reader that sleeps loses lines; it must be told, to the line.
+std::uint64_t ends(const Counts& counts) {
+  std::uint64_t total = 0;
+  for (const auto& row : counts) total += row[static_cast<std::size_t>(State::Close)];
+  return total;
+}
+
+// A reader that sleeps loses lines; it must be told, to the line. Last lines wait for it.
 TEST(Storm, AFullRingIsCounted) {
   TD_REQUIRE_KERNEL_TESTS();
   Netns netns;
   TracerOptions small;
   small.filter.netns = netns.inode();
   small.ring_bytes = 64 << 10;
+  small.minisockets = Minisockets::Off;
   auto tracer = Tracer::start(small);
   ASSERT_TRUE(tracer.ok()) << tracer.error().message;
   StormOptions options;
@@ -155,7 +162,12 @@ TEST(Storm, AFullRingIsCounted) {
   const LossCounts lost = (*tracer)->lost();
   const std::uint64_t ring = lost[static_cast<std::size_t>(LossPlace::Ring)];
   EXPECT_GT(ring, 0U);
-  EXPECT_EQ(tally.total() + ring, sum(expected_counts(result, options.ending)));
+  const Counts expected = expected_counts(result, options.ending);
+  EXPECT_EQ(tally.total() + ring, sum(expected));
+  std::uint64_t ended = 0;
+  for (const State from : kLifeOrder) ended += tally.count(from, State::Close);
+  EXPECT_EQ(ended, ends(expected));
+  EXPECT_EQ(tally.open(), 0U);
   EXPECT_EQ((*tracer)->balance().handled, (*tracer)->balance().fired);
 }
 

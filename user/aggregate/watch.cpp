@@ -13,8 +13,9 @@
 namespace tcpdwell {
 namespace {
 
-AnalyzerOptions options() {
+AnalyzerOptions options(std::size_t max_followed) {
   AnalyzerOptions options;
+  options.max_followed = max_followed;
   options.connections = {Watch::kConnections, Watch::kConnections, 0};
   options.most_ports = Ports::kMostRows;
   return options;
@@ -105,7 +106,7 @@ bool is_of_now(const Finding& finding) {
 
 }  // namespace
 
-Watch::Watch() : analyzer_(options()) {}
+Watch::Watch(std::size_t max_followed) : analyzer_(options(max_followed)) {}
 
 Status Watch::header(const Header& header) {
   start_wall_ns_ = window_wall_ns_ = before_wall_ns_ = header.start_wall_ns;

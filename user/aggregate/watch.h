@@ -15,9 +15,11 @@ namespace tcpdwell {
 class Watch : public Consumer {
  public:
   static constexpr std::size_t kOwners = 20, kDestinations = 20, kConnections = 100;
+  static constexpr std::size_t kFollowed = 1'000'000;
   static constexpr std::int64_t kWindowNs = 300'000'000'000;
 
-  Watch();
+  /// Sockets beyond `max_followed` are counted and in no population.
+  explicit Watch(std::size_t max_followed = kFollowed);
   Status header(const Header&) override;
   Status transition(const Transition&) override;
   Status seed(const Seed&) override;

@@ -23,6 +23,7 @@
 #include "capture/config.h"
 #include "capture/decode.h"
 #include "capture/probe.h"
+#include "capture/reaper.h"
 #include "capture/ring.h"
 #include "tcpdwell_bpf.skel.h"
 
@@ -124,7 +125,8 @@ void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   bpf_map__set_max_entries(skeleton.maps.orphans, time_waits);
   bpf_map__set_max_entries(skeleton.maps.reqs, options.max_requests ? options.max_requests : request_limit());
   if (!kernel_has_safe_allocation()) return;
-  for (bpf_map* map : {skeleton.maps.minis, skeleton.maps.orphans, skeleton.maps.reqs, skeleton.maps.listeners})
+  for (bpf_map* map : {skeleton.maps.minis, skeleton.maps.orphans, skeleton.maps.reqs, skeleton.maps.listeners,
+                       skeleton.maps.owed})
     bpf_map__set_map_flags(map, BPF_F_NO_PREALLOC);
 }
 
@@ -164,6 +166,7 @@ struct Tracer::Impl {
   std::int64_t wall_offset_ns = 0;
   std::uint64_t malformed = 0;
   std::uint64_t misses_at_detach = 0;
+  std::uint64_t fired_before = 0;  ///< at the last lost()
   bool attached = false;
   // Of the drain under way.
   Consumer* consumer = nullptr;
@@ -174,6 +177,7 @@ struct Tracer::Impl {
   std::string note;
   std::vector<std::unique_ptr<bpf_link, LinkFree>> links;  ///< in the order of attaching
   std::chrono::steady_clock::time_point swept{};
+  std::optional<Reaper> reaper;
 
   void remember(const TracerOptions& options);  ///< what playing events needs of them
   Status open(const TracerOptions& options);
@@ -183,7 +187,8 @@ struct Tracer::Impl {
   void stop_events();
   Status open_listing(const TracerOptions& options);
   Result<SeedReport> walk(Consumer& to, std::function<Status()> between);
-  void sweep_if_due(bool now);
+  void sweep_if_due();
+  void sweep();
   std::array<bpf_program*, 4> timer_programs() const {
     return {skeleton->progs.on_timer_start, skeleton->progs.on_timer_cancel, skeleton->progs.on_timer_expire,
             skeleton->progs.on_send_reset};
@@ -340,7 +345,7 @@ void Tracer::Impl::load_only_chosen() {
     for (bpf_program* fitting : fentry_programs()) bpf_program__set_autoload(fitting, true);
   for (bpf_program* of_timers : timer_programs()) bpf_program__set_autoload(of_timers, way == Minisockets::Timer);
   if (!config_of(*skeleton).resets_told) bpf_program__set_autoload(skeleton->progs.on_send_reset, false);
-  bpf_program__set_autoload(skeleton->progs.sweep, way != Minisockets::Off);
+  bpf_program__set_autoload(skeleton->progs.reap, way != Minisockets::Off);
   if (way != Minisockets::Timer) bpf_map__set_max_entries(skeleton->maps.orphans, 1);  // the sweep's, of timers alone
   // Where tracepoints do not disable preemption, a task preempted inside a program keeps it from all others of its CPU.
   const bool preemptible = tracepoints_are_preemptible();
@@ -371,6 +376,8 @@ Status Tracer::Impl::attach() {
     if (link == nullptr) return load_error(errno);
     links.emplace_back(link);
   }
+  if (way != Minisockets::Off)
+    reaper.emplace(bpf_program__fd(skeleton->progs.reap), bpf_map__fd(skeleton->maps.minis));
   attached = true;
   skeleton->bss->live = true;
   return Ok;
@@ -385,11 +392,15 @@ void Tracer::Impl::stop_events() {
 }
 
 /// Lets the kernel side look up what no event told it, a few times a second.
-void Tracer::Impl::sweep_if_due(bool now) {
-  if (way == Minisockets::Off) return;
-  const auto moment = std::chrono::steady_clock::now();
-  if (!now && moment - swept < std::chrono::milliseconds(200)) return;
-  swept = moment;
+void Tracer::Impl::sweep_if_due() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - swept < std::chrono::milliseconds(200)) return;
+  swept = now;
+  sweep();
+  if (reaper) reaper->step(now);
+}
+
+void Tracer::Impl::sweep() {
   LIBBPF_OPTS(bpf_test_run_opts, run);
   bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.sweep), &run);
 }
@@ -421,18 +432,20 @@ td_counters Tracer::Impl::count(unsigned program) const {
     sum.handled += cpu.of[program].handled;
     sum.ring_full += cpu.of[program].ring_full;
     sum.map_full += cpu.of[program].map_full;
+    sum.unseen += cpu.of[program].unseen;
   }
   return sum;
 }
 
 td_counters Tracer::Impl::count() const {
   const td_counters first = count(TD_PROGRAM_STATE);
-  td_counters sum{first.entered, first.handled, 0, 0};
+  td_counters sum{first.entered, first.handled, 0, 0, 0};
   for (const Spare& spare : spares()) sum.handled += count(spare.counts_as).handled;
   for (unsigned program = 0; program < TD_PROGRAMS; ++program) {
     const td_counters one = count(program);
     sum.ring_full += one.ring_full;
     sum.map_full += one.map_full;
+    sum.unseen += one.unseen;
   }
   return sum;
 }
@@ -473,10 +486,12 @@ Result<SeedReport> Tracer::Impl::walk(Consumer& to, std::function<Status()> betw
 }
 
 Result<SeedReport> Tracer::seed(Consumer& consumer) {
-  return impl_->walk(consumer, [&]() -> Status {
+  auto report = impl_->walk(consumer, [&]() -> Status {
     auto drained = drain(consumer);
     return drained ? Status(Ok) : drained.error();
   });
+  impl_->skeleton->bss->all_known = report.ok();
+  return report;
 }
 
 Result<SeedReport> Tracer::list(const TracerOptions& options, Consumer& consumer) {
@@ -490,13 +505,15 @@ Result<SeedReport> Tracer::list(const TracerOptions& options, Consumer& consumer
 }
 
 Result<bool> Tracer::drain(Consumer& consumer) {
-  if (impl_->attached) impl_->sweep_if_due(false);
+  if (impl_->attached) impl_->sweep_if_due();
   impl_->consumer = &consumer;
   impl_->records = 0;
   impl_->outcome = Ok;
   const bool emptied = impl_->ring->read([&](const void* data, std::size_t size) { return impl_->take(data, size); });
   if (!impl_->outcome) return impl_->outcome.error();
-  return !emptied;
+  if (!emptied || impl_->attached || impl_->skeleton->bss->owed_lines == 0) return !emptied;
+  impl_->sweep();  // there is room now
+  return true;
 }
 
 void Tracer::detach() {
@@ -507,21 +524,23 @@ void Tracer::detach() {
   timespec a_moment{0, 21'000'000};
   while (nanosleep(&a_moment, &a_moment) != 0 && errno == EINTR) continue;
   // The first look doubts what may be about to change, the second believes it: nothing changes now.
-  impl_->sweep_if_due(true);
-  impl_->sweep_if_due(true);
+  impl_->sweep();
+  impl_->sweep();
   impl_->misses_at_detach = program_info(impl_->skeleton->progs.on_state).recursion_misses;
   impl_->attached = false;
 }
 
-LossCounts Tracer::lost() const {
-  const std::uint64_t fired = balance().fired;
+LossCounts Tracer::lost() {
+  // What fired just now may be under way.
+  std::uint64_t fired = balance().fired;
+  if (impl_->attached) fired = std::exchange(impl_->fired_before, fired);
   const td_counters sum = impl_->count();
   LossCounts lost{};
   lost[static_cast<std::size_t>(LossPlace::Ring)] = sum.ring_full + impl_->malformed;
   lost[static_cast<std::size_t>(LossPlace::Map)] = sum.map_full;
   std::uint64_t seen = sum.handled + impl_->count(TD_PROGRAM_STATE).map_full;
   for (const Spare& spare : impl_->spares()) seen += impl_->count(spare.counts_as).map_full;
-  lost[static_cast<std::size_t>(LossPlace::Recursion)] = fired > seen ? fired - seen : 0;
+  lost[static_cast<std::size_t>(LossPlace::Recursion)] = (fired > seen ? fired - seen : 0) + sum.unseen;
   return lost;
 }
 

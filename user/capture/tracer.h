@@ -64,10 +64,12 @@ class Tracer {
   /// No more events are made after this. What is in the ring can still be drained.
   void detach();
 
-  /// Totals since the start. `recursion` is exact only after detach().
-  LossCounts lost() const;
+  /// Totals since the start. Until detach() `recursion` is a lower bound: what fired since the last call is
+  /// not counted yet.
+  LossCounts lost();
 
-  /// handled == fired - lost[recursion]: transitions the programs saw, and could have seen.
+  /// Transitions the programs saw, and could have seen. lost[recursion] is the difference, and the time-wait
+  /// and request sockets whose end was found out later.
   struct Balance {
     std::uint64_t handled = 0, fired = 0;
   };

@@ -265,8 +265,6 @@ class LiveRun {
   Status tell_losses() {
     const LossCounts now = tracer_->lost();
     for (std::size_t place = 0; place < kLossPlaceCount; ++place) {
-      // Recursion is a balance of counters read one after the other: exact at the end only.
-      if (place == static_cast<std::size_t>(LossPlace::Recursion) && !detached_) continue;
       if (now[place] <= told_[place]) continue;
       const Loss loss{clock_.now(), static_cast<LossPlace>(place), now[place] - told_[place]};
       told_[place] = now[place];
@@ -277,7 +275,6 @@ class LiveRun {
 
   Result<LiveOutcome> finish(Status status, ChildCommand* child) {
     tracer_->detach();
-    detached_ = true;
     LiveOutcome outcome;
     outcome.end_wall_ns = clock_.now();
     while (status && !gate_.full()) {
@@ -305,7 +302,6 @@ class LiveRun {
   std::unique_ptr<Tracer> tracer_;
   std::int64_t start_ns_ = 0;
   LossCounts told_{};
-  bool detached_ = false;
 };
 
 }  // namespace

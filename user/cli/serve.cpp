@@ -29,6 +29,7 @@ class Serve {
   Serve(const RawOptions& raw, Header header, std::unique_ptr<HttpServer> server)
       : raw_(raw),
         header_(std::move(header)),
+        watch_(Watch::kFollowed + raw.max_time_wait),  // who asks for many time-wait sockets has the memory
         site_(desk_, header_, header_.start_wall_ns),
         server_(std::move(server)) {}
 

@@ -107,7 +107,7 @@ void add_dwells(Writer& out, const Totals& totals) {
 }
 
 void add_sockets(Writer& out, const LiveState& state) {
-  out.family("tcpdwell_sockets", Kind::Gauge, "Sockets in a state now.");
+  out.family("tcpdwell_sockets", Kind::Gauge, "Sockets in a state now; fewer than there are while some are not followed.");
   for (const State s : kLifeOrder)
     if (s != State::Close && s != State::Unknown)
       out.add({{"state", state_name(s)}}, state.population[number_of(s)]);

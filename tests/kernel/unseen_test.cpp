@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// A host may keep programs from running, for a moment and without telling. What happens meanwhile
+/// to time-wait sockets is found out later, and said to be unknown where it is.
+#include <bpf/bpf.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <tcpdwell/config.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <type_traits>
+
+#include "support/collect.h"
+#include "support/netns.h"
+#include "support/workload.h"
+#include "tcpdwell_bpf.skel.h"
+
+namespace tcpdwell::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// The kernel side's variables, of the one tracer this process has.
+int variables_map() {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int fd = std::stoi(entry.path().filename());
+    bpf_map_info info{};
+    __u32 size = sizeof info;
+    if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
+        std::string_view(info.name).ends_with(".bss"))
+      return fd;
+  }
+  throw std::runtime_error("the tracer has no variables");
+}
+
+/// While it exists the programs do nothing, as between attaching and the beginning.
+class Blindfold {
+ public:
+  Blindfold() {
+    void* const memory =
+        mmap(nullptr, sizeof(Variables), PROT_READ | PROT_WRITE, MAP_SHARED, variables_map(), 0);
+    if (memory == MAP_FAILED) throw std::runtime_error("the tracer's variables cannot be mapped");
+    variables_ = static_cast<Variables*>(memory);
+    variables_->live = false;
+  }
+  ~Blindfold() {
+    variables_->live = true;
+    munmap(variables_, sizeof(Variables));
+  }
+  Blindfold(const Blindfold&) = delete;
+  Blindfold& operator=(const Blindfold&) = delete;
+
+ private:
+  using Variables = std::remove_pointer_t<decltype(tcpdwell_bpf::bss)>;
+  Variables* variables_ = nullptr;
+};
+
+std::unique_ptr<Tracer> seeded_tracer(const Netns& netns, Collector& collected) {
+  auto tracer = start_tracer(netns.inode(), Minisockets::Auto);
+  if (auto report = tracer->seed(collected); !report)
+    throw std::runtime_error(report.error().message);
+  return tracer;
+}
+
+std::uint64_t found_out(Tracer& tracer) {
+  return tracer.lost()[static_cast<std::size_t>(LossPlace::Recursion)];
+}
+
+TEST(Unseen, TimeWaitSocketsThatEndedAreFoundOut) {
+  TD_REQUIRE_KERNEL_TESTS();
+  constexpr std::size_t kConnections = 5;
+  Collector collected;
+  auto netns = std::make_unique<Netns>();
+  const auto tracer = seeded_tracer(*netns, collected);
+  {
+    Workload workload;
+    for (std::size_t n = 0; n < kConnections; ++n)
+      workload.run({Net::V4, Side::Client, Ending::Close});
+  }
+  const auto lines_to = [&](State state) {
+    return std::count_if(
+        collected.transitions.begin(), collected.transitions.end(),
+        [&](const Transition& t) { return t.from == State::TimeWait && t.to == state; });
+  };
+  const auto in_time_wait = [&] {
+    return std::count_if(collected.transitions.begin(), collected.transitions.end(),
+                         [](const Transition& t) { return t.to == State::TimeWait; });
+  };
+  ASSERT_TRUE(drain_until(*tracer, collected, [&] { return in_time_wait() == kConnections; }));
+  {
+    const Blindfold blindfold;
+    netns.reset();  // takes its time-wait sockets down
+    std::this_thread::sleep_for(seconds(1));
+  }
+  ASSERT_EQ(lines_to(State::Close), 0);
+  ASSERT_TRUE(drain_until(
+      *tracer, collected, [&] { return lines_to(State::Close) == kConnections; }, seconds(30)));
+  for (const Transition& t : collected.transitions) {
+    if (t.from != State::TimeWait) continue;
+    EXPECT_EQ(t.dwell.bound, Bound::Unknown);
+    EXPECT_FALSE(t.life_ns);
+    EXPECT_TRUE(t.gap);
+    EXPECT_EQ(t.reason, Reason::None);
+  }
+  finish(*tracer, collected);
+  EXPECT_EQ(lines_to(State::Close), kConnections);
+  EXPECT_EQ(found_out(*tracer), kConnections);
+}
+
+TEST(Unseen, LivingTimeWaitSocketsAreLeftAlone) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Collector collected;
+  Netns netns;
+  const auto tracer = seeded_tracer(netns, collected);
+  Workload workload;
+  const Connection connection = workload.run({Net::V4, Side::Client, Ending::Close});
+  drain_for(*tracer, collected, seconds(12));  // two walks
+  EXPECT_EQ(collected.chain(connection.client.socket.cookie).back().to, State::TimeWait);
+  finish(*tracer, collected);
+  EXPECT_EQ(found_out(*tracer), 0U);
+}
+
+TEST(Unseen, AHandOverIsHeardOfAtItsEnd) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Collector collected;
+  Netns netns;
+  netns.set_sysctl("net.ipv4.tcp_fin_timeout", "1");
+  const auto tracer = seeded_tracer(netns, collected);
+  Workload workload;
+  auto running = std::async(std::launch::async, [&] {
+    return workload.run({Net::V4, Side::Client, Ending::Close, 400, 2'000});
+  });
+  drain_for(*tracer, collected, milliseconds(200));
+  {
+    const Blindfold blindfold;
+    std::this_thread::sleep_for(milliseconds(500));  // the client closes
+  }
+  drain_for(*tracer, collected, milliseconds(2'500));
+  const Connection connection = running.get();
+  const auto chain = collected.chain(connection.client.socket.cookie);
+  ASSERT_FALSE(chain.empty());
+  EXPECT_EQ(chain.back().from, State::FinWait2);
+  EXPECT_EQ(chain.back().to, State::Close);
+  EXPECT_EQ(chain.back().reason, Reason::Expired);
+  EXPECT_EQ(chain.back().dwell.bound, Bound::Unknown);
+  EXPECT_TRUE(chain.back().gap);
+  EXPECT_EQ(chain.back().socket.local.port, connection.client.socket.local.port);
+  EXPECT_EQ(chain.back().socket.remote, connection.client.socket.remote);
+  finish(*tracer, collected);
+  EXPECT_EQ(found_out(*tracer), 1U);
+}
+
+}  // namespace
+}  // namespace tcpdwell::test
