@@ -217,7 +217,11 @@ static __always_inline bool write_seed(struct seq_file *seq, const struct td_lin
 static __always_inline bool note_seed(void *map, const void *key, const void *value)
 {
 	struct td_counters *count;
-	long error = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+	long error;
+
+	if (cfg.listing)
+		return true;
+	error = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
 
 	if (error && error != -EEXIST) {
 		count = counters(TD_PROGRAM_SWEEP);
@@ -257,8 +261,8 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 		line.dwell_ns = quiet;
 	}
 	identify(&who, tp);
-	if (state == TD_LISTEN)
-		note_seed(&listeners, &key, s);
+	if (state == TD_LISTEN) /* also of a listing: its requests have its owner */
+		bpf_map_update_elem(&listeners, &key, s, BPF_NOEXIST);
 	live_of_full(&live, tp, state);
 	if (!write_seed(seq, &line, &who, s, &live))
 		s->state = 0;

@@ -45,6 +45,8 @@ struct td_config {
 	__u8 minisockets;	/* enum td_minisockets */
 	__u8 resets_told;	/* tcp_send_reset tells of time-wait sockets; TD_MINI_TIMER only */
 	__u8 last_spare;	/* enum td_program: no spare is behind this one */
+	__u8 listing;		/* sockets are only told of, none is followed */
+	__u8 pad[3];
 	__u32 pids[TD_MAX_PIDS];
 	char comms[TD_MAX_COMMS][TD_COMM_LEN]; /* NUL-padded */
 	struct td_cidr local[TD_MAX_CIDRS];
@@ -52,7 +54,7 @@ struct td_config {
 };
 
 TD_STATIC_ASSERT(sizeof(struct td_cidr) == 32, "td_cidr layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, pids) == 76, "td_config layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, pids) == 80, "td_config layout");
 
 /* Ports as bitmaps: bit p % 64 of word p / 64. */
 #define TD_PORT_WORDS 1024

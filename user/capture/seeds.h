@@ -16,7 +16,6 @@ namespace tcpdwell {
 struct SeedReport {
   std::uint64_t sockets = 0;
   unsigned namespaces = 0;
-  std::uint64_t left_out = 0;  ///< time-wait and request sockets there was no room for (Tracer::list)
   unsigned unreachable = 0;  ///< namespaces that could not be entered (CAP_SYS_ADMIN)
   unsigned unseen_processes = 0;  ///< whose namespace could not be looked up (CAP_SYS_PTRACE)
 };

@@ -141,7 +141,6 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   }
   std::memcpy(const_cast<__u64*>(skeleton.rodata->td_lports), k.local_ports.data(), sizeof k.local_ports);
   std::memcpy(const_cast<__u64*>(skeleton.rodata->td_rports), k.remote_ports.data(), sizeof k.remote_ports);
-  size_maps(skeleton, options);
 }
 
 bpf_prog_info program_info(const bpf_program* program) {
@@ -245,10 +244,13 @@ Status Tracer::Impl::open_listing(const TracerOptions& options) {
   skeleton.reset(tcpdwell_bpf__open());
   if (!skeleton) return load_error(errno);
   configure(*skeleton, options);
+  bpf_map__set_max_entries(skeleton->maps.ring, static_cast<__u32>(sysconf(_SC_PAGESIZE)));
+  for (bpf_map* unused : {skeleton->maps.minis, skeleton->maps.orphans, skeleton->maps.reqs, skeleton->maps.owed})
+    bpf_map__set_max_entries(unused, 1);
   td_config& config = config_of(*skeleton);
   config.jiffy_ns = jiffy_ns();
   config.minisockets = TD_MINI_TIMER;
-  bpf_map__set_max_entries(skeleton->maps.ring, static_cast<__u32>(sysconf(_SC_PAGESIZE)));
+  config.listing = 1;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(program, false);
   bpf_program__set_autoload(skeleton->progs.seed_owner, true);
@@ -265,6 +267,7 @@ Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options
   skeleton.reset(tcpdwell_bpf__open());
   if (!skeleton) return load_error(errno);
   configure(*skeleton, options);
+  size_maps(*skeleton, options);
   if (const std::string why = lacks(candidate); !why.empty()) return Error{Fault::Unsupported, why};
   load_only_chosen();
   if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
@@ -496,12 +499,13 @@ Result<SeedReport> Tracer::seed(Consumer& consumer) {
 
 Result<SeedReport> Tracer::list(const TracerOptions& options, Consumer& consumer) {
   if (!missing_capabilities().empty()) return permission_error(EPERM);
-  if (Status status = check_kernel(); !status) return status.error();
   Impl impl;
-  if (Status status = impl.open_listing(options); !status) return status.error();
-  auto report = impl.walk(consumer, []() -> Status { return Ok; });
-  if (report) report->left_out = impl.count(TD_PROGRAM_SWEEP).map_full;
-  return report;
+  if (Status status = impl.open_listing(options); !status) {
+    // Reading all types of the kernel once more takes a while: only to say what it lacks.
+    if (Status kernel = check_kernel(); !kernel) return kernel.error();
+    return status.error();
+  }
+  return impl.walk(consumer, []() -> Status { return Ok; });
 }
 
 Result<bool> Tracer::drain(Consumer& consumer) {

@@ -140,11 +140,6 @@ void add_live_flags(CLI::App& app, RawOptions& raw) {
   app.add_option("--buffer", raw.buffer, "ring buffer, rounded up to a power of two [8M]")->type_name("SIZE");
   app.add_option("--minisockets", raw.minisockets, "how to follow request and time-wait sockets:\nauto, fentry, timer, off")
       ->type_name("HOW");
-  add_limit_flags(app, raw);
-}
-
-void add_limit_flags(CLI::App& app, RawOptions& raw) {
-  app.option_defaults()->group("Tracing");
   app.add_option("--max-time-wait", raw.max_time_wait, "time-wait sockets followed at once [the host's limit]")
       ->type_name("N")->check(whole_number_up_to(kMostMinisockets));
   app.add_option("--max-requests", raw.max_requests, "request sockets followed at once [by host limits]")

@@ -39,8 +39,6 @@ void add_filter_flags(CLI::App& app, RawOptions& raw);
 void add_look_flags(CLI::App& app, RawOptions& raw);
 /// When tracing ends, how much memory it takes.
 void add_live_flags(CLI::App& app, RawOptions& raw);
-/// How many time-wait and request sockets there is room for.
-void add_limit_flags(CLI::App& app, RawOptions& raw);
 void add_by_flag(CLI::App& app, RawOptions& raw);
 
 /// Where the connections are: this host, whose namespaces and cgroups can be looked up, or a trace.

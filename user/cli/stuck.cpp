@@ -82,9 +82,6 @@ void tell_gaps(const SeedReport& report) {
   if (report.unseen_processes != 0)
     complain(fmt::format("the network namespaces of {} processes could not be looked up (needs CAP_SYS_PTRACE): sockets "
                          "of other namespaces are missing", report.unseen_processes));
-  if (report.left_out != 0)
-    complain(fmt::format("{} time-wait and request sockets are missing: raise --max-time-wait and --max-requests",
-                         report.left_out));
 }
 
 Result<TracerOptions> listing_options(const RawOptions& raw) {
@@ -94,8 +91,6 @@ Result<TracerOptions> listing_options(const RawOptions& raw) {
   options.filter = std::move(choice->filter);
   options.cgroup = choice->cgroup;
   options.verbose = raw.verbose;
-  options.max_time_wait = raw.max_time_wait;
-  options.max_requests = raw.max_requests;
   options.wall_offset_ns = WallClock().offset_ns();
   return options;
 }
@@ -164,7 +159,6 @@ void add_stuck(CLI::App& app, Invocation& invocation) {
       ->type_name("PATH")
       ->group("Tracing");
   add_look_flags(*sub, raw);
-  add_limit_flags(*sub, raw);
   sub->callback([&] { invocation.action = [&] { return run_stuck(invocation); }; });
 }
 

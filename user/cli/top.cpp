@@ -54,7 +54,7 @@ class ContainerNames {
   std::string find(std::uint64_t id) {
     int& tries = tries_[id];
     if (tries >= kTries) return {};
-    std::string name = names_.find(id).label();
+    std::string name = names_.find(id)->label();
     // A name is found in a table; one that is not costs a walk.
     if (name.empty()) ++tries;
     if (tries_.size() > kMost) tries_.clear();

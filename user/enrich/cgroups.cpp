@@ -84,8 +84,8 @@ CgroupNames::~CgroupNames() {
   if (mount_fd_ >= 0) close(mount_fd_);
 }
 
-const CgroupName& CgroupNames::find(std::uint64_t id) {
-  static const CgroupName kNone;
+CgroupRef CgroupNames::find(std::uint64_t id) {
+  static const CgroupRef kNone = std::make_shared<CgroupName>();
   if (id == 0 || mount_fd_ < 0) return kNone;
   if (const auto known = names_.find(id); known != names_.end()) return known->second;
   if (names_.size() >= kMost) names_.clear();
@@ -132,7 +132,7 @@ void CgroupNames::walk() {
 void CgroupNames::remember(std::uint64_t id, const std::string& path) {
   std::string below = path.rfind(mount_, 0) == 0 ? path.substr(mount_.size()) : path;
   if (below.empty()) below = "/";
-  names_.insert_or_assign(id, name_of_cgroup_path(below));
+  names_.insert_or_assign(id, std::make_shared<CgroupName>(name_of_cgroup_path(below)));
 }
 
 }  // namespace tcpdwell

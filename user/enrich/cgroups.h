@@ -26,9 +26,8 @@ class CgroupNames {
   CgroupNames(const CgroupNames&) = delete;
   CgroupNames& operator=(const CgroupNames&) = delete;
 
-  /// Empty for id 0 and for a cgroup that was gone before it was first asked for. Valid until the
-  /// next call.
-  const CgroupName& find(std::uint64_t id);
+  /// Empty for id 0 and for a cgroup that was gone before it was first asked for.
+  CgroupRef find(std::uint64_t id);
 
  private:
   std::string path_by_handle(std::uint64_t id) const;
@@ -39,7 +38,7 @@ class CgroupNames {
   std::string mount_;
   int mount_fd_ = -1;
   std::int64_t walked_ns_ = 0;
-  std::unordered_map<std::uint64_t, CgroupName> names_;
+  std::unordered_map<std::uint64_t, CgroupRef> names_;
 };
 
 }  // namespace tcpdwell

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,11 +25,13 @@ struct CgroupName {
   std::string label() const;
   friend bool operator==(const CgroupName&, const CgroupName&) = default;
 };
+/// Of a hundred thousand sockets most have the same. Never null.
+using CgroupRef = std::shared_ptr<const CgroupName>;
 
 /// One socket of a listing.
 struct Listed {
   Seed seed;
-  CgroupName cgroup;
+  CgroupRef cgroup;
 };
 
 /// Oldest in its state first; unknown ages last.

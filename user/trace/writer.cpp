@@ -215,10 +215,10 @@ void append_json(std::string& out, const Seed& seed, std::string_view type) {
 void append_json(std::string& out, const Listed& one) {
   add_seed(out, one.seed, "socket");
   add_live(out, one.seed.live);
-  if (!one.cgroup.path.empty()) add_text(out, "cgroup_path", one.cgroup.path);
-  if (!one.cgroup.container.empty()) add_text(out, "container", one.cgroup.container);
-  if (!one.cgroup.pod.empty()) add_text(out, "pod", one.cgroup.pod);
-  if (!one.cgroup.unit.empty()) add_text(out, "unit", one.cgroup.unit);
+  if (!one.cgroup->path.empty()) add_text(out, "cgroup_path", one.cgroup->path);
+  if (!one.cgroup->container.empty()) add_text(out, "container", one.cgroup->container);
+  if (!one.cgroup->pod.empty()) add_text(out, "pod", one.cgroup->pod);
+  if (!one.cgroup->unit.empty()) add_text(out, "unit", one.cgroup->unit);
   finish(out);
 }
 

@@ -132,6 +132,8 @@ std::size_t width_of(char32_t code) {
 }  // namespace
 
 std::size_t display_width(std::string_view text) {
+  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f; };
+  if (std::all_of(text.begin(), text.end(), is_plain)) return text.size();
   std::size_t width = 0;
   while (!text.empty()) {
     const Utf8Char c = first_utf8_char(text);

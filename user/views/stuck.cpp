@@ -32,7 +32,7 @@ std::string timer_text(const Live& live) {
 std::string group_text(const Listed& one) {
   const std::string_view comm = one.seed.socket.owner.comm.view();
   std::string text = comm.empty() ? "nobody known" : printable(comm);
-  if (!one.cgroup.container.empty()) text += " (" + printable(one.cgroup.label()) + ")";
+  if (!one.cgroup->container.empty()) text += " (" + printable(one.cgroup->label()) + ")";
   return text;
 }
 
@@ -62,7 +62,7 @@ Cells cells_of(const Listed& one, const StuckOptions& options) {
   const auto number = [&](std::uint32_t Live::Queues::* field) {
     return seed.live.queues ? std::to_string((*seed.live.queues).*field) : std::string("-");
   };
-  const std::string cgroup = options.wide ? one.cgroup.path : one.cgroup.label();
+  const std::string cgroup = options.wide ? one.cgroup->path : one.cgroup->label();
   Cells cells = {std::string(name_of(seed.state)),
                  age_text(seed.age),
                  number(&Live::Queues::receive),
@@ -80,14 +80,38 @@ Cells cells_of(const Listed& one, const StuckOptions& options) {
 
 bool right_aligned(std::size_t column) { return column >= 1 && column <= 4; }
 
-void append_cell(std::string& line, const std::string& cell, std::size_t width, std::size_t column) {
+void append_cell(std::string& line, std::string_view cell, std::size_t width, std::size_t column) {
   const std::size_t has = display_width(cell);
-  const std::string pad(width > has ? width - has : 0, ' ');
+  const std::size_t pad = width > has ? width - has : 0;
   if (!line.empty()) line += "  ";
-  line += right_aligned(column) ? pad + cell : cell + pad;
+  if (right_aligned(column)) line.append(pad, ' ');
+  line += cell;
+  if (!right_aligned(column)) line.append(pad, ' ');
 }
 
-std::string line_of(const Cells& cells, const std::vector<std::size_t>& widths, std::size_t columns) {
+/// The cells of many rows, in two pieces of memory.
+class CellStore {
+ public:
+  void add(std::string_view cell) {
+    text_ += cell;
+    ends_.push_back(text_.size());
+  }
+  std::vector<std::string_view> row(std::size_t number, std::size_t columns) const {
+    std::vector<std::string_view> cells;
+    std::size_t at = number * columns;
+    std::size_t begin = at == 0 ? 0 : ends_[at - 1];
+    for (; cells.size() < columns; begin = ends_[at++])
+      cells.push_back(std::string_view(text_).substr(begin, ends_[at] - begin));
+    return cells;
+  }
+
+ private:
+  std::string text_;
+  std::vector<std::size_t> ends_;
+};
+
+template <class Text>
+std::string line_of(const std::vector<Text>& cells, const std::vector<std::size_t>& widths, std::size_t columns) {
   std::string line;
   for (std::size_t i = 0; i < cells.size(); ++i) append_cell(line, cells[i], widths[i], i);
   line.erase(line.find_last_not_of(' ') + 1);
@@ -122,17 +146,19 @@ Status write_stuck_text(Output& out, const std::vector<Listed>& sockets, const S
   const Cells head = heading(options);
   std::vector<std::size_t> widths;
   for (const std::string& cell : head) widths.push_back(cell.size());
-  std::vector<Cells> rows;
-  rows.reserve(sockets.size());
+  CellStore rows;
   for (const Listed& one : sockets) {
-    const Cells& cells = rows.emplace_back(cells_of(one, options));
-    for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], display_width(cells[i]));
+    const Cells cells = cells_of(one, options);
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      widths[i] = std::max(widths[i], display_width(cells[i]));
+      rows.add(cells[i]);
+    }
   }
   std::string text = line_of(head, widths, options.columns);
   if (options.colour) text = std::string(kSgrBold) + text + std::string(kSgrReset);
   if (Status status = out.write(text + "\n"); !status) return status;
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    text = line_of(rows[row], widths, options.columns);
+  for (std::size_t row = 0; row < sockets.size(); ++row) {
+    text = line_of(rows.row(row, head.size()), widths, options.columns);
     if (options.colour) {
       const std::size_t state = std::min(text.find(' '), text.size());
       text.insert(state, kSgrReset);
@@ -187,8 +213,8 @@ Status write_stuck_csv(Output& out, const std::vector<Listed>& sockets) {
     }
     fmt::format_to(to, ",{},", seed.live.timer ? name_of(*seed.live.timer) : "");
     if (seed.live.timer_ns) fmt::format_to(to, "{}", *seed.live.timer_ns);
-    fmt::format_to(to, ",{},{},{},{}\n", csv_field(one.cgroup.path), csv_field(one.cgroup.container),
-                   csv_field(one.cgroup.pod), csv_field(one.cgroup.unit));
+    fmt::format_to(to, ",{},{},{},{}\n", csv_field(one.cgroup->path), csv_field(one.cgroup->container),
+                   csv_field(one.cgroup->pod), csv_field(one.cgroup->unit));
     if (Status status = out.write(line); !status) return status;
   }
   return Ok;

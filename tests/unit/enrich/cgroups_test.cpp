@@ -58,11 +58,11 @@ TEST(CgroupNames, FindsOneThatExistsAndKeepsItsNameWhenItIsGone) {
   struct stat st {};
   ASSERT_EQ(stat(path.c_str(), &st), 0);
   CgroupNames names;
-  EXPECT_EQ(names.find(st.st_ino).path, path.substr(mount.size()));
+  EXPECT_EQ(names.find(st.st_ino)->path, path.substr(mount.size()));
   ASSERT_EQ(rmdir(path.c_str()), 0);
-  EXPECT_EQ(names.find(st.st_ino).path, path.substr(mount.size()));
-  EXPECT_EQ(CgroupNames().find(st.st_ino).path, "");
-  EXPECT_EQ(names.find(0).path, "");
+  EXPECT_EQ(names.find(st.st_ino)->path, path.substr(mount.size()));
+  EXPECT_EQ(CgroupNames().find(st.st_ino)->path, "");
+  EXPECT_EQ(names.find(0)->path, "");
 }
 
 }  // namespace
