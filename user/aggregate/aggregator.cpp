@@ -1,38 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "aggregate/aggregator.h"
 
-#include <tsl/robin_map.h>
-
 #include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "aggregate/open_table.h"
 #include "aggregate/rows.h"
 
 namespace tcpdwell {
-namespace {
-
-struct ConnIdHash {
-  std::size_t operator()(const ConnId& id) const {
-    // Cookies are small consecutive numbers and the map uses the low bits.
-    const std::uint64_t hash = (id.cookie ^ std::uint64_t{id.use} << 48) * 0x9e3779b97f4a7c15U;
-    return hash ^ hash >> 32;
-  }
-};
-
-}  // namespace
-
 class Aggregator::Impl {
  public:
-  explicit Impl(AggregatorOptions options)
+  Impl(AggregatorOptions options, OpenTable* open)
       : options_(std::move(options)),
         whole_(whole_connections(options_.by)),
         open_known_(options_.open_known && !whole_),
-        rows_(options_.by, options_.max_rows) {
-    // Half the memory for a probe or two more: there may be a hundred thousand connections.
-    open_.max_load_factor(0.85F);
-  }
+        rows_(options_.by, options_.max_rows),
+        // Alone, as in a run without an end, it is to be small.
+        own_(open == nullptr ? std::make_unique<OpenTable>(0.85F) : nullptr),
+        open_(open == nullptr ? *own_ : *open) {}
 
   void begin_trace(const Header& header);
   void transition(const Transition& t);
@@ -49,6 +36,7 @@ class Aggregator::Impl {
   }
   void move_to(const Socket& socket, State to, State from, bool begins);
   void stop_following();
+  void forget_open();
   RowTable::Index enter(const Socket& socket, State state);
   void leave(RowTable::Index row);
 
@@ -59,7 +47,9 @@ class Aggregator::Impl {
   RowTable rows_;
   /// Connections in a wanted state, and the row under which each entered it: its owner may have
   /// changed, or lines been lost, by the time it leaves.
-  tsl::robin_map<ConnId, RowTable::Index, ConnIdHash> open_;
+  const std::unique_ptr<OpenTable> own_;
+  OpenTable& open_;
+  std::size_t open_count_ = 0;
   std::optional<std::int64_t> start_wall_ns_;
   std::string boot_id_;
   bool minisockets_off_ = false;
@@ -73,7 +63,7 @@ void Aggregator::Impl::begin_trace(const Header& header) {
   if (header.boot_id == boot_id_) rows_.zero_open();
   boot_id_ = header.boot_id;
   minisockets_off_ = minisockets_off_ || header.minisockets == "off";
-  open_.clear();
+  forget_open();
   rows_.drop_indices();
 }
 
@@ -96,29 +86,36 @@ void Aggregator::Impl::move_to(const Socket& socket, State to, State from, bool 
     return;
   }
   const bool stays = to != State::Close && wanted(to);
-  const auto found = open_.find(socket.id);
-  if (found != open_.end()) {
-    leave(found->second);
+  OpenTable::Entry* const entry = open_.find(socket.id);
+  if (entry != nullptr && entry->row != OpenTable::kAbsent) {
+    leave(entry->row);
     if (stays) {
-      found.value() = enter(socket, to);
+      entry->row = enter(socket, to);
     } else {
-      open_.erase(found);
+      open_.drop(socket.id, &OpenTable::Entry::row);
+      --open_count_;
     }
     return;
   }
   if (!wanted(to) && !wanted(from)) return;
   ++connections;
   if (!stays) return;
-  if (open_.size() >= options_.max_open) return stop_following();
-  open_.emplace(socket.id, enter(socket, to));
+  if (open_count_ >= options_.max_open) return stop_following();
+  open_.add(socket.id).row = enter(socket, to);
+  ++open_count_;
 }
 
 /// A partial count of what is open would be a wrong one.
 void Aggregator::Impl::stop_following() {
   following_ = false;
   open_known_ = false;
-  open_ = {};
+  forget_open();
   rows_.zero_open();
+}
+
+void Aggregator::Impl::forget_open() {
+  open_.drop_all(&OpenTable::Entry::row);
+  open_count_ = 0;
 }
 
 RowTable::Index Aggregator::Impl::enter(const Socket& socket, State state) {
@@ -143,7 +140,9 @@ Summary Aggregator::Impl::take_summary(std::int64_t end_wall_ns) {
 }
 
 Aggregator::Aggregator(AggregatorOptions options)
-    : impl_(std::make_unique<Impl>(std::move(options))) {}
+    : impl_(std::make_unique<Impl>(std::move(options), nullptr)) {}
+Aggregator::Aggregator(AggregatorOptions options, OpenTable& open)
+    : impl_(std::make_unique<Impl>(std::move(options), &open)) {}
 Aggregator::~Aggregator() = default;
 
 Status Aggregator::header(const Header& header) {

@@ -12,6 +12,8 @@
 
 namespace tcpdwell {
 
+class OpenTable;
+
 struct AggregatorOptions {
   std::vector<Key> by = {Key::State};
   StateSet states = 0;     ///< rows for these states only; 0 = all
@@ -25,6 +27,8 @@ struct AggregatorOptions {
 class Aggregator : public Consumer {
  public:
   explicit Aggregator(AggregatorOptions options);
+  /// With a table that outlives it, which an Analyzer of the same stream may share.
+  Aggregator(AggregatorOptions options, OpenTable& open);
   ~Aggregator() override;
   Status header(const Header&) override;
   Status transition(const Transition&) override;

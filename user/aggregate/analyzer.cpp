@@ -1,27 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "aggregate/analyzer.h"
 
-#include <tsl/robin_map.h>
-
 #include <algorithm>
-#include <deque>
 #include <string>
 #include <utility>
 
 #include "aggregate/ends.h"
 #include "aggregate/findings.h"
+#include "aggregate/followed_slots.h"
+#include "aggregate/open_table.h"
 #include "aggregate/ports.h"
 #include "aggregate/timeline.h"
 
 namespace tcpdwell {
 namespace {
-
-struct ConnIdHash {
-  std::size_t operator()(const ConnId& id) const {
-    const std::uint64_t hash = (id.cookie ^ std::uint64_t{id.use} << 48) * 0x9e3779b97f4a7c15U;
-    return hash ^ hash >> 32;
-  }
-};
 
 Role role_of(OwnerSource source) {
   if (source == OwnerSource::Connect) return Role::Active;
@@ -37,8 +29,11 @@ bool holds_port(State state) {
 
 class Analyzer::Impl {
  public:
-  explicit Impl(AnalyzerOptions options)
-      : options_(std::move(options)), connections_(options_.connections) {}
+  Impl(AnalyzerOptions options, OpenTable* open)
+      : options_(std::move(options)),
+        own_(open == nullptr ? std::make_unique<OpenTable>() : nullptr),
+        open_(open == nullptr ? *own_ : *open),
+        connections_(options_.connections) {}
 
   void begin_trace(const Header& header);
   void transition(const Transition& t);
@@ -51,8 +46,6 @@ class Analyzer::Impl {
   void begin_window(std::int64_t wall_ns);
 
  private:
-  using Index = std::uint32_t;
-
   Followed* find(const ConnId& id);
   Followed* follow(const Socket& socket, State state, std::int64_t wall_ns);
   void begin(const Transition& t);
@@ -62,14 +55,18 @@ class Analyzer::Impl {
   void add_open(std::int64_t wall_ns, Connections& connections, Waiting& waiting) const;
   void end_host(bool goes_on);
   void tell_open() const;
+  template <class Visit>
+  void each_followed(Visit visit) const {
+    open_.each(&OpenTable::Entry::slot, [&](FollowedSlots::Index slot) { visit(slots_[slot]); });
+  }
 
   const AnalyzerOptions options_;
   std::string host_, boot_id_;
   bool any_trace_ = false;
   std::int64_t last_wall_ns_ = INT64_MIN;
-  std::deque<Followed> slots_;
-  std::vector<Index> free_;
-  tsl::robin_map<ConnId, Index, ConnIdHash> index_;
+  const std::unique_ptr<OpenTable> own_;
+  OpenTable& open_;
+  FollowedSlots slots_;
   std::uint64_t not_followed_ = 0;
   Ends ends_;
   Edges edges_;
@@ -92,24 +89,18 @@ void Analyzer::Impl::begin_trace(const Header& header) {
 }
 
 Followed* Analyzer::Impl::find(const ConnId& id) {
-  const auto found = index_.find(id);
-  return found == index_.end() ? nullptr : &slots_[found->second];
+  const OpenTable::Entry* const entry = open_.find(id);
+  return entry == nullptr || entry->slot == OpenTable::kAbsent ? nullptr : &slots_[entry->slot];
 }
 
 Followed* Analyzer::Impl::follow(const Socket& socket, State state, std::int64_t wall_ns) {
-  if (index_.size() >= options_.max_followed) {
+  if (slots_.taken() >= options_.max_followed) {
     ++not_followed_;
     return nullptr;
   }
-  if (free_.empty()) {
-    free_.push_back(static_cast<Index>(slots_.size()));
-    slots_.emplace_back();
-  }
-  const Index index = free_.back();
-  free_.pop_back();
-  index_.insert_or_assign(socket.id, index);
-  Followed& followed = slots_[index];
-  followed = Followed{};
+  const FollowedSlots::Index slot = slots_.take();
+  open_.add(socket.id).slot = slot;
+  Followed& followed = slots_[slot];
   followed.socket = socket;
   followed.role = role_of(socket.owner.source);
   followed.state = state;
@@ -119,9 +110,8 @@ Followed* Analyzer::Impl::follow(const Socket& socket, State state, std::int64_t
 }
 
 void Analyzer::Impl::forget(const ConnId& id) {
-  const auto found = index_.find(id);
-  free_.push_back(found->second);
-  index_.erase(found);
+  slots_.give_back(open_.find(id)->slot);
+  open_.drop(id, &OpenTable::Entry::slot);
 }
 
 void Analyzer::Impl::seed(const Seed& seed) {
@@ -194,36 +184,37 @@ void Analyzer::Impl::finish(Followed& followed, const Transition& t) {
 void Analyzer::Impl::each_open(
     std::int64_t wall_ns,
     const std::function<void(const Followed&, const Dwell& age)>& visit) const {
-  for (const auto& [id, index] : index_) visit(slots_[index], slots_[index].age(wall_ns));
+  each_followed([&](const Followed& followed) { visit(followed, followed.age(wall_ns)); });
 }
 
 void Analyzer::Impl::add_open(std::int64_t wall_ns, Connections& connections,
                               Waiting& waiting) const {
-  for (const auto& [id, index] : index_) {
-    connections.open_at_end(host_, slots_[index], wall_ns);
-    waiting.open_at_end(slots_[index], wall_ns);
-  }
+  each_followed([&](const Followed& followed) {
+    connections.open_at_end(host_, followed, wall_ns);
+    waiting.open_at_end(followed, wall_ns);
+  });
 }
 
 void Analyzer::Impl::end_host(bool goes_on) {
-  for (const auto& [id, index] : index_)
-    timeline_.move(last_wall_ns_, slots_[index].state, std::nullopt);
+  each_followed([&](const Followed& followed) {
+    timeline_.move(last_wall_ns_, followed.state, std::nullopt);
+  });
   if (goes_on) {
     ports_.release_all();
   } else {
     add_open(last_wall_ns_, connections_, findings_.waiting());
     tell_open();
   }
-  index_.clear();
-  slots_.clear();
-  free_.clear();
+  open_.drop_all(&OpenTable::Entry::slot);
+  slots_ = {};
 }
 
 void Analyzer::Impl::tell_open() const {
   if (!options_.on_connection) return;
-  for (const auto& [id, index] : index_)
-    if (slots_[index].state != State::Listen)
-      options_.on_connection(open_row(host_, slots_[index], last_wall_ns_));
+  each_followed([&](const Followed& followed) {
+    if (followed.state != State::Listen)
+      options_.on_connection(open_row(host_, followed, last_wall_ns_));
+  });
 }
 
 Analysis Analyzer::Impl::look(std::int64_t wall_ns) const {
@@ -256,10 +247,14 @@ void Analyzer::Impl::begin_window(std::int64_t wall_ns) {
   connections_ = Connections(options_.connections);
   not_followed_ = 0;
   ports_.begin_window(wall_ns);
-  for (const auto& [id, index] : index_) timeline_.move(wall_ns, std::nullopt, slots_[index].state);
+  each_followed(
+      [&](const Followed& followed) { timeline_.move(wall_ns, std::nullopt, followed.state); });
 }
 
-Analyzer::Analyzer(AnalyzerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Analyzer::Analyzer(AnalyzerOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options), nullptr)) {}
+Analyzer::Analyzer(AnalyzerOptions options, OpenTable& open)
+    : impl_(std::make_unique<Impl>(std::move(options), &open)) {}
 Analyzer::~Analyzer() = default;
 
 Status Analyzer::header(const Header& header) {

@@ -13,6 +13,8 @@
 
 namespace tcpdwell {
 
+class OpenTable;
+
 struct AnalyzerOptions {
   ConnectionLimits connections;
   std::size_t most_ports = 1000;
@@ -24,6 +26,8 @@ struct AnalyzerOptions {
 class Analyzer : public Consumer {
  public:
   explicit Analyzer(AnalyzerOptions options);
+  /// With a table that outlives it, which an Aggregator of the same stream may share.
+  Analyzer(AnalyzerOptions options, OpenTable& open);
   ~Analyzer() override;
   Status header(const Header&) override;
   Status transition(const Transition&) override;

@@ -101,8 +101,8 @@ std::string text_of(Key key, const RowSubject& subject) {
 
 std::size_t PackedKey::hash() const {
   std::uint64_t hash = 0;
-  for (std::uint64_t word : words_) {
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15U;
+  for (std::size_t i = 0; i * sizeof words_[0] < used_; ++i) {
+    hash = (hash ^ words_[i]) * 0x9e3779b97f4a7c15U;
     hash ^= hash >> 32;
   }
   return hash;

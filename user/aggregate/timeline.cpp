@@ -13,8 +13,9 @@ std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b <
 }  // namespace
 
 Timeline::Interval& Timeline::at(std::int64_t wall_ns) {
+  if (last_ != nullptr && wall_ns >= last_begin_ns_ && wall_ns - last_begin_ns_ < width_ns_)
+    return *last_;
   std::int64_t number = floor_div(wall_ns, width_ns_);
-  if (last_ != nullptr && number == last_number_) return *last_;
   while (!intervals_.empty() && std::max(number, intervals_.rbegin()->first) -
                                         std::min(number, intervals_.begin()->first) >=
                                     kMostIntervals) {
@@ -22,7 +23,7 @@ Timeline::Interval& Timeline::at(std::int64_t wall_ns) {
     number = floor_div(wall_ns, width_ns_);
   }
   last_ = &intervals_[number];
-  last_number_ = number;
+  last_begin_ns_ = number * width_ns_;
   return *last_;
 }
 

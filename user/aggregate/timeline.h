@@ -29,7 +29,7 @@ class Timeline {
 
   std::int64_t width_ns_ = 1'000'000;
   std::map<std::int64_t, Interval> intervals_;  ///< by wall_ns / width_ns_
-  std::int64_t last_number_ = 0;
+  std::int64_t last_begin_ns_ = 0;
   Interval* last_ = nullptr;
 };
 

@@ -8,9 +8,11 @@
 #include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "aggregate/aggregator.h"
 #include "aggregate/analyzer.h"
+#include "aggregate/open_table.h"
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/help.h"
@@ -57,7 +59,15 @@ Status write_report(ReportFormat format, CsvTable table, const RawOptions& raw, 
 /// Rows of the page's table.
 constexpr std::size_t kPageConnections = 2000;
 
-Result<int> run_report(const Invocation& invocation) {
+struct Asked {
+  ReportFormat format;
+  CsvTable table;
+  Filter filter;
+  std::vector<Key> by;
+  std::vector<std::string> files;
+};
+
+Result<Asked> parse_asked(const Invocation& invocation) {
   const RawOptions& raw = invocation.raw;
   auto format = parse_report_format(raw);
   if (!format) return format.error();
@@ -69,53 +79,78 @@ Result<int> run_report(const Invocation& invocation) {
   if (!by) return by.error();
   auto files = expand_globs(invocation.files);
   if (!files) return files.error();
+  return Asked{*format, *table, std::move(choice->filter), std::move(by).value(), std::move(files).value()};
+}
 
+AggregatorOptions rows_of(const Asked& asked) {
   AggregatorOptions options;
-  options.by = std::move(by).value();
-  options.states = choice->filter.states;
-  options.open_known = choice->filter.min_dwell_ns == 0;
-  Aggregator aggregator(std::move(options));
-  FilterStage shown(choice->filter, aggregator);
-  // What follows a connection needs all its lines: states and durations choose rows of the table alone.
-  Filter whole = choice->filter;
-  whole.states = 0;
-  whole.min_dwell_ns = 0;
-  std::unique_ptr<Output> early;
-  std::unique_ptr<PerfettoWriter> slices;
-  AnalyzerOptions analysis;
-  if (*format == ReportFormat::Html) analysis.connections = {10, 10, kPageConnections};
-  if (*format == ReportFormat::Perfetto) {
-    auto out = open_output(raw);
-    if (!out) return out.error();
-    early = std::move(out).value();
-    slices = std::make_unique<PerfettoWriter>(*early);
-    analysis.on_connection = [&](const ConnectionRow& row) { slices->add(row); };
-  }
-  Analyzer analyzer(std::move(analysis));
+  options.by = asked.by;
+  options.states = asked.filter.states;
+  options.open_known = asked.filter.min_dwell_ns == 0;
+  return options;
+}
+
+AnalyzerOptions analysis_of(const Asked& asked, PerfettoWriter* slices) {
+  AnalyzerOptions options;
+  if (asked.format == ReportFormat::Html) options.connections = {10, 10, kPageConnections};
+  if (slices) options.on_connection = [slices](const ConnectionRow& row) { slices->add(row); };
+  return options;
+}
+
+/// What follows a connection needs all its lines: states and durations choose rows of the table alone.
+Filter whole_connections_of(Filter filter) {
+  filter.states = 0;
+  filter.min_dwell_ns = 0;
+  return filter;
+}
+
+Result<Report> read_report(const Asked& asked, bool quiet, PerfettoWriter* slices) {
+  OpenTable open;
+  Aggregator aggregator(rows_of(asked), open);
+  FilterStage shown(asked.filter, aggregator);
+  Analyzer analyzer(analysis_of(asked, slices), open);
+  const Filter whole = whole_connections_of(asked.filter);
   FilterStage followed(whole, analyzer);
   LastMoment last;
   Tee tee({&shown, &followed, &last});
 
   Report report;
-  Progress progress(*files, !raw.quiet);
-  for (const std::string& file : *files) {
+  Progress progress(asked.files, !quiet);
+  for (const std::string& file : asked.files) {
     auto flaws = read_file(file, tee, progress);
     if (!flaws) return flaws.error();
     report.sources.push_back(shown_name(file));
     report.flaws.insert(report.flaws.end(), flaws->begin(), flaws->end());
   }
   progress.clear();
-  if (!raw.quiet)
+  if (!quiet)
     for (const std::string& flaw : report.flaws) complain(flaw);
   report.summary = aggregator.take_summary(last.wall_ns());
   report.analysis = analyzer.take();
-  if (!early) {
-    auto out = open_output(raw);
-    if (!out) return out.error();
-    early = std::move(out).value();
+  return report;
+}
+
+Result<int> run_report(const Invocation& invocation) {
+  const RawOptions& raw = invocation.raw;
+  auto asked = parse_asked(invocation);
+  if (!asked) return asked.error();
+  std::unique_ptr<Output> out;
+  const auto open_out = [&] {
+    auto opened = open_output(raw);
+    if (opened) out = std::move(opened).value();
+    return opened ? Status(Ok) : Status(opened.error());
+  };
+  std::unique_ptr<PerfettoWriter> slices;  // written while reading; all else opens its output when there is something to write
+  if (asked->format == ReportFormat::Perfetto) {
+    if (Status opened = open_out(); !opened) return opened.error();
+    slices = std::make_unique<PerfettoWriter>(*out);
   }
-  Status status = slices ? slices->finish(report.analysis.series) : write_report(*format, *table, raw, *early, report);
-  if (status) status = early->close();
+  auto report = read_report(*asked, raw.quiet, slices.get());
+  if (!report) return report.error();
+  if (!out)
+    if (Status opened = open_out(); !opened) return opened.error();
+  Status status = slices ? slices->finish(report->analysis.series) : write_report(asked->format, asked->table, raw, *out, *report);
+  if (status) status = out->close();
   if (!status && status.error().os_errno != EPIPE) return status.error();
   return 0;
 }

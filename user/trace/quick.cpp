@@ -3,7 +3,11 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -17,6 +21,51 @@ constexpr std::uint64_t kMax32 = std::numeric_limits<std::uint32_t>::max();
 
 bool is_digit(char c) { return static_cast<unsigned char>(c - '0') <= 9; }
 
+/// In pieces that a compiler compares without a call; the last two may overlap.
+template <std::size_t kSize>
+[[gnu::always_inline]] inline bool same(const char* a, const char* b) {
+  constexpr std::size_t kPiece = std::min<std::size_t>(std::bit_floor(kSize), 8);
+  if (std::memcmp(a, b, kPiece) != 0) return false;
+  if constexpr (kSize == kPiece) {
+    return true;
+  } else {
+    constexpr std::size_t kStep = std::min(kPiece, kSize - kPiece);
+    return same<kSize - kStep>(a + kStep, b + kStep);
+  }
+}
+
+/// What the next eight bytes begin with, read at once: its value and how many digits it has.
+struct Digits {
+  static_assert(std::endian::native == std::endian::little);
+  explicit Digits(const char* at) {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, at, sizeof bytes);
+    bytes ^= 0x3030303030303030U;  // digits are 0 to 9 now
+    const std::uint64_t others = ((bytes + 0x7676767676767676U) | bytes) & 0x8080808080808080U;
+    count = static_cast<unsigned>(std::countr_zero(others)) / 8;
+    if (count == 0) return;
+    bytes <<= 64 - 8 * count;  // as if zeros were before them
+    bytes = bytes * 10 + (bytes >> 8);
+    constexpr std::uint64_t kPairs = 0x000000ff000000ffU;
+    value = ((bytes & kPairs) * (100 + (std::uint64_t{1'000'000} << 32)) +
+             (bytes >> 16 & kPairs) * (1 + (std::uint64_t{10'000} << 32))) >>
+            32;
+  }
+  unsigned count = 0;
+  std::uint64_t value = 0;
+};
+constexpr std::uint64_t kPowers[] = {1,       10,        100,        1'000,      10'000,
+                                     100'000, 1'000'000, 10'000'000, 100'000'000};
+
+/// What a lower-case hexadecimal digit is worth, -1 for every other byte.
+constexpr auto kHex = [] {
+  std::array<std::int8_t, 256> worth{};
+  worth.fill(-1);
+  for (int i = 0; i < 16; ++i)
+    worth[static_cast<unsigned char>("0123456789abcdef"[i])] = static_cast<std::int8_t>(i);
+  return worth;
+}();
+
 /// A place in a line. Every step checks what is there and moves on, or says no.
 class Cursor {
  public:
@@ -25,8 +74,18 @@ class Cursor {
   template <std::size_t N>
   bool literal(const char (&text)[N]) {
     constexpr std::size_t kSize = N - 1;
-    if (left() < kSize || std::memcmp(at_, text, kSize) != 0) return false;
+    if (left() < kSize || !same<kSize>(at_, text)) return false;
     at_ += kSize;
+    return true;
+  }
+
+  /// The next byte, 0 at the end.
+  char peek() const { return at_ < end_ ? *at_ : '\0'; }
+
+  bool take(std::size_t size, std::string_view& value) {
+    if (left() < size) return false;
+    value = {at_, size};
+    at_ += size;
     return true;
   }
 
@@ -35,6 +94,13 @@ class Cursor {
               std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) {
     const char* const begin = at_;
     std::uint64_t sum = 0;
+    unsigned count = 8;
+    while (count == 8 && left() >= 8) {
+      const Digits next(at_);
+      count = next.count;
+      sum = sum * kPowers[count] + next.value;
+      at_ += count;
+    }
     while (at_ < end_ && is_digit(*at_)) sum = sum * 10 + static_cast<std::uint64_t>(*at_++ - '0');
     const auto digits = at_ - begin;
     if (digits == 0 || digits > 19 || (digits > 1 && *begin == '0') || sum > most) return false;
@@ -48,6 +114,26 @@ class Cursor {
     if (!number(wide, std::numeric_limits<Small>::max())) return false;
     value = static_cast<Small>(wide);
     return true;
+  }
+
+  /// A part of an IPv4 address, as inet_pton() takes it.
+  bool octet(std::uint8_t& value) {
+    const char* const begin = at_;
+    unsigned sum = 0;
+    while (at_ < end_ && is_digit(*at_) && at_ - begin < 3)
+      sum = sum * 10 + static_cast<unsigned>(*at_++ - '0');
+    if (at_ == begin || sum > 255 || (at_ - begin > 1 && *begin == '0')) return false;
+    value = static_cast<std::uint8_t>(sum);
+    return true;
+  }
+
+  /// At most 16 digits.
+  bool hexadecimal(std::uint64_t& value) {
+    const char* const begin = at_;
+    value = 0;
+    for (; at_ < end_ && kHex[static_cast<unsigned char>(*at_)] >= 0; ++at_)
+      value = value << 4 | static_cast<std::uint64_t>(kHex[static_cast<unsigned char>(*at_)]);
+    return at_ != begin && at_ - begin <= 16;
   }
 
   /// Up to the next quote, which is passed; printable ASCII without a backslash.
@@ -75,6 +161,14 @@ class Cursor {
     return true;
   }
 
+  /// `name` if it is next; then that is what it means.
+  template <std::size_t N, class T>
+  bool named(const char (&name)[N], T meaning, T& value) {
+    if (!literal(name)) return false;
+    value = meaning;
+    return true;
+  }
+
   bool done() const { return at_ == end_; }
 
  private:
@@ -83,70 +177,50 @@ class Cursor {
   const char* end_;
 };
 
-/// The exact names alone; parse_state() knows others too.
-std::optional<State> state_named(std::string_view name) {
-  const auto is = [name](State state) {
-    return name == name_of(state) ? std::optional(state) : std::nullopt;
-  };
-  switch (name.size()) {
-    case 5:
-      return is(State::Close);
-    case 6:
-      return is(State::Listen);
-    case 7:
-      return name[0] == 'C' ? is(State::Closing) : is(State::Unknown);
-    case 8:
-      if (name[0] == 'L') return is(State::LastAck);
-      return name[4] == 'S' ? is(State::SynSent) : is(State::SynRecv);
-    case 9:
-      if (name[0] == 'T') return is(State::TimeWait);
-      return name[8] == '1' ? is(State::FinWait1) : is(State::FinWait2);
-    case 10:
-      return is(State::CloseWait);
-    case 11:
-      return is(State::Established);
+/// The exact names alone; parse_state() knows others too. What must follow is for the caller to
+/// say.
+bool state(Cursor& line, State& value) {
+  switch (line.peek()) {
+    case 'E':
+      return line.named("ESTABLISHED", State::Established, value);
+    case 'S':
+      return line.named("SYN_SENT", State::SynSent, value) ||
+             line.named("SYN_RECV", State::SynRecv, value);
+    case 'F':
+      return line.named("FIN_WAIT1", State::FinWait1, value) ||
+             line.named("FIN_WAIT2", State::FinWait2, value);
+    case 'T':
+      return line.named("TIME_WAIT", State::TimeWait, value);
+    case 'C':
+      return line.named("CLOSE_WAIT", State::CloseWait, value) ||
+             line.named("CLOSING", State::Closing, value) ||
+             line.named("CLOSE", State::Close, value);
+    case 'L':
+      return line.named("LAST_ACK", State::LastAck, value) ||
+             line.named("LISTEN", State::Listen, value);
+    case 'U':
+      return line.named("UNKNOWN", State::Unknown, value);
     default:
-      return std::nullopt;
+      return false;
   }
 }
 
-std::optional<Bound> bound_named(std::string_view name) {
-  return name == "exact" ? std::optional(Bound::Exact) : parse_bound(name);
+bool conn_id(Cursor& line, ConnId& id) {
+  if (!line.hexadecimal(id.cookie)) return false;
+  if (line.literal(".") && !(line.small(id.use) && id.use >= 2)) return false;
+  return line.literal("\"");
 }
 
-std::optional<ConnId> conn_id(std::string_view text) {
-  ConnId id;
-  if (text.empty() || text.size() > 16) return std::nullopt;
-  for (const char c : text) {
-    if (is_digit(c)) {
-      id.cookie = id.cookie << 4 | static_cast<std::uint64_t>(c - '0');
-    } else if (c >= 'a' && c <= 'f') {
-      id.cookie = id.cookie << 4 | static_cast<std::uint64_t>(c - 'a' + 10);
-    } else {
-      return parse_conn_id(text);
-    }
-  }
-  return id;
+bool v4_address(Cursor& line, Endpoint& endpoint) {
+  for (std::size_t part = 0; part < 4; ++part)
+    if ((part > 0 && !line.literal(".")) || !line.octet(endpoint.addr[part])) return false;
+  return line.literal("\"");
 }
 
-/// As inet_pton(AF_INET) takes it.
-bool v4_address(std::string_view text, Endpoint& endpoint) {
-  std::size_t at = 0;
-  for (std::size_t part = 0; part < 4; ++part) {
-    if (part > 0 && (at >= text.size() || text[at++] != '.')) return false;
-    const std::size_t begin = at;
-    unsigned value = 0;
-    while (at < text.size() && is_digit(text[at]) && at - begin < 3)
-      value = value * 10 + static_cast<unsigned>(text[at++] - '0');
-    if (at == begin || value > 255 || (at - begin > 1 && text[begin] == '0')) return false;
-    endpoint.addr[part] = static_cast<std::uint8_t>(value);
-  }
-  return at == text.size();
-}
-
-bool v6_address(std::string_view text, Endpoint& endpoint) {
+bool v6_address(Cursor& line, Endpoint& endpoint) {
+  std::string_view text;
   std::array<char, INET6_ADDRSTRLEN> copy{};
-  if (text.size() >= copy.size()) return false;
+  if (!line.text(text) || text.size() >= copy.size()) return false;
   text.copy(copy.data(), text.size());
   return inet_pton(AF_INET6, copy.data(), endpoint.addr.data()) == 1;
 }
@@ -155,18 +229,18 @@ bool addresses(Cursor& line, Socket& socket) {
   const bool v4 = line.literal(R"(,"family":4,"laddr":")");
   if (!v4 && !line.literal(R"(,"family":6,"laddr":")")) return false;
   socket.family = v4 ? Family::V4 : Family::V6;
-  const auto read = v4 ? v4_address : v6_address;
-  std::string_view local, remote;
-  return line.text(local) && line.literal(R"(,"lport":)") && line.small(socket.local.port) &&
-         line.literal(R"(,"raddr":")") && line.text(remote) && line.literal(R"(,"rport":)") &&
-         line.small(socket.remote.port) && read(local, socket.local) && read(remote, socket.remote);
+  const auto address = v4 ? v4_address : v6_address;
+  return address(line, socket.local) && line.literal(R"(,"lport":)") &&
+         line.small(socket.local.port) && line.literal(R"(,"raddr":")") &&
+         address(line, socket.remote) && line.literal(R"(,"rport":)") &&
+         line.small(socket.remote.port);
 }
 
 bool duration(Cursor& line, Dwell& dwell) {
-  const bool null = line.literal(R"(,"dwell_ns":null)");
-  if (!null && !(line.literal(R"(,"dwell_ns":)") && line.number(dwell.ns))) return false;
-  return line.literal(R"(,"dwell":")") && line.word(dwell.bound, bound_named) &&
-         null == (dwell.bound == Bound::Unknown);
+  if (line.literal(R"(,"dwell_ns":null,"dwell":"unknown")")) return true;
+  return line.literal(R"(,"dwell_ns":)") && line.number(dwell.ns) &&
+         (line.named(R"(,"dwell":"exact")", Bound::Exact, dwell.bound) ||
+          line.named(R"(,"dwell":"at_least")", Bound::AtLeast, dwell.bound));
 }
 
 bool owner(Cursor& line, Owner& owner) {
@@ -177,8 +251,11 @@ bool owner(Cursor& line, Owner& owner) {
     owner.pid = static_cast<std::uint32_t>(pid);
   }
   if (!line.literal(R"(,"comm":")") || !line.text(comm) || comm.size() > 15) return false;
-  owner.comm = Comm(comm);
-  return line.literal(R"(,"owner":")") && line.word(owner.source, parse_owner_source) &&
+  comm.copy(owner.comm.bytes.data(), comm.size());
+  return line.literal(R"(,"owner":")") &&
+         (line.named(R"(accept")", OwnerSource::Accept, owner.source) ||
+          line.named(R"(connect")", OwnerSource::Connect, owner.source) ||
+          line.word(owner.source, parse_owner_source)) &&
          line.literal(R"(,"cgroup":)") && line.number(owner.cgroup_id);
 }
 
@@ -189,17 +266,16 @@ bool extras(Cursor& line, Transition& event) {
   return !line.literal(R"(,"timer_restarts":)") || line.small(event.timer_restarts);
 }
 
-std::optional<Path> path_named(std::string_view text) {
-  Path path;
-  unsigned states = 0;
-  for (std::string_view rest = text;; ++states) {
-    const std::size_t end = rest.find('>');
-    const auto state = state_named(rest.substr(0, end));
-    if (!state || *state == State::Unknown || states == 16) return Path::parse(text);
-    path.push(*state);
-    if (end == std::string_view::npos) return path;
-    rest.remove_prefix(end + 1);
+bool path(Cursor& line, Path& path) {
+  constexpr int kMost = 16;
+  for (int states = 0; states < kMost; ++states) {
+    State next;
+    if (!state(line, next) || next == State::Unknown) return false;
+    path.push(next);
+    if (line.literal("\"")) return true;
+    if (!line.literal(">")) return false;
   }
+  return false;
 }
 
 bool rtt(Cursor& line, std::optional<std::uint32_t>& us) {
@@ -225,9 +301,8 @@ bool life(Cursor& line, Transition& event) {
     event.life_ns = ns;
   }
   Closer closer;
-  if (line.literal(R"(,"path":")") &&
-      !(line.word(event.path, path_named) && line.literal(R"(,"closer":")") &&
-        line.word(closer, parse_closer)))
+  if (line.literal(R"(,"path":")") && !(path(line, event.path) && line.literal(R"(,"closer":")") &&
+                                        line.word(closer, parse_closer)))
     return false;
   if (!line.literal(R"(,"bytes_sent":)")) return true;
   event.traffic.emplace();
@@ -241,11 +316,11 @@ int two_digits(const char* at, int most) {
   return value < most ? value : -1;
 }
 
+constexpr std::size_t kStamp = sizeof("2026-01-02T03:04:05.000000006Z") - 1;
+
 }  // namespace
 
 bool QuickReader::time(std::string_view stamp, std::int64_t& wall_ns) {
-  constexpr std::size_t kSize = sizeof("2026-01-02T03:04:05.000000006Z") - 1;
-  if (stamp.size() != kSize) return false;
   const char* const at = stamp.data();
   if (std::memcmp(at, date_.data(), date_.size()) != 0) {
     const auto midnight = parse_rfc3339(std::string(stamp.substr(0, date_.size())) + "00:00:00Z");
@@ -258,11 +333,9 @@ bool QuickReader::time(std::string_view stamp, std::int64_t& wall_ns) {
   if ((hour | minute | second) < 0 || at[13] != ':' || at[16] != ':' || at[19] != '.' ||
       at[29] != 'Z')
     return false;
-  std::int64_t ns = 0;
-  for (std::size_t i = 20; i < 29; ++i) {
-    if (!is_digit(at[i])) return false;
-    ns = ns * 10 + (at[i] - '0');
-  }
+  const Digits tens(at + 20);
+  if (tens.count != 8 || !is_digit(at[28])) return false;
+  const std::int64_t ns = static_cast<std::int64_t>(tens.value) * 10 + (at[28] - '0');
   const std::int64_t of_day =
       ((hour * 60 + minute) * 60 + second) * std::int64_t{1'000'000'000} + ns;
   return !__builtin_add_overflow(midnight_ns_, of_day, &wall_ns);
@@ -271,15 +344,14 @@ bool QuickReader::time(std::string_view stamp, std::int64_t& wall_ns) {
 bool QuickReader::transition(std::string_view text, Transition& event) {
   Cursor line(text);
   std::string_view stamp;
-  if (!line.literal(R"({"type":"transition","ts":")") || !line.text(stamp)) return false;
-  event = Transition{};
-  return time(stamp, event.wall_ns) && line.literal(R"(,"mono_ns":)") &&
+  if (!line.literal(R"({"type":"transition","ts":")") || !line.take(kStamp, stamp)) return false;
+  return time(stamp, event.wall_ns) && line.literal(R"(","mono_ns":)") &&
          line.number(event.mono_ns) && line.literal(R"(,"conn":")") &&
-         line.word(event.socket.id, conn_id) && line.literal(R"(,"netns":)") &&
+         conn_id(line, event.socket.id) && line.literal(R"(,"netns":)") &&
          line.small(event.socket.netns) && addresses(line, event.socket) &&
-         line.literal(R"(,"old":")") && line.word(event.from, state_named) &&
-         line.literal(R"(,"new":")") && line.word(event.to, state_named) &&
-         duration(line, event.dwell) && owner(line, event.socket.owner) && extras(line, event) &&
+         line.literal(R"(,"old":")") && state(line, event.from) && line.literal(R"(","new":")") &&
+         state(line, event.to) && line.literal("\"") && duration(line, event.dwell) &&
+         owner(line, event.socket.owner) && extras(line, event) &&
          (!event.last() || life(line, event)) && line.literal("}") && line.done();
 }
 

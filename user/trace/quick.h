@@ -13,7 +13,8 @@ namespace tcpdwell {
 
 class QuickReader {
  public:
-  /// True if `line` is such a transition; then `event` is what read_transition() makes of it. False
+  /// True if `line` is such a transition; then `event`, new before, is what read_transition() makes
+  /// of it. False
   /// says nothing about the line: any other order, an escape, a blank, a number too long is left to
   /// the JSON parser, which also knows what is wrong with it.
   bool transition(std::string_view line, Transition& event);

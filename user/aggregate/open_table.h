@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// The connections that are open. One table serves all who follow the same stream, because finding
+/// a connection among a hundred thousand is the dearest step of counting a transition.
+#pragma once
+
+#include <tsl/robin_map.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <utility>
+
+#include "model/event.h"
+#include "util/huge_pages.h"
+
+namespace tcpdwell {
+
+class OpenTable {
+ public:
+  using Index = std::uint32_t;
+  static constexpr Index kAbsent = UINT32_MAX - 1;
+  /// Where each consumer keeps what it knows of the connection; kAbsent where it does not follow
+  /// it.
+  struct Entry {
+    Index row = kAbsent;   ///< Aggregator's
+    Index slot = kAbsent;  ///< Analyzer's
+  };
+
+  /// A fuller table takes a probe or two more and half the memory.
+  explicit OpenTable(float most_full = 0.5F) { entries_.max_load_factor(most_full); }
+
+  /// nullptr if nobody follows it. Valid until something is added or dropped. Asking again for the
+  /// connection that was asked for last costs nothing.
+  Entry* find(const ConnId& id);
+  /// Found, or made with both absent.
+  Entry& add(const ConnId& id);
+  /// The entry goes when the other consumer does not follow the connection either.
+  void drop(const ConnId& id, Index Entry::*whose);
+  void drop_all(Index Entry::*whose);
+
+  template <class Visit>
+  void each(Index Entry::*whose, Visit visit) const {
+    for (const auto& [id, entry] : entries_)
+      if (entry.*whose != kAbsent) visit(entry.*whose);
+  }
+
+ private:
+  struct Hash {
+    std::size_t operator()(const ConnId& id) const {
+      // Cookies are small consecutive numbers and the map uses the low bits.
+      const std::uint64_t hash = (id.cookie ^ std::uint64_t{id.use} << 48) * 0x9e3779b97f4a7c15U;
+      return hash ^ hash >> 32;
+    }
+  };
+  static bool unused(const Entry& entry) { return entry.row == kAbsent && entry.slot == kAbsent; }
+
+  tsl::robin_map<ConnId, Entry, Hash, std::equal_to<ConnId>, HugePages<std::pair<ConnId, Entry>>>
+      entries_;
+  ConnId last_id_;
+  Entry* last_ = nullptr;  ///< of last_id_; nullptr if it is not known
+};
+
+}  // namespace tcpdwell
