@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "exchange.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -11,6 +9,7 @@
 #include <future>
 #include <vector>
 
+#include "support/busy_port.h"
 #include "support/workload.h"
 
 namespace tcpdwell::test {
@@ -18,60 +17,21 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kRequestBytes = 100, kResponseBytes = 1000;
-/// As in the storm: an address is good for as many connections as there are ports.
-constexpr std::uint32_t kConnectionsPerAddress = 10'000;
 
-Fd tcp_socket() { return Fd(sys(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket")); }
-
-sockaddr_in address_of(std::uint32_t host, std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(host);
-  address.sin_port = htons(port);
-  return address;
-}
-
-struct Listening {
-  Fd fd = tcp_socket();
-  std::uint16_t port = 0;
-
-  Listening() {
-    auto address = address_of(INADDR_ANY, 0);
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    socklen_t size = sizeof address;
-    sys(bind(fd.get(), generic, size), "bind");
-    sys(listen(fd.get(), 16), "listen");
-    sys(getsockname(fd.get(), generic, &size), "getsockname");
-    port = ntohs(address.sin_port);
-  }
-};
-
-Fd connect_to(std::uint32_t host, std::uint16_t port) {
-  Fd client = tcp_socket();
-  const auto address = address_of(host, port);
-  sys(connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), "connect");
-  return client;
-}
-
-void make_room(Netns& netns) {
-  netns.set_sysctl("net.ipv4.ip_local_port_range", "1024 65000");
-  netns.set_sysctl("net.ipv4.tcp_max_tw_buckets", "1000000");
-}
-
-void serve(const Listening& listening, std::uint32_t connections) {
+void serve(const BusyPort& port, std::uint32_t connections) {
   std::array<char, kResponseBytes> buffer{};
   for (std::uint32_t i = 0; i < connections; ++i) {
-    Fd server(sys(accept4(listening.fd.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept"));
+    const Fd server = port.accept();
     sys(static_cast<int>(recv(server.get(), buffer.data(), kRequestBytes, MSG_WAITALL)), "recv");
     sys(static_cast<int>(send(server.get(), buffer.data(), buffer.size(), 0)), "send");
   }
 }
 
-void ask(std::uint16_t port, std::uint32_t connections, std::vector<float>& took_us) {
+void ask(const BusyPort& port, std::uint32_t connections, std::vector<float>& took_us) {
   std::array<char, kResponseBytes> buffer{};
   for (std::uint32_t i = 0; i < connections; ++i) {
     const auto start = Clock::now();
-    const Fd client = connect_to(INADDR_LOOPBACK + i / kConnectionsPerAddress, port);
+    const Fd client = port.connect(i);
     sys(static_cast<int>(send(client.get(), buffer.data(), kRequestBytes, 0)), "send");
     while (sys(static_cast<int>(recv(client.get(), buffer.data(), buffer.size(), 0)), "recv") > 0) {
     }
@@ -82,15 +42,15 @@ void ask(std::uint16_t port, std::uint32_t connections, std::vector<float>& took
 }  // namespace
 
 ExchangeResult exchange(Netns& netns, const ExchangeOptions& options) {
-  make_room(netns);
-  std::vector<Listening> listeners(options.pairs);
+  make_room_for_many(netns);
+  const std::vector<BusyPort> ports(options.pairs);
   std::vector<std::vector<float>> took(options.pairs);
   std::vector<std::future<void>> threads;
   const std::uint32_t share = options.connections / options.pairs;
   const auto start = Clock::now();
   for (unsigned n = 0; n < options.pairs; ++n) {
-    threads.push_back(std::async(std::launch::async, [&, n] { serve(listeners[n], share); }));
-    threads.push_back(std::async(std::launch::async, [&, n] { ask(listeners[n].port, share, took[n]); }));
+    threads.push_back(std::async(std::launch::async, [&, n] { serve(ports[n], share); }));
+    threads.push_back(std::async(std::launch::async, [&, n] { ask(ports[n], share, took[n]); }));
   }
   for (auto& thread : threads) thread.get();
   ExchangeResult result;
@@ -105,12 +65,12 @@ ExchangeResult exchange(Netns& netns, const ExchangeOptions& options) {
 }
 
 std::vector<Fd> open_pairs(Netns& netns, std::uint32_t connections) {
-  make_room(netns);
-  const Listening listening;
+  make_room_for_many(netns);
+  const BusyPort port;
   std::vector<Fd> fds;
   for (std::uint32_t i = 0; i < connections; ++i) {
-    fds.push_back(connect_to(INADDR_LOOPBACK + i / kConnectionsPerAddress, listening.port));
-    fds.emplace_back(sys(accept4(listening.fd.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept"));
+    fds.push_back(port.connect(i));
+    fds.push_back(port.accept());
   }
   return fds;
 }

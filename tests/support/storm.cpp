@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "support/storm.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -10,37 +8,10 @@
 #include <chrono>
 #include <deque>
 
+#include "support/busy_port.h"
+
 namespace tcpdwell::test {
 namespace {
-
-// A destination address is good for as many connections as there are ports; time-wait sockets keep
-// theirs for a minute, so move on to the next address well before.
-constexpr std::uint32_t kConnectionsPerAddress = 10'000;
-
-Fd tcp_socket() { return Fd(sys(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket")); }
-
-sockaddr_in address_of(std::uint32_t host, std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(host);
-  address.sin_port = htons(port);
-  return address;
-}
-
-struct Listening {
-  Fd fd = tcp_socket();
-  std::uint16_t port = 0;
-
-  Listening() {
-    auto address = address_of(INADDR_ANY, 0);
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    socklen_t size = sizeof address;
-    sys(bind(fd.get(), generic, size), "bind");
-    sys(listen(fd.get(), 16), "listen");
-    sys(getsockname(fd.get(), generic, &size), "getsockname");
-    port = ntohs(address.sin_port);
-  }
-};
 
 void end_first(Fd fd, Ending ending) {
   const linger at_once{1, 0};
@@ -56,13 +27,9 @@ void end_second(Fd fd) {
 }
 
 /// Opens a connection and ends its first side; the second side is left.
-Fd half_a_connection(const Listening& listening, std::uint32_t host, bool client_first,
-                     Ending ending) {
-  Fd client = tcp_socket();
-  const auto address = address_of(host, listening.port);
-  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
-  sys(connect(client.get(), generic, sizeof address), "connect");
-  Fd server(sys(accept4(listening.fd.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept"));
+Fd half_a_connection(const BusyPort& port, std::uint32_t nth, bool client_first, Ending ending) {
+  Fd client = port.connect(nth);
+  Fd server = port.accept();
   end_first(std::move(client_first ? client : server), ending);
   return std::move(client_first ? server : client);
 }
@@ -77,14 +44,13 @@ void end_all_but(std::deque<Fd>& waiting, std::size_t lag) {
 StormResult work(const StormOptions& options, std::uint32_t connections) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
-  const Listening listening;
+  const BusyPort port;
   std::deque<Fd> waiting;
   StormResult result;
   result.listeners = 1;
   for (std::uint32_t i = 0; i < connections; ++i) {
     const bool client_first = !options.alternating || i % 2 == 0;
-    const std::uint32_t host = INADDR_LOOPBACK + i / kConnectionsPerAddress;
-    waiting.push_back(half_a_connection(listening, host, client_first, options.ending));
+    waiting.push_back(half_a_connection(port, i, client_first, options.ending));
     end_all_but(waiting, options.lag);
     ++result.connections;
     result.client_first += client_first ? 1 : 0;
@@ -94,13 +60,8 @@ StormResult work(const StormOptions& options, std::uint32_t connections) {
   return result;
 }
 
-}  // namespace
-
-namespace {
-
 const StormOptions& with_room(Netns& netns, const StormOptions& options) {
-  netns.set_sysctl("net.ipv4.ip_local_port_range", "1024 65000");
-  netns.set_sysctl("net.ipv4.tcp_max_tw_buckets", "1000000");
+  make_room_for_many(netns);
   return options;
 }
 

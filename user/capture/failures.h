@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Why the kernel side cannot be loaded, in words for who started it.
+#pragma once
+
+#include "util/result.h"
+
+namespace tcpdwell {
+
+/// From here on what libbpf says is kept for load_error(), or printed to standard error.
+void listen_to_libbpf(bool verbose);
+
+/// What every kernel must have; checked before libbpf tries, for words instead of a verifier log.
+Status check_kernel();
+
+/// Names the capabilities that are missing. Both take an errno.
+Error permission_error(int code);
+Error load_error(int code);
+
+}  // namespace tcpdwell

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "capture/programs.h"
+
+#include <bpf/libbpf.h>
+
+#include <cstring>
+
+#include "capture/probe.h"
+#include "tcpdwell_bpf.skel.h"
+
+namespace tcpdwell {
+namespace {
+
+std::array<bpf_program*, 4> timer_programs(const tcpdwell_bpf& skeleton) {
+  return {skeleton.progs.on_timer_start, skeleton.progs.on_timer_cancel,
+          skeleton.progs.on_timer_expire, skeleton.progs.on_send_reset};
+}
+
+/// The programs that fit this kernel's functions; empty where one would be needed that there is
+/// not.
+std::vector<bpf_program*> fentry_programs(const tcpdwell_bpf& skeleton) {
+  const auto& p = skeleton.progs;
+  std::vector<bpf_program*> chosen = {
+      p.on_tw_make,       p.on_tw_alloc, p.on_tw_schedule,      p.on_tw_timeout, p.on_tw_process,
+      p.on_tw_deschedule, p.on_req_drop, p.on_req_drop_and_put, p.on_req_timer,  p.on_req_timeout};
+  // Only where other functions have swallowed those it follows; as it may itself be swallowed.
+  if (function_args("inet_twsk_kill") != 0) chosen.push_back(p.on_tw_kill);
+  const bool may_refuse = function_returns("inet_csk_reqsk_queue_hash_add");
+  switch (function_args("inet_csk_reqsk_queue_hash_add")) {
+    case 2:
+      chosen.push_back(may_refuse ? p.on_req_added2 : p.on_req_add);
+      break;
+    case 3:
+      chosen.push_back(may_refuse ? p.on_req_added3 : p.on_req_add);
+      break;
+    default:
+      return {};
+  }
+  switch (function_args("tcp_timewait_state_process")) {
+    case 3:
+      chosen.push_back(p.on_tw_processed3);
+      break;
+    case 4:
+      chosen.push_back(p.on_tw_processed4);
+      break;
+    case 5:
+      chosen.push_back(p.on_tw_processed5);
+      break;
+    default:
+      return {};
+  }
+  switch (function_args("inet_csk_accept")) {
+    case 2:
+      chosen.push_back(p.on_accept2);
+      break;
+    case 4:
+      chosen.push_back(p.on_accept4);
+      break;
+    default:
+      return {};
+  }
+  return chosen;
+}
+
+/// What fentry needs that this kernel lacks; "" if nothing.
+std::string fentry_lacks(const tcpdwell_bpf& skeleton) {
+  const std::vector<bpf_program*> programs = fentry_programs(skeleton);
+  if (programs.empty()) return "a function that it follows takes other arguments in this kernel";
+  for (bpf_program* program : programs) {
+    const char* section = bpf_program__section_name(program);
+    const std::string function = std::strchr(section, '/') + 1;
+    if (function_args(function.c_str()) == 0) return "this kernel has no function " + function;
+  }
+  return fentry_obstacle("tw_timer_handler");
+}
+
+/// The same of timers; tells the programs where the functions of the timers are.
+std::string timer_lacks(tcpdwell_bpf& skeleton) {
+  const auto facts = timer_facts();
+  if (!facts) return facts.error().message;
+  td_config& config = config_of(skeleton);
+  config.tw_timer_fn = facts->tw_timer_fn;
+  config.reqsk_timer_fn = facts->reqsk_timer_fn;
+  config.resets_told = facts->resets_told;
+  return "";
+}
+
+}  // namespace
+
+std::array<Spare, 5> spares_of(const tcpdwell_bpf& skeleton) {
+  return {{{skeleton.progs.on_state_spare, TD_PROGRAM_SPARE},
+           {skeleton.progs.on_state_spare2, TD_PROGRAM_SPARE2},
+           {skeleton.progs.on_state_spare3, TD_PROGRAM_SPARE3},
+           {skeleton.progs.on_state_spare4, TD_PROGRAM_SPARE4},
+           {skeleton.progs.on_state_spare5, TD_PROGRAM_SPARE5}}};
+}
+
+td_config& config_of(tcpdwell_bpf& skeleton) {
+  return const_cast<td_config&>(reinterpret_cast<const volatile td_config&>(skeleton.rodata->cfg));
+}
+
+std::string what_lacks(tcpdwell_bpf& skeleton, Minisockets way) {
+  td_config& config = config_of(skeleton);
+  config.jiffy_ns = jiffy_ns();
+  if (way == Minisockets::Off) return "";
+  config.preempt_count_distance = preempt_count_distance();
+  config.minisockets = way == Minisockets::Fentry ? TD_MINI_FENTRY : TD_MINI_TIMER;
+  return way == Minisockets::Fentry ? fentry_lacks(skeleton) : timer_lacks(skeleton);
+}
+
+void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
+  // An "fentry" or "fexit" program is of the fentry way.
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton.obj) {
+    const enum bpf_attach_type type = bpf_program__expected_attach_type(program);
+    if (type == BPF_TRACE_FENTRY || type == BPF_TRACE_FEXIT)
+      bpf_program__set_autoload(program, false);
+  }
+  if (way == Minisockets::Fentry)
+    for (bpf_program* fitting : fentry_programs(skeleton)) bpf_program__set_autoload(fitting, true);
+  for (bpf_program* of_timers : timer_programs(skeleton))
+    bpf_program__set_autoload(of_timers, way == Minisockets::Timer);
+  if (!config_of(skeleton).resets_told)
+    bpf_program__set_autoload(skeleton.progs.on_send_reset, false);
+  bpf_program__set_autoload(skeleton.progs.reap, way != Minisockets::Off);
+  if (way != Minisockets::Timer)
+    bpf_map__set_max_entries(skeleton.maps.orphans, 1);  // the sweep's, of timers alone
+  // Where tracepoints do not disable preemption, a task preempted inside a program keeps it from
+  // all others of its CPU.
+  const bool preemptible = tracepoints_are_preemptible();
+  for (const Spare& spare : spares_of(skeleton))
+    bpf_program__set_autoload(spare.program, preemptible || spare.counts_as == TD_PROGRAM_SPARE);
+  config_of(skeleton).last_spare = preemptible ? TD_PROGRAM_SPARE5 : TD_PROGRAM_SPARE;
+}
+
+std::vector<bpf_program*> to_attach(const tcpdwell_bpf& skeleton, Minisockets way) {
+  // The spares come last and go first (detach): alone they would count what nobody fired.
+  std::vector<bpf_program*> programs;
+  for (bpf_program* program : timer_programs(skeleton)) programs.push_back(program);
+  if (way == Minisockets::Fentry)
+    for (bpf_program* program : fentry_programs(skeleton)) programs.push_back(program);
+  programs.push_back(skeleton.progs.on_state);
+  for (const Spare& spare : spares_of(skeleton)) programs.push_back(spare.program);
+  std::erase_if(programs,
+                [](const bpf_program* program) { return !bpf_program__autoload(program); });
+  return programs;
+}
+
+}  // namespace tcpdwell
