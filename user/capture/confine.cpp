@@ -64,10 +64,10 @@ Error failed(const char* what, int code) {
 bool set_capabilities(std::uint64_t effective, std::uint64_t permitted) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> data{};
-  for (unsigned half = 0; half < data.size(); ++half) {
-    data[half].effective = static_cast<__u32>(effective >> (32 * half));
-    data[half].permitted = static_cast<__u32>(permitted >> (32 * half));
-  }
+  data[0].effective = static_cast<__u32>(effective);
+  data[0].permitted = static_cast<__u32>(permitted);
+  data[1].effective = static_cast<__u32>(effective >> 32);
+  data[1].permitted = static_cast<__u32>(permitted >> 32);
   return syscall(SYS_capset, &header, data.data()) == 0;
 }
 
