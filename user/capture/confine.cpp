@@ -18,6 +18,17 @@
 namespace tcpdwell {
 namespace {
 
+/// Sanitizers make system calls of their own.
+#ifndef __has_feature  // clang's; GCC defines macros
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
+    __has_feature(thread_sanitizer)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 // include/uapi/linux/capability.h of Linux 5.8
 constexpr unsigned kCapBpf = 39;
 
@@ -117,11 +128,7 @@ Status confine(Keep keep) {
   const std::uint64_t kept = keep == Keep::Files ? std::uint64_t{1} << CAP_DAC_OVERRIDE : 0;
   if (Status status = drop_capabilities(kept); !status) return status;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("set no_new_privs", errno);
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return Ok;  // sanitizers make system calls of their own
-#else
-  return filter_system_calls(keep);
-#endif
+  return kSanitized ? Status(Ok) : filter_system_calls(keep);
 }
 
 }  // namespace tcpdwell
