@@ -50,6 +50,11 @@ HttpReply refusal(int status, const std::string& why) {
   return {status, "text/plain; charset=utf-8", why + "\n", nullptr, ""};
 }
 
+/// A number, as libevent's for methods that it does not know is none of its enumeration.
+unsigned method_of(evhttp_request* request) {
+  return static_cast<unsigned>(evhttp_request_get_command(request));
+}
+
 HttpRequest parsed(evhttp_request* request) {
   const evhttp_uri* const uri = evhttp_request_get_evhttp_uri(request);
   HttpRequest parsed =
@@ -181,7 +186,7 @@ void HttpServer::Impl::on_request(Door& door, evhttp_request* request) {
         static_cast<Impl*>(self)->clients.request_done(done);
       },
       this);
-  const evhttp_cmd_type method = evhttp_request_get_command(request);
+  const unsigned method = method_of(request);
   if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
     evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
     return reply(request, refusal(405, "There is nothing here to change: GET or HEAD."));
@@ -203,7 +208,7 @@ bool HttpServer::Impl::try_answer(evhttp_request* request, const HttpRequest& as
 }
 
 void HttpServer::Impl::reply(evhttp_request* request, HttpReply answer) {
-  const bool head = evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
+  const bool head = method_of(request) == EVHTTP_REQ_HEAD;
   if (answer.more && !head && count(Open::Kind::Long) >= kMostLongAnswers)
     answer = refusal(503, "Too many long answers are under way: ask again in a moment.");
   evkeyvalq* const headers = evhttp_request_get_output_headers(request);
@@ -256,7 +261,7 @@ void HttpServer::Impl::begin_stream(evhttp_request* request, HttpRequest asked) 
   evhttp_add_header(headers, "Cache-Control", "no-store");
   evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
   evhttp_add_header(headers, "Cross-Origin-Resource-Policy", "same-origin");
-  if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD)
+  if (method_of(request) == EVHTTP_REQ_HEAD)
     return evhttp_send_reply(request, 200, "OK", nullptr);
   evhttp_send_reply_start(request, 200, "OK");
   open.push_back({Open::Kind::Stream, this, request, std::move(asked), nullptr});
