@@ -176,6 +176,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string text(reinterpret_cast<const char*>(data), size);
   ask(site, text);
   const std::string heard = server.talk(text);
-  TD_REQUIRE(heard.empty() || heard.compare(0, 7, "HTTP/1.") == 0);
+  TD_REQUIRE(heard.empty() || heard.compare(0, 5, "HTTP/") == 0);
   return 0;
 }
