@@ -162,16 +162,18 @@ struct {
  * Whether all programs are attached. They are attached and detached one after the other, and what one of
  * them is told follows from what another was not told yet, or no more: a request whose connection came to
  * be in between would look like one that came to nothing. So they begin and end together.
+ *
+ * No bool for what user space sees: bpftool writes _Bool into the skeleton, which is no type of C++.
  */
-volatile bool live;
+volatile __u8 live;
 /* When they ended; 0 before. */
 volatile __u64 stopped_ns;
 
 /* Whether sockets older than the tracer have been walked over, so that all are known. */
-volatile bool all_known;
+volatile __u8 all_known;
 
 /* Some time-wait socket found no room in `minis`: one that is not in there may be one of these. */
-bool minis_refused;
+__u8 minis_refused;
 
 struct td_owed_key {
 	__u64 cookie;

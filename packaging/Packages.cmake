@@ -17,7 +17,9 @@ set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_VERSION ${PROJECT_VERSION})
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
-set(TCPDWELL_MAINTAINER "tcpdwell authors <authors@tcpdwell.invalid>" CACHE STRING "Maintainer of the .deb")
+# A package needs an address, and this project has none that lasts: .invalid is nobody's (RFC 6761). Who hands a
+# package on sets their own.
+set(TCPDWELL_MAINTAINER "tcpdwell authors <authors@tcpdwell.invalid>" CACHE STRING "Maintainer of the .deb: who hands it on")
 set(CPACK_DEBIAN_PACKAGE_MAINTAINER ${TCPDWELL_MAINTAINER})
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS TRUE)

@@ -37,6 +37,7 @@ std::vector<ConnectionRow> TopRows::take() const {
   auto ranked = rows_;
   std::sort(ranked.begin(), ranked.end(), ranks_higher);
   std::vector<ConnectionRow> rows;
+  rows.reserve(ranked.size());
   for (auto& [rank, row] : ranked) rows.push_back(std::move(row));
   return rows;
 }

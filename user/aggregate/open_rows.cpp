@@ -61,8 +61,8 @@ bool OpenRows::before(const Candidate& a, const Candidate& b) const {
       order = by_endpoint(a.followed->socket.remote, b.followed->socket.remote);
       break;
   }
-  if (order == 0) order = longest_first(a.age, b.age);
-  if (order != 0) return reversed_ ? order > 0 : order < 0;
+  if (std::is_eq(order)) order = longest_first(a.age, b.age);
+  if (std::is_neq(order)) return reversed_ ? std::is_gt(order) : std::is_lt(order);
   const ConnId &left = a.followed->socket.id, &right = b.followed->socket.id;
   return std::tie(left.cookie, left.use) < std::tie(right.cookie, right.use);
 }

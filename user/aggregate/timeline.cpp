@@ -2,6 +2,7 @@
 #include "aggregate/timeline.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace tcpdwell {
 namespace {
@@ -51,7 +52,9 @@ Series Timeline::take() const {
   Series series;
   if (intervals_.empty()) return series;
   const std::int64_t first = intervals_.begin()->first;
-  series.start_wall_ns = first * width_ns_;
+  // The interval that holds the earliest moment there can be begins before it.
+  constexpr std::int64_t kEarliest = std::numeric_limits<std::int64_t>::min();
+  series.start_wall_ns = first < kEarliest / width_ns_ ? kEarliest : first * width_ns_;
   series.width_ns = static_cast<std::uint64_t>(width_ns_);
   std::array<std::int64_t, kStateCount> now{};
   for (const auto& [number, interval] : intervals_) {

@@ -18,6 +18,17 @@
 namespace tcpdwell {
 namespace {
 
+/// Sanitizers make system calls of their own.
+#ifndef __has_feature  // clang's; GCC defines macros
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
+    __has_feature(thread_sanitizer)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 // include/uapi/linux/capability.h of Linux 5.8
 constexpr unsigned kCapBpf = 39;
 
@@ -64,10 +75,10 @@ Error failed(const char* what, int code) {
 bool set_capabilities(std::uint64_t effective, std::uint64_t permitted) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> data{};
-  for (unsigned half = 0; half < data.size(); ++half) {
-    data[half].effective = static_cast<__u32>(effective >> (32 * half));
-    data[half].permitted = static_cast<__u32>(permitted >> (32 * half));
-  }
+  data[0].effective = static_cast<__u32>(effective);
+  data[0].permitted = static_cast<__u32>(permitted);
+  data[1].effective = static_cast<__u32>(effective >> 32);
+  data[1].permitted = static_cast<__u32>(permitted >> 32);
   return syscall(SYS_capset, &header, data.data()) == 0;
 }
 
@@ -117,11 +128,7 @@ Status confine(Keep keep) {
   const std::uint64_t kept = keep == Keep::Files ? std::uint64_t{1} << CAP_DAC_OVERRIDE : 0;
   if (Status status = drop_capabilities(kept); !status) return status;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("set no_new_privs", errno);
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return Ok;  // sanitizers make system calls of their own
-#else
-  return filter_system_calls(keep);
-#endif
+  return kSanitized ? Status(Ok) : filter_system_calls(keep);
 }
 
 }  // namespace tcpdwell

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -18,6 +19,8 @@ class Known {
  public:
   /// Asks over the unix socket. An Error where nobody answers, or no whole answer comes.
   static Result<Known> ask(const std::string& socket_path);
+  /// What an answer of `from` tells: a trace of seeds. An Error where it is not a whole one.
+  static Result<Known> read(std::string_view answer, const std::string& from);
 
   std::size_t size() const { return sockets_.size(); }
   /// Age and owner of a socket that the kernel has just listed, where these are known better.

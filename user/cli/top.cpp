@@ -132,8 +132,7 @@ class TopRun {
         analyzer_(analyzer_options()) {}
 
   Result<int> run(LivePlan plan, Header header) {
-    SignalFd signals{SIGWINCH, SIGTSTP, SIGCONT};
-    signals_ = &signals;
+    signals_.emplace(std::initializer_list<int>{SIGWINCH, SIGTSTP, SIGCONT});
     plan.confine = Keep::Nothing;
     plan.tick_ns = interval_ns_;
     plan.connections = [this] { return by_state_.connections(); };
@@ -141,7 +140,7 @@ class TopRun {
     plan.after_drain = [this] { return repaint(); };
     plan.on_tick = [this](std::int64_t wall_ns) { return tick(wall_ns); };
     plan.watched = {{STDIN_FILENO, [this] { return pressed(); }},
-                    {signals.fd(), [this] { return signalled(); }}};
+                    {signals_->fd(), [this] { return signalled(); }}};
     Tee tee({&by_state_, &analyzer_, &counting_});
     auto outcome = run_live(plan, std::move(header), tee);
     if (screen_) screen_->leave();
@@ -325,7 +324,7 @@ class TopRun {
   Analyzer analyzer_;
   Counting counting_;
   std::unique_ptr<CursesScreen> screen_;
-  SignalFd* signals_ = nullptr;
+  std::optional<SignalFd> signals_;
   Status failure_ = Ok;
   bool dirty_ = false;
   std::uint64_t begin_ns_ = 0, not_followed_ = 0;

@@ -1,81 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "serve/http.h"
 
-#include <arpa/inet.h>
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <list>
-#include <string_view>
 #include <thread>
-#include <tuple>
 #include <utility>
 
+#include "serve/clients.h"
 #include "serve/listen.h"
+#include "serve/owned.h"
+#include "serve/request.h"
 
 namespace tcpdwell {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr time_t kSilenceSeconds = 10;  ///< nothing read, nothing taken: closed
-constexpr std::uint64_t kRequestNs =
-    10 * kSecond;  ///< for a request to come, in however many pieces
-constexpr std::uint64_t kAnswerNs = 60 * kSecond;  ///< for an answer to be taken, in however many
-constexpr std::uint64_t kParkedNs = 10 * kSecond;  ///< for there to be one
-constexpr std::size_t kMostUntaken = 1U << 20;     ///< bytes of events a client has not taken
+constexpr std::uint64_t kParkedNs = 10 * kSecond;  ///< for there to be an answer
 constexpr ssize_t kMostHeaderBytes = 8192;
-constexpr std::size_t kMostUnread = 64U << 10;  ///< bytes a client may send ahead
-
-constexpr timeval kSilence{kSilenceSeconds, 0};
-
-std::uint64_t now_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<std::uint64_t>(t.tv_sec) * kSecond + static_cast<std::uint64_t>(t.tv_nsec);
-}
-
-template <auto free>
-struct FreeWith {
-  template <class T>
-  void operator()(T* it) const {
-    free(it);
-  }
-};
-using Base = std::unique_ptr<event_base, FreeWith<event_base_free>>;
-using Http = std::unique_ptr<evhttp, FreeWith<evhttp_free>>;
-using Event = std::unique_ptr<event, FreeWith<event_free>>;
-using Buffer = std::unique_ptr<evbuffer, FreeWith<evbuffer_free>>;
-
-/// "localhost:9978" without its port.
-std::string_view host_without_port(std::string_view host) {
-  const std::size_t colon = host.rfind(':');
-  const std::size_t bracket = host.rfind(']');
-  if (colon == std::string_view::npos) return host;
-  return bracket != std::string_view::npos && bracket > colon ? host : host.substr(0, colon);
-}
-
-/// A page of somebody else's, whose name was made to mean this host (DNS rebinding), names that
-/// name.
-bool names_loopback(const char* host) {
-  if (host == nullptr) return true;  // HTTP/1.0, which no browser speaks
-  const std::string name(host_without_port(host));
-  in_addr v4{};
-  return name == "localhost" || name == "[::1]" ||
-         (inet_pton(AF_INET, name.c_str(), &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127);
-}
 
 const char* reason_of(int status) {
   switch (status) {
@@ -101,22 +50,18 @@ HttpReply refusal(int status, const std::string& why) {
   return {status, "text/plain; charset=utf-8", why + "\n", nullptr, ""};
 }
 
+/// A number, as libevent's for methods that it does not know is none of its enumeration.
+unsigned method_of(evhttp_request* request) {
+  return static_cast<unsigned>(evhttp_request_get_command(request));
+}
+
 HttpRequest parsed(evhttp_request* request) {
-  HttpRequest parsed;
+  const evhttp_uri* const uri = evhttp_request_get_evhttp_uri(request);
+  HttpRequest parsed =
+      request_of(uri != nullptr ? evhttp_uri_get_path(uri) : nullptr,
+                 uri != nullptr ? evhttp_uri_get_query(uri) : nullptr,
+                 evhttp_find_header(evhttp_request_get_input_headers(request), "Accept"));
   parsed.arrived_ns = now_ns();
-  const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
-  const char* path = uri != nullptr ? evhttp_uri_get_path(uri) : nullptr;
-  parsed.path = path != nullptr && *path != '\0' ? path : "/";
-  if (const char* query = uri != nullptr ? evhttp_uri_get_query(uri) : nullptr) {
-    evkeyvalq pairs{};
-    if (evhttp_parse_query_str(query, &pairs) == 0) {
-      for (const evkeyval* pair = pairs.tqh_first; pair != nullptr; pair = pair->next.tqe_next)
-        parsed.query.emplace(pair->key, pair->value);
-      evhttp_clear_headers(&pairs);
-    }
-  }
-  if (const char* accept = evhttp_find_header(evhttp_request_get_input_headers(request), "Accept"))
-    parsed.accept = accept;
   return parsed;
 }
 
@@ -128,13 +73,6 @@ struct HttpServer::Impl {
     Impl* server;
     Listening listening;
     Http http;
-  };
-  /// A client. `bev` is held by us too; evhttp has let go of it when its callbacks are gone.
-  struct Client {
-    bufferevent* bev;
-    std::uint64_t since_ns;  ///< accepted, or the last request answered, or this one come
-    bool busy = false;       ///< a request has come and is not answered
-    bool stream = false;
   };
   /// A request that is not answered yet, or not wholly. A client that has gone takes its connection
   /// from the request, which is ours to end then.
@@ -153,23 +91,19 @@ struct HttpServer::Impl {
   ~Impl();
   Status listen(const HttpOptions& options);
   void run();
-  bufferevent* new_client();
-  void make_room();
   void on_request(Door& door, evhttp_request* request);
   bool try_answer(evhttp_request* request, const HttpRequest& parsed);
   void reply(evhttp_request* request, HttpReply answer);
   void begin_stream(evhttp_request* request, HttpRequest parsed);
   void next_piece(Open& open);
   void serve_open();
-  void sweep();
-  Client* client_of(evhttp_request* request);
   std::size_t count(Open::Kind kind) const;
 
-  Base base;
+  Base base;  ///< goes last: what follows is of it
   std::list<Door> doors;
   std::vector<std::string> names;
   HttpSite site;
-  std::list<Client> clients;
+  Clients clients;
   std::list<Open> open;
   Event wakeup, timer;
   int wake_fd = -1;
@@ -191,10 +125,8 @@ HttpServer::Impl::~Impl() {
   for (Door& door : doors)
     if (door.listening.is_unix) unlink(door.listening.name.c_str());
   doors.clear();
-  for (Client& client : clients) bufferevent_decref(client.bev);
   wakeup.reset();
   timer.reset();
-  base.reset();
   if (wake_fd >= 0) close(wake_fd);
 }
 
@@ -221,13 +153,15 @@ Status HttpServer::Impl::listen(const HttpOptions& options) {
     evhttp_bind_listener(
         http, evconnlistener_new(base.get(), nullptr, nullptr,
                                  LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, one->fd));
-    evhttp_set_timeout(http, kSilenceSeconds);
+    evhttp_set_timeout(http, Clients::kSilenceSeconds);
     evhttp_set_max_headers_size(http, kMostHeaderBytes);
     evhttp_set_max_body_size(http, 0);
     // Those that are not answered are refused by us, with the methods that are.
     evhttp_set_allowed_methods(http, UINT16_MAX);
     evhttp_set_bevcb(
-        http, [](event_base*, void* self) { return static_cast<Impl*>(self)->new_client(); }, this);
+        http,
+        [](event_base* base, void* self) { return static_cast<Impl*>(self)->clients.add(base); },
+        this);
     evhttp_set_gencb(
         http,
         [](evhttp_request* request, void* door_of) {
@@ -239,64 +173,20 @@ Status HttpServer::Impl::listen(const HttpOptions& options) {
   return status;
 }
 
-bufferevent* HttpServer::Impl::new_client() {
-  make_room();
-  bufferevent* const bev = bufferevent_socket_new(base.get(), -1, 0);
-  if (bev == nullptr) return nullptr;
-  bufferevent_incref(bev);
-  // evhttp goes on reading while it answers, to learn of the end.
-  bufferevent_setwatermark(bev, EV_READ, 0, kMostUnread);
-  clients.push_back({bev, now_ns()});
-  return bev;
-}
-
-/// The new one gets in; out goes who has been here longest without a request, then who has one.
-void HttpServer::Impl::make_room() {
-  if (clients.size() < kMostConnections) return;
-  sweep();
-  if (clients.size() < kMostConnections) return;
-  const auto rank = [](const Client& client) {
-    return std::tuple(client.stream, client.busy, client.since_ns);
-  };
-  const auto out =
-      std::min_element(clients.begin(), clients.end(),
-                       [&](const Client& a, const Client& b) { return rank(a) < rank(b); });
-  shutdown(bufferevent_getfd(out->bev), SHUT_RDWR);
-  out->since_ns = now_ns();  // the next one is another's turn
-}
-
-HttpServer::Impl::Client* HttpServer::Impl::client_of(evhttp_request* request) {
-  evhttp_connection* const connection = evhttp_request_get_connection(request);
-  if (connection == nullptr) return nullptr;
-  bufferevent* const bev = evhttp_connection_get_bufferevent(connection);
-  for (Client& client : clients)
-    if (client.bev == bev) return &client;
-  return nullptr;
-}
-
 std::size_t HttpServer::Impl::count(Open::Kind kind) const {
   return static_cast<std::size_t>(std::count_if(
       open.begin(), open.end(), [&](const Open& one) { return one.kind == kind && !one.over; }));
 }
 
 void HttpServer::Impl::on_request(Door& door, evhttp_request* request) {
-  if (Client* client = client_of(request)) {
-    client->busy = true;
-    client->since_ns = now_ns();
-    // Who waits for an answer has nothing to say.
-    bufferevent_set_timeouts(client->bev, nullptr, &kSilence);
-  }
+  clients.request_came(request);
   evhttp_request_set_on_complete_cb(
       request,
       [](evhttp_request* done, void* self) {
-        Client* const client = static_cast<Impl*>(self)->client_of(done);
-        if (client == nullptr) return;
-        client->busy = client->stream = false;
-        client->since_ns = now_ns();
-        bufferevent_set_timeouts(client->bev, &kSilence, &kSilence);
+        static_cast<Impl*>(self)->clients.request_done(done);
       },
       this);
-  const evhttp_cmd_type method = evhttp_request_get_command(request);
+  const unsigned method = method_of(request);
   if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
     evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
     return reply(request, refusal(405, "There is nothing here to change: GET or HEAD."));
@@ -318,7 +208,7 @@ bool HttpServer::Impl::try_answer(evhttp_request* request, const HttpRequest& as
 }
 
 void HttpServer::Impl::reply(evhttp_request* request, HttpReply answer) {
-  const bool head = evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
+  const bool head = method_of(request) == EVHTTP_REQ_HEAD;
   if (answer.more && !head && count(Open::Kind::Long) >= kMostLongAnswers)
     answer = refusal(503, "Too many long answers are under way: ask again in a moment.");
   evkeyvalq* const headers = evhttp_request_get_output_headers(request);
@@ -365,13 +255,13 @@ void HttpServer::Impl::next_piece(Open& one) {
 void HttpServer::Impl::begin_stream(evhttp_request* request, HttpRequest asked) {
   if (count(Open::Kind::Stream) >= kMostStreams)
     return reply(request, refusal(503, "Too many pages are open: close one."));
-  if (Client* client = client_of(request)) client->stream = true;
+  clients.begins_stream(request);
   evkeyvalq* const headers = evhttp_request_get_output_headers(request);
   evhttp_add_header(headers, "Content-Type", "text/event-stream");
   evhttp_add_header(headers, "Cache-Control", "no-store");
   evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
   evhttp_add_header(headers, "Cross-Origin-Resource-Policy", "same-origin");
-  if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD)
+  if (method_of(request) == EVHTTP_REQ_HEAD)
     return evhttp_send_reply(request, 200, "OK", nullptr);
   evhttp_send_reply_start(request, 200, "OK");
   open.push_back({Open::Kind::Stream, this, request, std::move(asked), nullptr});
@@ -406,25 +296,6 @@ void HttpServer::Impl::serve_open() {
   open.remove_if([](const Open& one) { return one.over; });
 }
 
-void HttpServer::Impl::sweep() {
-  const std::uint64_t now = now_ns();
-  clients.remove_if([&](Client& client) {
-    bufferevent_data_cb on_read = nullptr, on_write = nullptr;
-    bufferevent_event_cb on_event = nullptr;
-    void* argument = nullptr;
-    bufferevent_getcb(client.bev, &on_read, &on_write, &on_event, &argument);
-    if (on_event == nullptr) {
-      bufferevent_decref(client.bev);
-      return true;
-    }
-    const std::uint64_t limit = client.busy ? kAnswerNs : kRequestNs;
-    const bool late = !client.stream && now - client.since_ns > limit;
-    const bool full = evbuffer_get_length(bufferevent_get_output(client.bev)) > kMostUntaken;
-    if (late || (client.stream && full)) shutdown(bufferevent_getfd(client.bev), SHUT_RDWR);
-    return false;
-  });
-}
-
 void HttpServer::Impl::run() {
   site.confine();
   wakeup.reset(event_new(
@@ -442,7 +313,7 @@ void HttpServer::Impl::run() {
       [](int, short, void* self) {
         auto& server = *static_cast<Impl*>(self);
         ++server.beats;
-        server.sweep();
+        server.clients.sweep();
         server.serve_open();
       },
       this));

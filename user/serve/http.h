@@ -20,7 +20,7 @@
 namespace tcpdwell {
 
 struct HttpRequest {
-  std::string path;                          ///< decoded, without the query
+  std::string path;                          ///< as it came, without the query; never empty
   std::map<std::string, std::string> query;  ///< decoded; of a name given twice the first
   std::string accept;                        ///< the header, or empty
   std::uint64_t arrived_ns = 0;              ///< CLOCK_MONOTONIC
@@ -77,6 +77,10 @@ class HttpServer {
   explicit HttpServer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+/// The body of an answer to a request of HTTP/1.0 that came whole from `from`. Fault::Runtime where
+/// it is cut off in its head, or is not 200: the message says what it is then.
+Result<std::string> body_of(std::string answer, const std::string& from);
 
 /// GET of a path over a unix socket, whole. Fault::Runtime where nobody answers or the answer is
 /// cut off or not 200; waits `timeout_ms` at most for each piece.

@@ -30,7 +30,7 @@ std::string percentile_text(const Histogram& histogram, double percent) {
   return ns ? human_duration(*ns) : std::string(kAbsent);
 }
 
-std::string text_or_dash(std::string text) { return text.empty() ? std::string(kAbsent) : text; }
+std::string text_or_dash(const std::string& text) { return text.empty() ? std::string(kAbsent) : text; }
 
 class Sections {
  public:
@@ -66,6 +66,7 @@ void add_ends(Sections& sections, const std::vector<EndRow>& ends) {
   if (ends.empty()) return;
   sections.title("How connections ended");
   std::vector<std::vector<std::string>> rows;
+  rows.reserve(ends.size());
   for (const EndRow& end : ends)
     rows.push_back(
         {end.reason == Reason::None ? std::string(kAbsent) : std::string(name_of(end.reason)),
@@ -79,6 +80,7 @@ void add_connections(Sections& sections, std::string_view title,
   if (connections.empty()) return;
   sections.title(title);
   std::vector<std::vector<std::string>> rows;
+  rows.reserve(connections.size());
   for (const ConnectionRow& c : connections)
     rows.push_back({duration_text(open ? c.in_state : c.life),
                     c.socket.owner.pid ? std::to_string(*c.socket.owner.pid) : "-",

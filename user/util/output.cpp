@@ -72,7 +72,7 @@ Status FdOutput::write(std::string_view bytes) {
 
 Status FdOutput::flush() {
   if (!state_.ok()) return state_;
-  const Status drained = drain(buffer_);
+  Status drained = drain(buffer_);
   buffer_.clear();
   return drained;
 }

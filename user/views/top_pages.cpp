@@ -117,6 +117,7 @@ constexpr std::string_view kHelp[] = {
     "LAST MINUTE",
     "sockets in it, from 0 to the most there were",
     "STUCK, IN",
+    // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one text, broken by the formatter
     "the one longest in a state that is meant to pass,\nany but LISTEN and ESTABLISHED, and the "
     "state",
     "NEW/s, END/s",

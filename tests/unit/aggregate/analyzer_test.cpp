@@ -98,6 +98,7 @@ TEST(Timeline, WidensUntilItFitsWhateverTheTimes) {
     timeline.open(at);
   const Series series = timeline.take();
   EXPECT_LE(series.points.size(), 480U);
+  EXPECT_EQ(series.start_wall_ns, INT64_MIN);
   std::uint64_t opens = 0;
   for (const SeriesPoint& point : series.points) opens += point.opens;
   EXPECT_EQ(opens, 5U);

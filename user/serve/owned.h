@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// libevent's objects, freed by who holds them; and the clock of what a client may take its time
+/// for.
+#pragma once
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <time.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace tcpdwell {
+
+template <auto free>
+struct FreeWith {
+  template <class T>
+  void operator()(T* it) const {
+    free(it);
+  }
+};
+using Base = std::unique_ptr<event_base, FreeWith<event_base_free>>;
+using Http = std::unique_ptr<evhttp, FreeWith<evhttp_free>>;
+using Event = std::unique_ptr<event, FreeWith<event_free>>;
+using Buffer = std::unique_ptr<evbuffer, FreeWith<evbuffer_free>>;
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+/// CLOCK_MONOTONIC.
+inline std::uint64_t now_ns() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * kSecond + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+}  // namespace tcpdwell
