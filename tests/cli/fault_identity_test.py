@@ -2,6 +2,7 @@
 """Names that are used again, clocks that jump, tracers side by side: no line goes to the wrong one."""
 
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -127,6 +128,40 @@ class Clocks(support.TestCase):
               "nothing: `ts` goes on as it began, durations are of CLOCK_MONOTONIC", "–", 2)
 
 
+class Counters(support.TestCase):
+    def test_that_run_for_longer_than_a_day(self):
+        """A trace of 400 days: dwells that neither 32 bits of ms nor a double of ns hold, counts past 32 bits."""
+        day, many = 86_400 * 10**9, 2**33 + 5
+        stay = 400 * day + 1
+        self.assertGreater(stay // 10**6, 2**32)
+        self.assertNotEqual(int(float(stay)), stay)
+        lines = [{"type": "header", "schema": 1, "tool": "tcpdwell", "version": "0", "host": "h", "kernel": "k", "arch": "x86_64",
+                  "boot_id": "b", "start": "2026-01-01T00:00:00.000000000Z", "clock": "monotonic", "minisockets": "fentry",
+                  "filters": {}}]
+        for number in range(1, 4):
+            lines.append({"type": "transition", "ts": f"2027-02-05T00:00:00.00000000{number}Z", "mono_ns": stay + number,
+                          "conn": f"{number:x}", "netns": 1, "family": 4, "laddr": "127.0.0.1", "lport": number,
+                          "raddr": "127.0.0.1", "rport": 80, "old": "ESTABLISHED", "new": "CLOSE_WAIT", "dwell_ns": stay,
+                          "dwell": "exact", "pid": 1, "comm": "c", "owner": "connect", "cgroup": 0})
+        lines.append({"type": "loss", "ts": "2027-02-05T00:00:00.000000004Z", "where": "ring", "count": many})
+        lines.append({"type": "end", "ts": "2027-02-05T00:00:01.000000000Z", "transitions": 3, "lost": {"ring": many, "recursion": 0,
+                      "map": 0, "output": 0}, "duration_ns": 400 * day + 10**9, "connections": 3})
+        path = scratch_file("days.json", "".join(json.dumps(line) + "\n" for line in lines))
+        outcome = run("report", path, "--format", "json")
+        self.assertEqual((outcome.status, outcome.err), (0, ""))
+        table = json.loads(outcome.out)
+        [row] = [row for row in table["rows"] if row["state"] == "ESTABLISHED"]
+        self.assertEqual((row["min_ns"], row["max_ns"], row["total_ns"]), (stay, stay, 3 * stay))
+        self.assertEqual(table["lost"]["ring"], many)
+        outcome = run("report", path, "--format", "csv")
+        self.assertIn(f",{3 * stay}", outcome.out)
+        outcome = run("report", path, "--no-color")
+        self.assertRegex(outcome.out, r"(?m)^ESTABLISHED .*\b400d\b")
+        self.assertIn("8.59G" if "8.59G" in outcome.out + outcome.err else f"{many:,}", outcome.out + outcome.err)
+        found("counters that run for longer than a day", "a trace of 400 days, 2^33 lines lost: read, added up, printed as text, "
+              "json, csv", "nothing: exact to the nanosecond", "–", 3)
+
+
 def nanoseconds(ts):
     whole, _, fraction = ts.removesuffix("Z").partition(".")
     return int(time.mktime(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))) * 10**9 + int(fraction)
@@ -151,8 +186,8 @@ class Neighbours(support.TestCase):
         self.assertEqual(len(theirs.transitions), 10 * count + 2)
         self.assertEqual(len(ours.transitions), 2 * len(theirs.transitions))
         self.assertEqual(lines(theirs) - lines(ours), set())
-        version = lambda binary: subprocess.run([binary, "--version"], capture_output=True, check=True, text=True).stdout
-        same = "the same build twice" if other == TCPDWELL else f"an older build ({version(other).split()[-1]})"
+        name = os.environ.get("TCPDWELL_OTHER_NAME", other)
+        same = "the same build twice" if other == TCPDWELL else f"another build ({name})"
         found("two tracers side by side", f"{same}, one ends before the other", "nothing: the same lines in both", "–",
               2 * count)
 
