@@ -112,9 +112,8 @@ def switch(storms, online):
 
 
 def offline(binary, storm):
-    """A storm, and its second processor comes and goes; a trace that begins meanwhile."""
+    """A storm, and its second processor comes and goes; traces that begin meanwhile."""
     times = 10 if FULL else 2
-    early = [Tracer(binary, "early", way) for way in WAYS]
     with Storms(storm) as first:
         for _ in range(times):
             switch(first, False)
@@ -124,44 +123,7 @@ def offline(binary, storm):
     late = [Tracer(binary, "late", way) for way in WAYS]
     with Storms(storm) as second:
         switch(second, True)
-    return {"early": early, "late": late, "first": first, "second": second, "times": times + 1}
-
-
-def check_storm(tracer, connections, listeners):
-    """Every connection of it, each whole; how many time-wait sockets ended meanwhile."""
-    lines = tracer.stop()
-    clients = servers = listening = ended = 0
-    for chain in chains_of(lines):
-        path = states(chain)
-        if path[-2:] == ["TIME_WAIT", "CLOSE"]:
-            last = chain[-1]
-            require(last.get("reason") == "expired" and last["dwell"] == "exact", tracer.way, last)
-            require(MINUTE_S <= last["dwell_ns"] / 1e9 <= LATEST_S, tracer.way, last)
-            ended += 1
-            path.pop()
-        # Either side may close first.
-        clients += path in (CLIENT, CLIENT[:3] + SERVER[3:])
-        servers += path in (SERVER, SERVER[:3] + CLIENT[3:])
-        listening += path == ["CLOSE", "LISTEN", "CLOSE"]
-    require((clients, servers, listening) == (connections, connections, listeners), tracer.way, "clients, servers, listeners",
-            (clients, servers, listening), "not", connections, listeners)
-    return ended
-
-
-def check_offline(done, others):
-    """`others`: connections that were made after the storms, each with a listener of its own."""
-    first, second = done["first"], done["second"]
-    ended = 0
-    for tracers, storms in ((done["early"], (first, second)), (done["late"], (second,))):
-        connections, listeners = (others + sum(getattr(storm, what) for storm in storms) for what in ("connections", "listeners"))
-        ended += sum(check_storm(tracer, connections, listeners) for tracer in tracers)
-    require(ended > 0 or not FULL, "no time-wait socket ended")
-    connections = first.connections + second.connections
-    expired = f"; {ended:,} time-wait sockets expired, to the minute" if ended else ""
-    return {"fault": "processor taken offline", "times": done["times"],
-            "tried": f"under a storm, and back, traced through fentry and through timers: {connections:,} connections; "
-                     "a trace begun meanwhile",
-            "lost": f"nothing: every line of every connection{expired}", "said": "–"}
+    return {"late": late, "first": first, "second": second, "times": times + 1}
 
 
 def rtc():
@@ -169,9 +131,8 @@ def rtc():
     return int(Path("/sys/class/rtc/rtc0/since_epoch").read_text())
 
 
-def stopped(binary, what, seconds):
-    """A connection through a stop of the machine: how long it was, by the guest's own clock and by the trace."""
-    tracers = [Tracer(binary, what, way) for way in WAYS]
+def stopped(what, seconds):
+    """A connection through a stop of the machine: its port, how long it was by the guest's own clock and outside."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with socket.create_connection(listener.getsockname()) as client:
             begin, outside = time.monotonic_ns(), rtc()
@@ -183,45 +144,84 @@ def stopped(binary, what, seconds):
             time.sleep(1)
             end, outside = time.monotonic_ns(), rtc() - outside
         server.close()
-    time.sleep(0.2)
-    inside = (end - begin) / 1e9
-    for tracer in tracers:
-        lines = tracer.stop()
-        mine = [line for line in lines if line.get("lport") == port and line.get("old") == "ESTABLISHED"]
-        require(len(mine) == 1 and mine[0]["dwell"] == "exact", tracer.way, mine)
-        require(abs(mine[0]["dwell_ns"] / 1e9 - inside) < 0.1, tracer.way, mine, "not", inside)
-        require(lines[-1]["duration_ns"] / 1e9 >= inside, tracer.way, lines[-1])
-        for chain in chains_of(lines):
-            states(chain)
-    return mine[0]["dwell_ns"] / 1e9, inside, outside
+    return port, (end - begin) / 1e9, outside
 
 
-def pauses(binary):
-    """Both ways a host stops a machine: with its clocks, and without."""
-    seconds = 20 if FULL else 4
-    dwell, inside, outside = stopped(binary, "freeze", seconds)
-    # The clock of this machine says that the stop was part of the connection.
-    require(inside >= seconds, "frozen for", inside, "not", seconds)
-    yield {"fault": "virtual machine stopped, its clocks go on", "times": len(WAYS),
-           "tried": f"SIGSTOP to the emulator for {seconds} s, in the middle of a connection",
-           "lost": f"nothing: the dwell of {dwell:.1f} s holds the stop, as the machine's clock does", "said": "–"}
-    dwell, inside, outside = stopped(binary, "pause", seconds)
-    require(inside <= outside - seconds + 2, "paused for", outside, "and noticed", inside)
-    yield {"fault": "virtual machine stopped with its clocks", "times": len(WAYS),
-           "tried": f"`stop` of the monitor for {seconds} s, in the middle of a connection of {outside:.0f} s",
-           "lost": f"the stop: the dwell is {dwell:.1f} s, `ts` is behind from there on", "said": "–"}
+def check_stay(way, lines, port, seconds):
+    """How long a connection of this port was established."""
+    mine = [line for line in lines if line.get("lport") == port and line.get("old") == "ESTABLISHED"]
+    require(len(mine) == 1 and mine[0]["dwell"] == "exact", way, mine)
+    dwell = mine[0]["dwell_ns"] / 1e9
+    require(abs(dwell - seconds) < 0.1, way, mine, "not", seconds)
+    return dwell
+
+
+def check_connections(way, lines, connections, listeners):
+    """Every connection there was, each whole; how many time-wait sockets ended meanwhile."""
+    clients = servers = listening = ended = 0
+    for chain in chains_of(lines):
+        path = states(chain)
+        if path[-2:] == ["TIME_WAIT", "CLOSE"]:
+            last = chain[-1]
+            require(last.get("reason") == "expired" and last["dwell"] == "exact", way, last)
+            require(MINUTE_S <= last["dwell_ns"] / 1e9 <= LATEST_S, way, last)
+            ended += 1
+            path.pop()
+        # Either side may close first.
+        clients += path in (CLIENT, CLIENT[:3] + SERVER[3:])
+        servers += path in (SERVER, SERVER[:3] + CLIENT[3:])
+        listening += path == ["CLOSE", "LISTEN", "CLOSE"]
+    require((clients, servers, listening) == (connections, connections, listeners), way, "clients, servers, listeners",
+            (clients, servers, listening), "not", connections, listeners)
+    return ended
+
+
+def offline_row(done, ended):
+    expired = f"; {ended:,} time-wait sockets expired, each after its minute" if ended else ""
+    connections = done["first"].connections + done["second"].connections
+    return {"fault": "processor taken offline", "times": done["times"],
+            "tried": f"under a storm, and back, traced through fentry and through timers: {connections:,} connections; "
+                     "a trace begun meanwhile",
+            "lost": f"nothing: every line of every connection{expired}", "said": "–"}
+
+
+def frozen_row(seconds, dwell):
+    return {"fault": "virtual machine stopped, its clocks go on", "times": 1,
+            "tried": f"SIGSTOP to the emulator for {seconds} s, in the middle of a connection",
+            "lost": f"nothing: the dwell of {dwell:.1f} s holds the stop, as the machine's clock does", "said": "–"}
+
+
+def paused_row(seconds, dwell, outside):
+    return {"fault": "virtual machine stopped with its clocks", "times": 1,
+            "tried": f"`stop` of the monitor for {seconds} s, in the middle of a connection of {outside:.0f} s",
+            "lost": f"the stop: the dwell is {dwell:.1f} s, `ts` is behind from there on; the machine cannot know",
+            "said": "–"}
 
 
 def main(build):
     binary, storm = build / "tcpdwell", build / "tests/storm"
     for name, value in (("ip_local_port_range", "1024 65000"), ("tcp_max_tw_buckets", "1000000"), ("tcp_tw_reuse", "0")):
         Path("/proc/sys/net/ipv4", name).write_text(value)
-    begun = time.monotonic()
-    storms = offline(binary, storm)
-    rows = list(pauses(binary))
+    early, seconds = [Tracer(binary, "early", way) for way in WAYS], 20 if FULL else 3
+    frozen, inside, _ = stopped("freeze", seconds)
+    require(inside >= seconds, "frozen for", inside, "not", seconds)  # this clock says it, too
+    paused, paused_inside, outside = stopped("pause", seconds)
+    require(paused_inside <= outside - seconds + 2, "paused for", outside, "and noticed", paused_inside)
+    done = offline(binary, storm)
     if FULL:
-        time.sleep(max(0, begun + MINUTE_S + LATEST_S - time.monotonic()))
-    for row in (check_offline(storms, len(rows)), *rows):
+        time.sleep(LATEST_S)
+    ended, first, second = 0, done["first"], done["second"]
+    for tracer in early:
+        lines = tracer.stop()
+        dwell = check_stay(tracer.way, lines, frozen, inside)
+        paused_dwell = check_stay(tracer.way, lines, paused, paused_inside)
+        # The two above, each with a listener of its own, and the storms.
+        ended += check_connections(tracer.way, lines, 2 + first.connections + second.connections,
+                                   2 + first.listeners + second.listeners)
+    for tracer in done["late"]:
+        ended += check_connections(tracer.way, tracer.stop(), second.connections, second.listeners)
+    require(ended > 0 or not FULL, "no time-wait socket ended")
+    for row in (offline_row(done, ended), frozen_row(seconds, dwell), paused_row(seconds, paused_dwell, outside)):
         print(json.dumps(row))
 
 
