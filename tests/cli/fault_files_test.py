@@ -2,7 +2,6 @@
 """Files and pipes that fail while they are written: what is lost, and what is said."""
 
 import contextlib
-import ctypes
 import gzip
 import os
 import subprocess
@@ -10,24 +9,11 @@ import time
 
 import faults
 import support
-from faults import found
+from faults import checked, found, libc
 from support import HERE, Live, Trace, free_port, peers, run, scratch_file, shell, wait_for
 
-libc = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWNS, MS_REC, MS_PRIVATE, MS_RDONLY, MS_REMOUNT, MNT_DETACH = 0x20000, 0x4000, 1 << 18, 1, 32, 2
-
-
-def checked(result, what):
-    if result != 0:
-        raise OSError(ctypes.get_errno(), what)
-
-
-def setUpModule():
-    """Mounts of this test are seen by it and its children alone."""
-    if os.geteuid() != 0:
-        raise support.unittest.SkipTest("tracing needs root")
-    checked(libc.unshare(CLONE_NEWNS), "unshare")
-    checked(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "mount")
+MS_RDONLY, MS_REMOUNT, MNT_DETACH = 1, 32, 2
+setUpModule = faults.own_mounts
 
 
 @contextlib.contextmanager

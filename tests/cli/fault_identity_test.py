@@ -2,7 +2,10 @@
 """Names that are used again, clocks that jump, tracers side by side: no line goes to the wrong one."""
 
 import ctypes
+import glob
+import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -103,28 +106,90 @@ class Clocks(support.TestCase):
         """In the middle of a trace, by an hour either way: a fake at the edge, as the host's clock is not ours."""
         for step in (3600, -3600):
             with self.subTest(step=step):
-                mark = scratch_file(f"step{step}")
-                path = scratch_file(f"clock{step}.json")
-                env = environment(TZ="UTC", LD_PRELOAD=os.environ["STEP_CLOCK"], STEP_CLOCK_WHEN=mark, STEP_CLOCK_SECONDS=str(step))
-                script = f"{' '.join(peers('both', free_port(), '--talk', 0.1))}; touch {mark}; "
-                script += ' '.join(peers("both", free_port(), "--talk", 0.1))
-                begun = time.time_ns()
-                outcome = run("record", "-o", path, *HERE, "-q", "--", "env", "-u", "LD_PRELOAD", "sh", "-c", script, env=env)
-                self.assertEqual((outcome.status, outcome.err), (0, ""))
+                env = self.stepping(f"step{step}", STEP_CLOCK_SECONDS=str(step))
+                trace, said, _ = self.traced(env, "clock.json")
+                self.assertEqual(said, "")
                 fake = subprocess.run(["date", "+%s"], env=env, capture_output=True, check=True).stdout
                 self.assertAlmostEqual(int(fake), time.time() + step, delta=60)
-                trace = support.read_trace(path)
-                self.assert_whole(trace)
-                offsets = {nanoseconds(line["ts"]) - line["mono_ns"] for line in trace.transitions}
-                self.assertEqual(len(offsets), 1)
-                dwells = [line["dwell_ns"] for line in trace.transitions if line["old"] == "ESTABLISHED"]
-                self.assertEqual(len(dwells), 4)
-                self.assertLess(max(dwells), 400_000_000)
-                self.assertLess(trace.end["duration_ns"], time.time_ns() - begun)
-                report = run("report", path, "--format", "json")
-                self.assertEqual((report.status, report.err), (0, ""))
+                self.assertNotIn("suspended_ns", trace.end)
         found("wall clock set during a trace", "an hour forwards, an hour back (a fake clock in the process)",
               "nothing: `ts` goes on as it began, durations are of CLOCK_MONOTONIC", "–", 2)
+
+    def test_the_machine_was_suspended(self):
+        """CLOCK_BOOTTIME went on: it is said, in the trace and by who reads it. tests/vm/faults does it for real."""
+        hour, words = 3600, "suspended for 1h"
+        trace, said, path = self.traced(self.stepping("hour", STEP_CLOCK="boottime", STEP_CLOCK_SECONDS=str(hour)), "asleep.json")
+        self.assertRegex(said, rf"\Atcpdwell: [^\n]*{words}[^\n]*\n\Z")
+        self.assertAlmostEqual(trace.end["suspended_ns"], hour * 10**9, delta=10**9)
+        report = run("report", path)
+        self.assertEqual(report.status, 0)
+        self.assertIn(words, report.err)
+        # Of several files that one says it in which it was.
+        path = scratch_file("asleep-part.json")
+        env = self.stepping("part", STEP_CLOCK="boottime", STEP_CLOCK_SECONDS=str(hour))
+        outcome = run("record", "-o", path, "--rotate", "1s", *HERE, "-q", "--", "sh", "-c",
+                      f"sleep 2; touch {env['STEP_CLOCK_WHEN']}; sleep 2", env=env)
+        self.assertEqual((outcome.status, outcome.err), (0, ""))
+        ends = [support.read_trace(one).end for one in sorted(glob.glob(scratch_file("asleep-part*.json")))]
+        self.assertGreater(len(ends), 2)
+        self.assertEqual(["suspended_ns" in end for end in ends].count(True), 1, ends)
+        self.assertNotIn("suspended_ns", ends[0])
+
+    def stepping(self, mark, **how):
+        return environment(TZ="UTC", LD_PRELOAD=os.environ["STEP_CLOCK"], STEP_CLOCK_WHEN=scratch_file(mark), **how)
+
+    def traced(self, env, name):
+        """A connection, the step, another connection: the trace, what was said, the trace's file."""
+        path = scratch_file(name)
+        one = " ".join(peers("both", free_port(), "--talk", 0.1))
+        other = " ".join(peers("both", free_port(), "--talk", 0.1))
+        begun = time.time_ns()
+        outcome = run("trace", "--format", "json", "-o", path, *HERE, "--", "env", "-u", "LD_PRELOAD", "sh", "-c",
+                      f"{one}; touch {env['STEP_CLOCK_WHEN']}; {other}", env=env)
+        self.assertEqual(outcome.status, 0, outcome.err)
+        trace = support.read_trace(path)
+        self.assert_whole(trace)
+        self.assertEqual(len({nanoseconds(line["ts"]) - line["mono_ns"] for line in trace.transitions}), 1)
+        dwells = [line["dwell_ns"] for line in trace.transitions if line["old"] == "ESTABLISHED"]
+        self.assertEqual(len(dwells), 4)
+        self.assertLess(max(dwells), 400_000_000)
+        self.assertLess(trace.end["duration_ns"], time.time_ns() - begun)
+        # What it said beside the summary.
+        return trace, "".join(re.findall(r"(?m)^tcpdwell: .*\n", outcome.err)), path
+
+
+class Counters(support.TestCase):
+    def test_that_run_for_longer_than_a_day(self):
+        """A trace of 400 days: dwells that neither 32 bits of ms nor a double of ns hold, counts past 32 bits."""
+        day, many = 86_400 * 10**9, 2**33 + 5
+        stay = 400 * day + 1
+        self.assertGreater(stay // 10**6, 2**32)
+        self.assertNotEqual(int(float(stay)), stay)
+        lines = [{"type": "header", "schema": 1, "tool": "tcpdwell", "version": "0", "host": "h", "kernel": "k", "arch": "x86_64",
+                  "boot_id": "b", "start": "2026-01-01T00:00:00.000000000Z", "clock": "monotonic", "minisockets": "fentry",
+                  "filters": {}}]
+        for number in range(1, 4):
+            lines.append({"type": "transition", "ts": f"2027-02-05T00:00:00.00000000{number}Z", "mono_ns": stay + number,
+                          "conn": f"{number:x}", "netns": 1, "family": 4, "laddr": "127.0.0.1", "lport": number,
+                          "raddr": "127.0.0.1", "rport": 80, "old": "ESTABLISHED", "new": "CLOSE_WAIT", "dwell_ns": stay,
+                          "dwell": "exact", "pid": 1, "comm": "c", "owner": "connect", "cgroup": 0})
+        lines.append({"type": "loss", "ts": "2027-02-05T00:00:00.000000004Z", "where": "ring", "count": many})
+        lines.append({"type": "end", "ts": "2027-02-05T00:00:01.000000000Z", "transitions": 3, "lost": {"ring": many, "recursion": 0,
+                      "map": 0, "output": 0}, "duration_ns": 400 * day + 10**9, "connections": 3})
+        path = scratch_file("days.json", "".join(json.dumps(line) + "\n" for line in lines))
+        outcome = run("report", path, "--format", "json")
+        self.assertEqual((outcome.status, outcome.err), (0, ""))
+        table = json.loads(outcome.out)
+        [row] = [row for row in table["rows"] if row["state"] == "ESTABLISHED"]
+        self.assertEqual((row["min_ns"], row["max_ns"], row["total_ns"]), (stay, stay, 3 * stay))
+        self.assertEqual(table["lost"]["ring"], many)
+        outcome = run("report", path, "--format", "csv")
+        self.assertIn(f",{3 * stay}", outcome.out)
+        outcome = run("report", path, "--no-color")
+        self.assertRegex(outcome.out, r"(?m)^ESTABLISHED .* 400d00h +1200d00h$")
+        self.assertIn(f"lost: ring {many:,}", outcome.out)
+        found("counters that run for longer than a day", "a trace of 400 days, 2^33 lines lost: read, added up, printed as text, "
+              "json, csv", "nothing: exact to the nanosecond", "–", 3)
 
 
 def nanoseconds(ts):
@@ -151,8 +216,8 @@ class Neighbours(support.TestCase):
         self.assertEqual(len(theirs.transitions), 10 * count + 2)
         self.assertEqual(len(ours.transitions), 2 * len(theirs.transitions))
         self.assertEqual(lines(theirs) - lines(ours), set())
-        version = lambda binary: subprocess.run([binary, "--version"], capture_output=True, check=True, text=True).stdout
-        same = "the same build twice" if other == TCPDWELL else f"an older build ({version(other).split()[-1]})"
+        name = os.environ.get("TCPDWELL_OTHER_NAME", other)
+        same = "the same build twice" if other == TCPDWELL else f"another build ({name})"
         found("two tracers side by side", f"{same}, one ends before the other", "nothing: the same lines in both", "–",
               2 * count)
 

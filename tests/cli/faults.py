@@ -6,12 +6,16 @@ docs/reliability.md. With TCPDWELL_FAULTS=full they try as often as that table s
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
 import subprocess
 
 import support
+
+libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
 
 # Storms and many tries take the machine to themselves.
 support.TIMEOUT = 60
@@ -70,6 +74,26 @@ class Storm:
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
+
+
+def checked(result, what):
+    """The result of a function of libc, or an OSError."""
+    if result < 0:
+        raise OSError(ctypes.get_errno(), what)
+    return result
+
+
+def own_mounts():
+    """Mounts of this process are seen by it and its children alone."""
+    if os.geteuid() != 0:
+        raise support.unittest.SkipTest("tracing needs root")
+    checked(libc.unshare(CLONE_NEWNS), "unshare")
+    checked(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "mount")
+
+
+def own_bpf_file_system():
+    """Where something could be pinned; after own_mounts()."""
+    checked(libc.mount(b"bpf", b"/sys/fs/bpf", b"bpf", 0, None), "mount")
 
 
 def freeze(pid):

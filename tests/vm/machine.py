@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A throw-away machine: boots a kernel, runs one command in it as root, brings back what it printed."""
+import json
 import os
 import platform
 import shlex
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -110,13 +113,13 @@ class Machine:
             return ""
 
     def share_files(self):
-        socket = self.job / "files.sock"
+        files = self.job / "files.sock"
         with open(self.job / "files.log", "wb") as log:
             self.files = subprocess.Popen(
-                [*TIED, "unshare", "-m", "--propagation", "private", "bash", "-c", SHARE, "share", self.job / "root", socket,
+                [*TIED, "unshare", "-m", "--propagation", "private", "bash", "-c", SHARE, "share", self.job / "root", files,
                  find_virtiofsd(), PROJECT, self.cache], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         for _ in range(100):
-            if socket.exists():
+            if files.exists():
                 return
             if self.files.poll() is not None:
                 break
@@ -139,35 +142,59 @@ class Machine:
                  "-chardev", f"socket,id=files,path={self.job / 'files.sock'}",
                  "-device", "vhost-user-fs-pci,queue-size=1024,chardev=files,tag=root", *ports,
                  "-chardev", f"file,id=console,path={self.job / 'console'}", "-serial", "chardev:console",
+                 "-qmp", f"unix:{self.job / 'qmp'},server=on,wait=off",
                  "-kernel", unpacked_image(self.kernel), "-initrd", make_initramfs(self.kernel), "-append", append],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
-    def wait(self, limit_s):
-        """Until the machine is off, it has not booted in time, or the time is over."""
+    def freeze(self, seconds):
+        """As a host that is short of processors does: the guest's clocks go on, nothing of it runs."""
+        self.qemu.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.qemu.send_signal(signal.SIGCONT)
+
+    def pause(self, seconds):
+        """As an administrator does (virsh suspend): the guest's clocks stand still as well."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.connect(str(self.job / "qmp"))
+            lines = monitor.makefile("rw", encoding="utf-8")
+            lines.readline()
+            for command in ("qmp_capabilities", "stop", "cont"):
+                if command == "cont":
+                    time.sleep(seconds)
+                lines.write(json.dumps({"execute": command}) + "\n")
+                lines.flush()
+                while "return" not in (answer := json.loads(lines.readline())):  # events come in between
+                    if "error" in answer:
+                        raise RuntimeError(f"{command}: {answer['error']['desc']}")
+
+    def wait(self, limit_s, attend=None):
+        """Until the machine is off, it has not booted in time, or the time is over. attend(machine) is called now and then."""
         begin = time.monotonic()
         while self.qemu.poll() is None:
+            if attend:
+                attend(self)
             passed = time.monotonic() - begin
             if passed > limit_s or (passed > BOOT_LIMIT_S and "booted" not in self.read("status")):
                 break
             time.sleep(0.1)
 
-    def run(self, command, limit_s):
+    def run(self, command, limit_s, attend=None):
         begin = time.monotonic()
         (self.job / "command").write_text(command)
         self.share_files()
         self.start()
-        self.wait(limit_s)
+        self.wait(limit_s, attend)
         status = self.read("status").split()
         return Outcome("booted" in status, int(status[2]) if len(status) == 3 else None, self.read("out"),
                        self.read("err"), self.read("console") + self.read("qemu.log"), time.monotonic() - begin)
 
 
-def run(kernel, cache, command, limit_s):
-    """`command` is a list of words, run in the project's folder."""
+def run(kernel, cache, command, limit_s, attend=None):
+    """`command` is a list of words, run in the project's folder; attend(machine) is called now and then meanwhile."""
     script = f"cd {shlex.quote(str(PROJECT))} && exec {shlex.join(command)}\n"
     for _ in range(BOOTS):
         with Machine(kernel, cache) as machine:
-            outcome = machine.run(script, limit_s)
+            outcome = machine.run(script, limit_s, attend)
         if outcome.booted:
             break
     return outcome

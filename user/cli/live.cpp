@@ -284,7 +284,8 @@ class LiveRun {
     }
     if (status) status = tell_losses();
     if (status) {
-      TraceEnd end{outcome.end_wall_ns, gate_.transitions(), tracer_->lost(), 0, 0};
+      TraceEnd end{outcome.end_wall_ns, gate_.transitions(), tracer_->lost(), 0, 0, suspension_.ns()};
+      if (end.suspended_ns != 0 && plan_.on_suspended) plan_.on_suspended(end.suspended_ns);
       if (plan_.connections) end.connections = plan_.connections();
       end.duration_ns = static_cast<std::uint64_t>(outcome.end_wall_ns - start_ns_);
       status = consumer_.end(end);
@@ -299,6 +300,7 @@ class LiveRun {
   Gate gate_;
   Waiter waiter_;
   WallClock clock_;
+  Suspension suspension_;
   std::unique_ptr<Tracer> tracer_;
   std::int64_t start_ns_ = 0;
   LossCounts told_{};

@@ -35,6 +35,7 @@ struct LivePlan {
   std::function<void()> on_hangup;  ///< SIGHUP calls it, and does not end the run
   bool seeds = true;  ///< begin with the sockets that exist
   std::function<void(const SeedReport&)> on_seeded;
+  std::function<void(std::uint64_t ns)> on_suspended;  ///< at the end: the machine slept so long meanwhile
   std::function<Status()> after_drain;           ///< what was drained can be flushed; every 20 ms at least
   std::function<std::uint64_t()> connections;    ///< for the `end` line
 };

@@ -102,11 +102,17 @@ Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& cho
                       "next transition on",
                       report.unseen_processes));
   };
+  if (!raw.quiet) plan.on_suspended = [](std::uint64_t ns) { complain(suspended_words(ns)); };
   if (raw.verbose)
     plan.on_attached = [] {
       complain("attached to sock/inet_sock_set_state; Ctrl-C ends and reports");
     };
   return plan;
+}
+
+std::string suspended_words(std::uint64_t ns) {
+  return fmt::format("the machine was suspended for {}: no dwell has that time, and times of day after it are early by it",
+                     human_duration(ns));
 }
 
 // Not fmt::print, which throws where standard error cannot be written.

@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "cli/pipeline.h"
 #include "trace/compress.h"
 #include "trace/reader.h"
 
@@ -21,6 +22,7 @@ std::vector<std::string> flaws_of(const std::string& name, const ReadReport& rea
     flaws.push_back(fmt::format("{}: {}; what is whole is used", name, read.damage));
   else if (!read.complete)
     flaws.push_back(fmt::format("{}: cut off (no end line); what is there is used", name));
+  if (read.suspended_ns != 0) flaws.push_back(fmt::format("{}: {}", name, suspended_words(read.suspended_ns)));
   return flaws;
 }
 

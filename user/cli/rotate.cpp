@@ -98,6 +98,7 @@ Status RotatingTrace::open_part(std::int64_t wall_ns) {
   part_began_ = Clock::now();
   part_start_wall_ns_ = last_wall_ns_ = wall_ns;
   totals_ = TraceEnd{};
+  suspension_ = Suspension();
   unlooked_bytes_ = 0;
   return Ok;
 }
@@ -119,6 +120,7 @@ Status RotatingTrace::rotate() {
   const std::int64_t now = std::max(wall_now(), last_wall_ns_);
   totals_.wall_ns = now;
   totals_.duration_ns = static_cast<std::uint64_t>(now - part_start_wall_ns_);
+  totals_.suspended_ns = suspension_.ns();
   std::string text;
   append_json(text, totals_);
   if (Status written = file_->write(text); !written) return written;
@@ -206,6 +208,7 @@ Status RotatingTrace::loss(const Loss& loss) {
 Status RotatingTrace::end(const TraceEnd& end) {
   totals_.wall_ns = std::max(end.wall_ns, part_start_wall_ns_);
   totals_.duration_ns = static_cast<std::uint64_t>(totals_.wall_ns - part_start_wall_ns_);
+  totals_.suspended_ns = suspension_.ns();
   std::string text;
   append_json(text, totals_);
   return write(text);

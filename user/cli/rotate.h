@@ -9,6 +9,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "enrich/host.h"
 #include "model/event.h"
 #include "trace/writer.h"
 #include "util/output.h"
@@ -78,6 +79,7 @@ class RotatingTrace : public Consumer, public Output {
   std::uint64_t unlooked_bytes_ = 0;  ///< written since the size was looked at
   Header header_;
   TraceEnd totals_;  ///< of this file
+  Suspension suspension_;  ///< since this file was begun
   std::int64_t part_start_wall_ns_ = 0, last_wall_ns_ = 0, wall_offset_ns_ = 0;
   std::unordered_map<ConnId, Open, IdHash> open_;
 };

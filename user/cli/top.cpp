@@ -139,6 +139,8 @@ class TopRun {
     plan.on_seeded = [this](const SeedReport& report) { begin(report); };
     plan.after_drain = [this] { return repaint(); };
     plan.on_tick = [this](std::int64_t wall_ns) { return tick(wall_ns); };
+    std::uint64_t suspended_ns = 0;  // said when the screen is a terminal again
+    plan.on_suspended = [&](std::uint64_t ns) { suspended_ns = ns; };
     plan.watched = {{STDIN_FILENO, [this] { return pressed(); }},
                     {signals_->fd(), [this] { return signalled(); }}};
     Tee tee({&by_state_, &analyzer_, &counting_});
@@ -148,6 +150,7 @@ class TopRun {
     if (!failure_) return failure_.error();
     if (!outcome) return outcome.error();
     tell_losses(outcome->end_wall_ns);
+    if (suspended_ns != 0) complain(suspended_words(suspended_ns));
     return 0;
   }
 

@@ -26,6 +26,17 @@ class WallClock {
   std::int64_t offset_ns_;
 };
 
+/// How long the machine has been suspended since this was made: CLOCK_BOOTTIME goes on then, CLOCK_MONOTONIC
+/// does not (Documentation/core-api/timekeeping.rst).
+class Suspension {
+ public:
+  Suspension();
+  std::uint64_t ns() const;  ///< 0 for less than a millisecond: the two clocks cannot be read at once
+
+ private:
+  std::uint64_t before_ns_;
+};
+
 /// Inode number of a network namespace: a pid, or a path (/run/netns/x). Fault::Usage when there
 /// is none such.
 Result<std::uint32_t> netns_inode(const std::string& pid_or_path);

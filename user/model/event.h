@@ -163,6 +163,9 @@ struct TraceEnd {
   LossCounts lost{};
   std::uint64_t duration_ns = 0;
   std::uint64_t connections = 0;  ///< connections of which at least one line was written
+  /// The machine slept so long meanwhile: no dwell has it, nor `duration_ns`, and `wall_ns` of what came
+  /// after is early by it (CLOCK_MONOTONIC stands still).
+  std::uint64_t suspended_ns = 0;
   friend bool operator==(const TraceEnd&, const TraceEnd&) = default;
 };
 

@@ -191,6 +191,7 @@ TraceEnd read_end(Fields& fields, std::int64_t start_wall_ns) {
   end.lost = read_lost(fields);
   end.duration_ns = fields.number("duration_ns");
   end.connections = fields.number("connections");
+  if (fields.has("suspended_ns")) end.suspended_ns = fields.number("suspended_ns");
   if (!dated && __builtin_add_overflow(start_wall_ns, end.duration_ns, &end.wall_ns)) {
     fields.fail("duration_ns", "is out of range");
   }

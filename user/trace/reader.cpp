@@ -89,6 +89,7 @@ class Player {
 
   Status play_end(const TraceEnd& end) {
     report_.complete = true;
+    report_.suspended_ns += end.suspended_ns;
     return pass(end, &Consumer::end);
   }
 

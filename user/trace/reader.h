@@ -19,6 +19,7 @@ struct ReadReport {
   std::string first_skipped_why;
   bool has_header = false;
   bool complete = false;  ///< the `end` line was there
+  std::uint64_t suspended_ns = 0;  ///< the machine slept so long meanwhile, by all `end` lines
   std::string damage;  ///< what stopped the reading, or was passed over, in a damaged file; else ""
 };
 

@@ -237,6 +237,7 @@ void append_json(std::string& out, const TraceEnd& end) {
   add_lost(out, end.lost);
   add_number(out, "duration_ns", end.duration_ns);
   add_number(out, "connections", end.connections);
+  if (end.suspended_ns != 0) add_number(out, "suspended_ns", end.suspended_ns);
   finish(out);
 }
 

@@ -113,6 +113,7 @@ inline TraceEnd sample_end() {
   end.lost = {1, 2, 3, 4};
   end.duration_ns = 999999994;
   end.connections = 2;
+  end.suspended_ns = 20'000'000'000;
   return end;
 }
 
