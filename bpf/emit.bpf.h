@@ -84,6 +84,11 @@ static __always_inline void fill(struct td_event *e, const struct td_line *line,
 	__builtin_memcpy(e->comm, s->comm, sizeof(e->comm));
 }
 
+static __always_inline bool ring_is_half_full(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= 2 * cfg.wakeup_bytes;
+}
+
 static const struct td_event no_event = {};
 
 /* Keeps a connection's last line for the sweep to write. False where there is no room either. */
@@ -123,14 +128,15 @@ static __always_inline void write_record(struct td_counters *count, const struct
 					 const struct td_who *who, struct td_sock *s,
 					 const struct td_stats *stats, const __u32 size)
 {
-	struct td_event *e = bpf_ringbuf_reserve(&ring, size, 0);
+	struct td_event *e;
 
+	if (line->new_state == TD_CLOSE && ring_is_half_full() && owe(line, who, s, stats))
+		return;
+	e = bpf_ringbuf_reserve(&ring, size, 0);
 	/* As an rqspinlock the ring's lock gives up after 250 ms (RES_DEF_TIMEOUT,
 	 * include/asm-generic/rqspinlock.h), so there may be room all the same. */
 	if (!e)
 		e = bpf_ringbuf_reserve(&ring, size, 0);
-	if (!e && line->new_state == TD_CLOSE && owe(line, who, s, stats))
-		return;
 	if (!e) {
 		count->ring_full++;
 		s->flags |= TD_S_GAP;

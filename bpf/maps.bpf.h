@@ -181,8 +181,10 @@ struct td_owed_key {
 	__u32 pad;
 };
 
-/* Last lines for which the ring had no room, until it has: nothing comes after them that could show
- * the loss, and whoever counts what is open would never be rid of these. */
+/* Last lines that came when the ring was half full, until it is not. The timers of tens of thousands of
+ * time-wait sockets may expire in one go, and would take the room of connections that go on. And a
+ * last line should not be lost: nothing comes after it that could show the loss, and whoever counts
+ * what is open would never be rid of the connection. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);

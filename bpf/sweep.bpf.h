@@ -76,7 +76,7 @@ static long sweep_req(struct bpf_map *map, struct td_tuple *key, struct td_req *
 	return 0;
 }
 
-/* Until the ring is full again. */
+/* Until the ring is half full again. */
 static long sweep_owed(struct bpf_map *map, struct td_owed_key *key, struct td_event *from,
 		       struct td_sweep *sweep)
 {
@@ -85,6 +85,8 @@ static long sweep_owed(struct bpf_map *map, struct td_owed_key *key, struct td_e
 
 	if (!from->size)
 		return 0;
+	if (ring_is_half_full())
+		return 1;
 	if (from->flags & TD_F_STATS) {
 		to = bpf_ringbuf_reserve(&ring, sizeof(*to), 0);
 		if (!to)

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import time
 
@@ -125,6 +126,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     plan = quick_or_full(options.quick)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which ends the tools; a shell's background job ignores it
     os.setpriority(os.PRIO_PROCESS, 0, -20)  # the load takes this: who is traced and who traces are equals
     start = time.monotonic()
     figures = measure_all(options.build, plan)

@@ -47,7 +47,7 @@ class Disks(FreshNetwork):
     def test_full(self):
         """What was written before the disk was full is a trace, cut off; the rest is lost, and said."""
         for suffix, count in (("", 300), (".gz", 2500), (".zst", 2500)):
-            with self.subTest(suffix=suffix), small_disk("full" + suffix, 128 << 10) as disk:
+            with faults.at(suffix=suffix), small_disk("full" + suffix, 128 << 10) as disk:
                 path = f"{disk}/trace.json{suffix}"
                 outcome = run("record", "-o", path, *HERE, "-q", "--", *peers("both", free_port(), "--count", count))
                 self.assert_error(outcome, 1, path, "No space left on device")
@@ -121,7 +121,7 @@ class Names(FreshNetwork):
     def test_deleted(self):
         """Nobody will read what goes to a file without a name: a run that ends well must not hide that."""
         for suffix in ("", ".zst"):
-            with self.subTest(suffix=suffix):
+            with faults.at(suffix=suffix):
                 path = scratch_file("deleted.json" + suffix)
                 outcome = self.record(path, lambda: os.unlink(path))
                 self.assertEqual(outcome.status, 1, outcome.err)
@@ -179,7 +179,7 @@ class Names(FreshNetwork):
 class StandardOutput(FreshNetwork):
     def test_closed(self):
         for command in ("trace", "trace --format json", "trace --format csv", "stat", "record -o -"):
-            with self.subTest(command=command):
+            with faults.at(command=command):
                 outcome = shell(f'"$0" {command} --duration 200ms "$@" >&-', *HERE)
                 self.assert_error(outcome, 1, "Bad file descriptor")
                 interval = " 50ms" if command == "stat" else ""

@@ -105,7 +105,7 @@ class Clocks(support.TestCase):
     def test_the_wall_clock_is_set(self):
         """In the middle of a trace, by an hour either way: a fake at the edge, as the host's clock is not ours."""
         for step in (3600, -3600):
-            with self.subTest(step=step):
+            with faults.at(step=step):
                 env = self.stepping(f"step{step}", STEP_CLOCK_SECONDS=str(step))
                 trace, said, _ = self.traced(env, "clock.json")
                 self.assertEqual(said, "")

@@ -88,7 +88,7 @@ class Killed(support.TestCase):
                 if not os.path.exists(path) or os.path.getsize(path) == 0:
                     early += 1
                     continue
-                with self.subTest(turn=turn, size=os.path.getsize(path)):
+                with faults.at(turn=turn, size=os.path.getsize(path)):
                     report = run("report", path, "--format", "json")
                     self.assertEqual(report.status, 0, report.err)
                     self.assertIn("cut off", report.err)

@@ -100,7 +100,7 @@ class Memory(support.TestCase):
         """It works, or it says in a line why not, or the kernel kills it; never a trace that is wrong."""
         enough, refused, killed = [], [], []
         for megabytes in tries((24, 64), (4, 8, 16, 24, 32, 40, 48, 64)):
-            with self.subTest(megabytes=megabytes):
+            with faults.at(megabytes=megabytes):
                 status, said, path, lines, version = self.traced(megabytes << 20)
                 if status == -signal.SIGKILL:
                     killed.append(megabytes)
@@ -144,7 +144,7 @@ class Memory(support.TestCase):
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)),
             )
             statuses[megabytes] = outcome.status
-            with self.subTest(megabytes=megabytes):
+            with faults.at(megabytes=megabytes):
                 if outcome.status != 0:
                     self.assertIn(outcome.status, (1, 4))
                     self.assertRegex(outcome.err, r"\Atcpdwell: [^\n]+\n\Z")

@@ -34,6 +34,15 @@ def found(fault, tried, lost, said, times=1):
     print("fault: " + json.dumps(row), flush=True)
 
 
+@contextlib.contextmanager
+def at(**what):
+    """Names the case that fails. Not subTest(), after which the test goes on and the row is made all the same."""
+    try:
+        yield
+    except AssertionError as failure:
+        raise AssertionError(f"{what}: {failure}") from failure
+
+
 def enlarge_network():
     """Room for a storm in the network of this process; no time-wait socket of it is reused, so that none
     ends within its minute."""

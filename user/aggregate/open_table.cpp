@@ -7,15 +7,16 @@ namespace tcpdwell {
 
 OpenTable::Entry* OpenTable::find(const ConnId& id) {
   if (last_ != nullptr && last_id_ == id) return last_;
-  const auto found = entries_.find(id);
+  Part& part = part_of(id);
+  const auto found = part.find(id);
   last_id_ = id;
-  last_ = found == entries_.end() ? nullptr : &found.value();
+  last_ = found == part.end() ? nullptr : &found.value();
   return last_;
 }
 
 OpenTable::Entry& OpenTable::add(const ConnId& id) {
   if (Entry* const known = find(id)) return *known;
-  last_ = &entries_.try_emplace(id).first.value();
+  last_ = &part_of(id).try_emplace(id).first.value();
   return *last_;
 }
 
@@ -24,15 +25,16 @@ void OpenTable::drop(const ConnId& id, Index Entry::*whose) {
   if (entry == nullptr) return;
   entry->*whose = kAbsent;
   if (!unused(*entry)) return;
-  entries_.erase(id);
+  part_of(id).erase(id);
   last_ = nullptr;
 }
 
 void OpenTable::drop_all(Index Entry::*whose) {
-  for (auto at = entries_.begin(); at != entries_.end();) {
-    at.value().*whose = kAbsent;
-    at = unused(at.value()) ? entries_.erase(at) : std::next(at);
-  }
+  for (Part& part : parts_)
+    for (auto at = part.begin(); at != part.end();) {
+      at.value().*whose = kAbsent;
+      at = unused(at.value()) ? part.erase(at) : std::next(at);
+    }
   last_ = nullptr;
 }
 

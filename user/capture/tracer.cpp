@@ -303,7 +303,7 @@ Result<bool> Tracer::drain(Consumer& consumer) {
   impl_->outcome = Ok;
   const bool emptied = impl_->ring->read([&](const void* data, std::size_t size) { return impl_->take(data, size); });
   if (!impl_->outcome) return impl_->outcome.error();
-  if (!emptied || impl_->attached || impl_->skeleton->bss->owed_lines == 0) return !emptied;
+  if (!emptied || impl_->skeleton->bss->owed_lines == 0) return !emptied;
   impl_->sweep();  // there is room now
   return true;
 }
