@@ -4,7 +4,7 @@
 
 In a network namespace of its own, processes make loopback connections as fast as they can, closed by either side in
 turn. Every tenth of the time they are halted for a moment, and what serve says of every state is held against `ss`.
-Prints a line each time and what came of it; exit status 1 if anything was lost, memory grew, or populations were wrong
+Prints a line each time and what came of it; exit status 1 if memory grew, or anything was lost or populations were wrong
 by more than what a host may keep from BPF programs (docs/limitations.md; a line or two in 500,000). It asks over the unix socket, so that it makes no connections of its own.
 """
 import ctypes
@@ -133,10 +133,11 @@ def main(tcpdwell, seconds=480, workers=2):
                 f"{'populations as ss has them' if not wrong else f'(ss, serve, ss): {wrong}'}",
                 flush=True,
             )
-            if lost:
+            hidden = 1 + connections() * 10 // 250_000
+            if {name: n for name, n in lost.items() if "recursion" not in name or n > hidden}:
                 failures.append(f"lost {lost}")
             off = sum(max(min(a, c) - b, b - max(a, c)) for a, b, c in wrong.values())
-            if off > 2 * (1 + connections() * 10 // 250_000):  # one missed line is wrong in two states
+            if off > 2 * hidden:  # one missed line is wrong in two states
                 failures.append(f"populations {wrong}")
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
