@@ -98,7 +98,7 @@ class Memory(support.TestCase):
 
     def test_limits(self):
         """It works, or it says in a line why not, or the kernel kills it; never a trace that is wrong."""
-        enough, refused, killed = [], [], []
+        enough, whole, refused, killed = [], [], [], []
         for megabytes in tries((24, 80), (4, 8, 16, 24, 32, 40, 48, 64, 80)):
             with faults.at(megabytes=megabytes):
                 status, said, path, lines, version = self.traced(megabytes << 20)
@@ -107,7 +107,14 @@ class Memory(support.TestCase):
                 elif status == 0:
                     enough.append(megabytes)
                     trace = support.read_trace(path)
-                    self.assertEqual(len(trace.transitions) + sum(trace.end["lost"].values()), lines, trace.end["lost"])
+                    # A time-wait socket without room loses lines that were to come after the trace.
+                    lost = dict(trace.end["lost"])
+                    no_room = lost.pop("map")
+                    told = len(trace.transitions) + sum(lost.values())
+                    self.assertLessEqual(told, lines, trace.end["lost"])
+                    self.assertGreaterEqual(told + no_room, lines, trace.end["lost"])
+                    if no_room == 0:
+                        whole.append(megabytes)
                 else:
                     refused.append(megabytes)
                     self.assertIn(status, (1, 3, 4), said)
@@ -116,7 +123,8 @@ class Memory(support.TestCase):
         found(
             f"little memory (cgroup v{version})",
             "a storm within " + ", ".join(map(str, sorted(enough + refused + killed))) + " MiB, ring of 8 MiB",
-            f"nothing within {min(enough)} MiB or more",
+            f"nothing within {', '.join(map(str, whole)) or 'any'} MiB but what the ring had no room for; within "
+            f"{', '.join(str(m) for m in enough if m not in whole) or 'none'} also sockets there was no memory for; each counted",
             "; ".join(
                 text for text in (
                     f"`{'/'.join(map(str, refused))}` MiB: one line and exit 1" if refused else "",
