@@ -319,6 +319,11 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 	who_of_common(&m->who, &tw->__tw_common);
 	if (!note_seed(&minis, &cookie, m))
 		return 0;
+	/* As with requests. */
+	if (!tw_lives(m->tw, cookie)) {
+		bpf_map_delete_elem(&minis, &cookie);
+		return 0;
+	}
 	if (m->s.state == TD_FIN_WAIT2 && cfg.minisockets == TD_MINI_TIMER)
 		note_seed(&orphans, &cookie, &m->tw);
 	runs_until(&live, TD_TIMER_TIMEWAIT, m->expires);
@@ -348,6 +353,11 @@ static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock
 	tuple_of_req(&t, req);
 	if (!treq->snt_synack || !note_seed(&reqs, &t, &fresh))
 		return 0;
+	/* Gone between the iterator's look and the entry: its end has been and will not be told. */
+	if (!timer_runs((__u64)req + bpf_core_field_offset(struct request_sock, rsk_timer))) {
+		bpf_map_delete_elem(&reqs, &t);
+		return 0;
+	}
 	owner = bpf_map_lookup_elem(&listeners, &fresh.listener);
 	if (owner)
 		s = *owner;
