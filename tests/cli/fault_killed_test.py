@@ -97,11 +97,13 @@ class Killed(support.TestCase):
                     table = json.loads(report.out)
                     readable += 1
                     transitions += sum(row["count"] for row in table["rows"])
-                    missing.append(killed - seconds(table["end"]))
+                    missing.append((killed - seconds(table["end"]), os.path.basename(path), os.path.getsize(path)))
         self.assertGreater(attached, 0)
         self.assertGreater(readable, 0)
         self.assertGreater(transitions, 0)
-        self.assertLess(max(missing), LATEST_FLUSH_S)
+        missing.sort()
+        self.assertLess(missing[-1][0], LATEST_FLUSH_S, missing[-3:])
+        print("most was missing of", missing[-3:])
         # The kernel frees them a moment after their last descriptor is closed.
         wait_for(lambda: not everything & faults.existing_bpf_ids())
         self.assertEqual(faults.pinned(), pinned)
@@ -109,7 +111,7 @@ class Killed(support.TestCase):
             "kill -9 at random moments",
             f"record under load, to .json, .json.zst, .json.gz, killed up to {longest:.1f} s after its start: {attached} were "
             f"attached, {early} had written nothing yet",
-            f"the last {max(missing):.1f} s at most; all {readable} files were read, {transitions:,} transitions. Of "
+            f"the last {missing[-1][0]:.1f} s at most, {missing[len(missing) // 2][0]:.2f} s of half of them; all {readable} files were read, {transitions:,} transitions. Of "
             f"{len(everything):,} programs, maps and links none was left, nothing was pinned",
             "report: `cut off: it has no end line`",
             times,

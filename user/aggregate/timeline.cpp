@@ -14,8 +14,7 @@ std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b <
 }  // namespace
 
 Timeline::Interval& Timeline::at(std::int64_t wall_ns) {
-  if (last_ != nullptr && wall_ns >= last_begin_ns_ && wall_ns - last_begin_ns_ < width_ns_)
-    return *last_;
+  if (last_ != nullptr && wall_ns >= last_begin_ns_ && wall_ns < last_end_ns_) return *last_;
   std::int64_t number = floor_div(wall_ns, width_ns_);
   while (!intervals_.empty() && std::max(number, intervals_.rbegin()->first) -
                                         std::min(number, intervals_.begin()->first) >=
@@ -24,8 +23,16 @@ Timeline::Interval& Timeline::at(std::int64_t wall_ns) {
     number = floor_div(wall_ns, width_ns_);
   }
   last_ = &intervals_[number];
-  last_begin_ns_ = number * width_ns_;
+  last_begin_ns_ = begin_of(number);
+  last_end_ns_ = begin_of(number + 1);
   return *last_;
+}
+
+std::int64_t Timeline::begin_of(std::int64_t number) const {
+  using Limits = std::numeric_limits<std::int64_t>;
+  if (number < Limits::min() / width_ns_) return Limits::min();
+  if (number > Limits::max() / width_ns_) return Limits::max();
+  return number * width_ns_;
 }
 
 void Timeline::widen() {
@@ -52,9 +59,7 @@ Series Timeline::take() const {
   Series series;
   if (intervals_.empty()) return series;
   const std::int64_t first = intervals_.begin()->first;
-  // The interval that holds the earliest moment there can be begins before it.
-  constexpr std::int64_t kEarliest = std::numeric_limits<std::int64_t>::min();
-  series.start_wall_ns = first < kEarliest / width_ns_ ? kEarliest : first * width_ns_;
+  series.start_wall_ns = begin_of(first);
   series.width_ns = static_cast<std::uint64_t>(width_ns_);
   std::array<std::int64_t, kStateCount> now{};
   for (const auto& [number, interval] : intervals_) {

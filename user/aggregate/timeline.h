@@ -25,11 +25,13 @@ class Timeline {
     std::array<std::int64_t, kStateCount> change{};
   };
   Interval& at(std::int64_t wall_ns);
+  /// Or the earliest or latest moment that there is: the intervals that hold those reach beyond them.
+  std::int64_t begin_of(std::int64_t number) const;
   void widen();
 
   std::int64_t width_ns_ = 1'000'000;
   std::map<std::int64_t, Interval> intervals_;  ///< by wall_ns / width_ns_
-  std::int64_t last_begin_ns_ = 0;
+  std::int64_t last_begin_ns_ = 0, last_end_ns_ = 0;
   Interval* last_ = nullptr;
 };
 
