@@ -1,7 +1,7 @@
 # Imported targets for the libraries that the binary carries inside itself.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-find_package(fmt REQUIRED)
+find_package(fmt REQUIRED) # its headers alone
 find_package(CLI11 REQUIRED)
 find_package(RapidJSON REQUIRED)
 find_package(tsl-robin-map REQUIRED)
@@ -27,6 +27,9 @@ static_library(event_extra libevent_extra)
 add_library(libevent_names STATIC ${PROJECT_SOURCE_DIR}/cmake/libevent_names.c)
 target_compile_options(libevent_names PRIVATE -Wall -Wextra -Werror)
 target_link_libraries(tcpdwell::event_extra INTERFACE -Wl,--wrap=getnameinfo libevent_names)
+add_library(tcpdwell_fmt STATIC ${PROJECT_SOURCE_DIR}/cmake/fmt.cpp)
+target_compile_options(tcpdwell_fmt PRIVATE -Wall -Wextra -Werror)
+add_library(tcpdwell::fmt ALIAS tcpdwell_fmt)
 static_library(elf libelf)
 static_library(bpf libbpf)
 add_library(libelf_search STATIC ${PROJECT_SOURCE_DIR}/cmake/libelf_search.c)

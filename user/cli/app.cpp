@@ -15,7 +15,6 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
-#include "cli/help.h"
 #include "cli/pipeline.h"
 #include "util/output.h"
 
@@ -87,20 +86,6 @@ void reserve_standard_streams() {
 }
 
 }  // namespace
-
-void offer_commands(CLI::App& app, Invocation& invocation) {
-  app.description("How long TCP connections dwell in each state, whose they are, what ended them.");
-  app.name("tcpdwell");
-  app.set_version_flag("--version", "tcpdwell " TCPDWELL_VERSION);
-  app.require_subcommand(1);
-  app.formatter(std::make_shared<HelpFormat>("[COMMAND] [OPTIONS] [-- PROGRAM [ARG...]]"));
-  app.footer(
-      "'tcpdwell COMMAND --help' tells a command's options; without one it is trace.\n"
-      "Exit status: 0 fine, 1 run-time failure, 2 bad usage or input file,\n"
-      "3 not permitted, 4 this kernel cannot; with -- PROGRAM, the program's own.");
-  for (auto* add : {add_trace, add_stat, add_record, add_report, add_diff, add_stuck, add_top, add_serve, add_explain, add_check})
-    add(app, invocation);
-}
 
 int run_app(int argc, char** argv) {
   reserve_standard_streams();

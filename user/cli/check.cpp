@@ -7,11 +7,9 @@
 
 #include <cerrno>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "cli/commands.h"
-#include "cli/help.h"
 #include "enrich/host.h"
 #include "util/escape.h"
 #include "util/output.h"
@@ -128,6 +126,8 @@ std::string as_text(const CheckReport& report, const Header& host, bool colour, 
   return out + (fine ? "\ntcpdwell can trace here.\n" : "\ntcpdwell cannot trace here.\n");
 }
 
+}  // namespace
+
 Result<int> run_check(const Invocation& invocation) {
   auto format = parse_format(invocation.raw);
   if (!format) return format.error();
@@ -142,17 +142,6 @@ Result<int> run_check(const Invocation& invocation) {
   if (status) status = out.flush();
   if (!status && status.error().os_errno != EPIPE) return status.error();
   return status_of(report.items);
-}
-
-}  // namespace
-
-void add_check(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("check", "what this kernel and these privileges allow");
-  sub->formatter(std::make_shared<HelpFormat>("check [OPTIONS]"));
-  sub->footer("Exit status: 0 when tracing works here, 3 when a privilege is missing,\n4 when the kernel lacks something.");
-  sub->add_option("--format", invocation.raw.format, "text or json")->type_name("FORMAT");
-  sub->add_flag("--no-color", invocation.raw.no_color, "no colour");
-  sub->callback([&] { invocation.action = [&] { return run_check(invocation); }; });
 }
 
 }  // namespace tcpdwell

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// The commands: each adds its subcommand and says what to run.
+/// The commands: what each is asked for, and what runs it.
 #pragma once
 
 #include <functional>
@@ -10,9 +10,13 @@
 #include "cli/options.h"
 #include "util/result.h"
 
+namespace CLI {
+class App;
+}
+
 namespace tcpdwell {
 
-/// What the command line asks for. Filled by CLI11; `action` is set by the chosen subcommand.
+/// What the command line asks for. Filled by CLI11; `action` is the chosen command.
 struct Invocation {
   RawOptions raw;
   std::vector<std::string> command;  ///< the words after `--`
@@ -25,18 +29,18 @@ struct Invocation {
   std::function<Result<int>()> action;  ///< the exit status, or what failed
 };
 
-void add_trace(CLI::App& app, Invocation& invocation);
-void add_record(CLI::App& app, Invocation& invocation);
-void add_stat(CLI::App& app, Invocation& invocation);
-void add_top(CLI::App& app, Invocation& invocation);
-void add_stuck(CLI::App& app, Invocation& invocation);
-void add_serve(CLI::App& app, Invocation& invocation);
-void add_report(CLI::App& app, Invocation& invocation);
-void add_diff(CLI::App& app, Invocation& invocation);
-void add_explain(CLI::App& app, Invocation& invocation);
-void add_check(CLI::App& app, Invocation& invocation);
+Result<int> run_trace(const Invocation& invocation);
+Result<int> run_record(const Invocation& invocation);
+Result<int> run_stat(const Invocation& invocation);
+Result<int> run_top(const Invocation& invocation);
+Result<int> run_stuck(const Invocation& invocation);
+Result<int> run_serve(const Invocation& invocation);
+Result<int> run_report(const Invocation& invocation);
+Result<int> run_diff(const Invocation& invocation);
+Result<int> run_explain(const Invocation& invocation);
+Result<int> run_check(const Invocation& invocation);
 
-/// All of them, and what the program itself takes.
+/// Tells CLI11 of all of them, and of what the program itself takes.
 void offer_commands(CLI::App& app, Invocation& invocation);
 
 }  // namespace tcpdwell

@@ -5,14 +5,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <thread>
 
 #include "aggregate/aggregator.h"
 #include "aggregate/compare.h"
 #include "cli/commands.h"
 #include "cli/files.h"
-#include "cli/help.h"
 #include "cli/pipeline.h"
 #include "cli/reading.h"
 #include "trace/compress.h"
@@ -74,6 +72,8 @@ Comparison compare(const Side& before, const Side& after) {
   return comparison;
 }
 
+}  // namespace
+
 Result<int> run_diff(const Invocation& invocation) {
   const RawOptions& raw = invocation.raw;
   const bool text = raw.format == "text", json = raw.format == "json";
@@ -97,23 +97,6 @@ Result<int> run_diff(const Invocation& invocation) {
   if (status) status = (*out)->close();
   if (!status && status.error().os_errno != EPIPE) return status.error();
   return 0;
-}
-
-}  // namespace
-
-void add_diff(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("diff", "two traces side by side: what dwells differently");
-  sub->add_option("A", invocation.before, "the trace before (or a quoted glob of several)")
-      ->required()
-      ->type_name("");
-  sub->add_option("B", invocation.after, "the trace after")->required()->type_name("");
-  sub->formatter(std::make_shared<HelpFormat>("diff A B [OPTIONS]"));
-  sub->footer("Exit status: 0 fine, differing or not, 1 cannot write, 2 bad usage or input file.");
-  add_filter_flags(*sub, invocation.raw);
-  add_look_flags(*sub, invocation.raw);
-  add_by_flag(*sub, invocation.raw);
-  sub->get_option("--format")->description("text, json or html");
-  sub->callback([&] { invocation.action = [&] { return run_diff(invocation); }; });
 }
 
 }  // namespace tcpdwell

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// The flags that several commands share: read as text by CLI11, then checked and turned into what
-/// the program works with. Every error is one line and exit status 2.
+/// What flags say, checked and turned into what the program works with. Every error is one line and
+/// exit status 2.
 #pragma once
 
 #include <cstdint>
@@ -12,16 +12,12 @@
 #include "model/filter.h"
 #include "model/summary.h"
 
-namespace CLI {
-class App;
-}
-
 namespace tcpdwell {
 
 enum class Format { Text, Json, Csv };
 enum class ReportFormat { Text, Json, Csv, Html, Svg, Dot, Perfetto };
 
-/// Flag values as typed.
+/// Flag values as typed: cli/flags.h.
 struct RawOptions {
   std::vector<std::string> pids, comms, local_ports, remote_ports, local, remote, states, by;
   bool ipv4 = false, ipv6 = false;
@@ -32,14 +28,6 @@ struct RawOptions {
   bool wide = false, time = false, no_color = false, quiet = false, verbose = false;
   bool listening = false, all = false;  ///< of `stuck`, as netstat's -l and -a
 };
-
-/// What decides which lines are shown: all commands that show connections.
-void add_filter_flags(CLI::App& app, RawOptions& raw);
-/// How it looks.
-void add_look_flags(CLI::App& app, RawOptions& raw);
-/// When tracing ends, how much memory it takes.
-void add_live_flags(CLI::App& app, RawOptions& raw);
-void add_by_flag(CLI::App& app, RawOptions& raw);
 
 /// Where the connections are: this host, whose namespaces and cgroups can be looked up, or a trace.
 enum class Scope { Live, Trace };

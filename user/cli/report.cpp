@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <string_view>
@@ -15,7 +14,6 @@
 #include "aggregate/open_table.h"
 #include "cli/commands.h"
 #include "cli/files.h"
-#include "cli/help.h"
 #include "cli/pipeline.h"
 #include "cli/reading.h"
 #include "sinks/diagram.h"
@@ -130,6 +128,8 @@ Result<Report> read_report(const Asked& asked, bool quiet, PerfettoWriter* slice
   return report;
 }
 
+}  // namespace
+
 Result<int> run_report(const Invocation& invocation) {
   const RawOptions& raw = invocation.raw;
   auto asked = parse_asked(invocation);
@@ -153,23 +153,6 @@ Result<int> run_report(const Invocation& invocation) {
   if (status) status = out->close();
   if (!status && status.error().os_errno != EPIPE) return status.error();
   return 0;
-}
-
-}  // namespace
-
-void add_report(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("report", "tables, findings and pictures from traces, without root");
-  sub->add_option("FILE", invocation.files, "traces, plain or compressed; also quoted globs;\n- is standard input")->required()->type_name("");
-  sub->formatter(std::make_shared<HelpFormat>("report FILE... [OPTIONS]"));
-  sub->footer("Exit status: 0 fine, 1 cannot write, 2 bad usage or input file.");
-  add_filter_flags(*sub, invocation.raw);
-  add_look_flags(*sub, invocation.raw);
-  add_by_flag(*sub, invocation.raw);
-  sub->get_option("--format")->description("text, json, csv, html (a page), svg or dot (the\nstate diagram), perfetto (for ui.perfetto.dev)");
-  sub->add_option("--table", invocation.table,
-                  "what csv holds: states, ends, edges, ports, series,\nslowest, stuck or findings [states]")
-      ->type_name("NAME")->group("Output");
-  sub->callback([&] { invocation.action = [&] { return run_report(invocation); }; });
 }
 
 }  // namespace tcpdwell

@@ -2,14 +2,12 @@
 /// `tcpdwell serve`: metrics, JSON and a live page over HTTP. One thread traces, another answers.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "aggregate/watch.h"
 #include "cli/commands.h"
-#include "cli/help.h"
 #include "cli/live.h"
 #include "cli/notify.h"
 #include "cli/pipeline.h"
@@ -102,6 +100,8 @@ class Serve {
   unsigned silent_ = 0;
 };
 
+}  // namespace
+
 Result<int> run_serve(const Invocation& invocation) {
   auto choice = parse_filter(invocation.raw, Scope::Live);
   if (!choice) return choice.error();
@@ -122,35 +122,6 @@ Result<int> run_serve(const Invocation& invocation) {
   if (!server) return server.error();
   return Serve(invocation.raw, live_header(choice->filter), std::move(server).value())
       .run(std::move(plan).value());
-}
-
-}  // namespace
-
-void add_serve(CLI::App& app, Invocation& invocation) {
-  RawOptions& raw = invocation.raw;
-  CLI::App* sub = app.add_subcommand("serve", "Prometheus metrics, JSON and a live page over HTTP");
-  sub->formatter(std::make_shared<HelpFormat>("serve [OPTIONS]"));
-  sub->footer(
-      "Answers GET of /metrics, /healthz, /api/states, /api/stuck, /api/connections,\n"
-      "/api/findings, and of /, a page to watch. Nothing can be changed through it, and it\n"
-      "asks nobody who they are: what may reach the address may read. 'tcpdwell stuck' asks\n"
-      "it over its unix socket. SIGHUP lets recent findings begin anew; SIGTERM ends it.");
-  sub->add_option("--listen", invocation.listen,
-                  "ADDRESS:PORT, also several [127.0.0.1:9978, [::1]:9978]")
-      ->type_name("LIST")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check([](const std::string& value) { return value.empty() ? "the value is empty" : ""; })
-      ->group("Where");
-  sub->add_option("--socket", invocation.socket,
-                  "unix socket, for its owner alone; '' is none\n[" + invocation.socket + "]")
-      ->type_name("PATH")
-      ->group("Where");
-  add_filter_flags(*sub, raw);
-  sub->add_flag("-q,--quiet", raw.quiet, "errors only")->group("Output");
-  sub->add_flag("-v,--verbose", raw.verbose, "say what happens")->group("Output");
-  add_live_flags(*sub, raw);
-  sub->callback([&] { invocation.action = [&] { return run_serve(invocation); }; });
 }
 
 }  // namespace tcpdwell

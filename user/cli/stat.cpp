@@ -2,12 +2,8 @@
 /// `tcpdwell stat`: a table each interval, or one at the end.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-#include <limits>
-
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
-#include "cli/help.h"
 #include "cli/live.h"
 #include "cli/pipeline.h"
 #include "util/duration.h"
@@ -59,6 +55,8 @@ class Stat {
   std::uint64_t written_ = 0;
 };
 
+}  // namespace
+
 Result<int> run_stat(const Invocation& invocation) {
   auto format = parse_format(invocation.raw);
   if (!format) return format.error();
@@ -82,22 +80,6 @@ Result<int> run_stat(const Invocation& invocation) {
   options.states = choice->filter.states;
   options.open_known = choice->filter.min_dwell_ns == 0;
   return Stat(invocation, *format, **out, std::move(options)).run(std::move(plan).value(), choice->filter);
-}
-
-}  // namespace
-
-void add_stat(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("stat", "a table of dwell per state, each interval or at the end");
-  sub->formatter(std::make_shared<HelpFormat>("stat [INTERVAL [COUNT]] [OPTIONS] [-- COMMAND [ARG...]]"));
-  sub->footer("With a command, tracing ends when it ends.");
-  sub->add_option("INTERVAL", invocation.interval, "seconds, or with a unit: 500ms, 1m")->type_name("");
-  sub->add_option("COUNT", invocation.tables, "end after this many tables")
-      ->type_name("")->check(whole_number_up_to(std::numeric_limits<std::uint64_t>::max()));
-  add_filter_flags(*sub, invocation.raw);
-  add_look_flags(*sub, invocation.raw);
-  add_live_flags(*sub, invocation.raw);
-  add_by_flag(*sub, invocation.raw);
-  sub->callback([&] { invocation.action = [&] { return run_stat(invocation); }; });
 }
 
 }  // namespace tcpdwell

@@ -6,11 +6,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-
 #include "capture/tracer.h"
 #include "cli/commands.h"
-#include "cli/help.h"
 #include "cli/known.h"
 #include "cli/pipeline.h"
 #include "enrich/cgroups.h"
@@ -113,6 +110,8 @@ void leave_to_us(Filter& filter) {
   filter.min_dwell_ns = 0;
 }
 
+}  // namespace
+
 Result<int> run_stuck(const Invocation& invocation) {
   const RawOptions& raw = invocation.raw;
   auto format = parse_format(raw);
@@ -137,29 +136,6 @@ Result<int> run_stuck(const Invocation& invocation) {
   if (!status && status.error().os_errno != EPIPE) return status.error();
   if (!raw.quiet) tell_gaps(*report);
   return 0;
-}
-
-}  // namespace
-
-void add_stuck(CLI::App& app, Invocation& invocation) {
-  RawOptions& raw = invocation.raw;
-  CLI::App* sub = app.add_subcommand("stuck", "sockets that exist now, oldest in their state first");
-  sub->formatter(std::make_shared<HelpFormat>("stuck [OPTIONS]"));
-  sub->footer("Listening sockets are shown with -a, -l or --state listen. An age after >= is a lower\n"
-              "bound: the kernel does not keep when a socket entered most states. A 'tcpdwell serve' that\n"
-              "runs on this host does, and is asked over its unix socket.");
-  add_filter_flags(*sub, raw);
-  sub->add_option("--older", raw.min_dwell, "in their state for at least this: 30s, 5m; the same as --min-dwell")
-      ->type_name("DURATION")
-      ->group("Which connections")
-      ->check([](const std::string& value) { return value.empty() ? "the value is empty" : ""; });
-  sub->add_flag("-l,--listening", raw.listening, "listening sockets only")->group("Which connections");
-  sub->add_flag("-a,--all", raw.all, "listening sockets too")->group("Which connections");
-  sub->add_option("--socket", invocation.socket, "unix socket of a serve to ask; '' asks none\n[" + invocation.socket + "]")
-      ->type_name("PATH")
-      ->group("Tracing");
-  add_look_flags(*sub, raw);
-  sub->callback([&] { invocation.action = [&] { return run_stuck(invocation); }; });
 }
 
 }  // namespace tcpdwell

@@ -9,7 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -21,7 +20,6 @@
 #include "aggregate/open_rows.h"
 #include "cli/commands.h"
 #include "cli/curses.h"
-#include "cli/help.h"
 #include "cli/live.h"
 #include "cli/pipeline.h"
 #include "enrich/cgroups.h"
@@ -364,6 +362,8 @@ Result<std::vector<Key>> parse_top_by(const RawOptions& raw) {
   return keys;
 }
 
+}  // namespace
+
 Result<int> run_top(const Invocation& invocation) {
   const RawOptions& raw = invocation.raw;
   auto choice = parse_filter(raw, Scope::Live);
@@ -391,31 +391,6 @@ Result<int> run_top(const Invocation& invocation) {
   options.host = header.host;
   return TopRun(choice->filter, std::move(options), colour)
       .run(std::move(plan).value(), std::move(header));
-}
-
-}  // namespace
-
-void add_top(CLI::App& app, Invocation& invocation) {
-  RawOptions& raw = invocation.raw;
-  CLI::App* sub = app.add_subcommand("top", "full-screen live view");
-  sub->formatter(std::make_shared<HelpFormat>("top [INTERVAL] [OPTIONS]"));
-  sub->footer("? tells the keys. --state and --min-dwell choose what is listed; all is traced.");
-  sub->add_option("INTERVAL", invocation.interval,
-                  "seconds between pictures, or with a unit: 500ms, 1m [1]")
-      ->type_name("");
-  add_filter_flags(*sub, raw);
-  sub->get_option("--state")->description("in these states: time-wait,CLOSE_WAIT");
-  sub->get_option("--min-dwell")->description("in their state for at least this: 10ms, 2s, 1m");
-  sub->option_defaults()->group("Output");
-  sub->add_flag("--no-color", raw.no_color, "no colour (also: NO_COLOR in the environment)");
-  sub->add_flag("-v,--verbose", raw.verbose, "say what happens while it starts");
-  sub->option_defaults()->group("Options");
-  add_live_flags(*sub, raw);
-  add_by_flag(*sub, raw);
-  sub->get_option("--by")->description(
-      "a table of its own by these, among state pid comm\nremote local-port remote-port cgroup "
-      "netns");
-  sub->callback([&] { invocation.action = [&] { return run_top(invocation); }; });
 }
 
 }  // namespace tcpdwell

@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
-#include "cli/help.h"
 #include "cli/live.h"
 #include "cli/pipeline.h"
 #include "cli/rotate.h"
@@ -87,17 +85,6 @@ Result<Lines> parse_lines(const Invocation& invocation) {
   return Lines{invocation, *format, std::move(choice).value(), std::move(by).value()};
 }
 
-Result<int> run_trace(const Invocation& invocation) {
-  const RawOptions& raw = invocation.raw;
-  auto lines = parse_lines(invocation);
-  if (!lines) return lines.error();
-  auto out = open_line_output(raw, lines->format);
-  if (!out) return out.error();
-  const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
-  const auto sink = line_sink(lines->format, raw, fd, **out);
-  return lines->run(**out, *sink, Clock::duration::zero());
-}
-
 Result<int> run_rotating(Lines& lines, const Invocation& invocation) {
   RotateOptions options;
   options.path = invocation.raw.output;
@@ -111,6 +98,19 @@ Result<int> run_rotating(Lines& lines, const Invocation& invocation) {
   return lines.run(**trace, **trace, std::chrono::seconds(1));
 }
 
+}  // namespace
+
+Result<int> run_trace(const Invocation& invocation) {
+  const RawOptions& raw = invocation.raw;
+  auto lines = parse_lines(invocation);
+  if (!lines) return lines.error();
+  auto out = open_line_output(raw, lines->format);
+  if (!out) return out.error();
+  const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
+  const auto sink = line_sink(lines->format, raw, fd, **out);
+  return lines->run(**out, *sink, Clock::duration::zero());
+}
+
 Result<int> run_record(const Invocation& invocation) {
   auto lines = parse_lines(invocation);
   if (!lines) return lines.error();
@@ -122,39 +122,6 @@ Result<int> run_record(const Invocation& invocation) {
   if (!out) return out.error();
   TraceWriter sink(**out);
   return lines->run(**out, sink, std::chrono::seconds(1));
-}
-
-}  // namespace
-
-void add_trace(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("trace", "print every transition as it happens (the default)");
-  sub->formatter(std::make_shared<HelpFormat>("[trace] [OPTIONS] [-- COMMAND [ARG...]]"));
-  sub->footer("With a command, tracing ends when it ends.");
-  add_filter_flags(*sub, invocation.raw);
-  add_look_flags(*sub, invocation.raw);
-  add_live_flags(*sub, invocation.raw);
-  add_by_flag(*sub, invocation.raw);
-  sub->callback([&] { invocation.action = [&] { return run_trace(invocation); }; });
-}
-
-void add_record(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("record", "write a JSON trace to a file");
-  sub->formatter(std::make_shared<HelpFormat>("record -o FILE [OPTIONS] [-- COMMAND [ARG...]]"));
-  sub->footer("With a command, tracing ends when it ends.");
-  add_filter_flags(*sub, invocation.raw);
-  add_look_flags(*sub, invocation.raw);
-  add_live_flags(*sub, invocation.raw);
-  add_by_flag(*sub, invocation.raw);
-  sub->get_option("--output")->required()->description("FILE.zst and FILE.gz are compressed; - is stdout");
-  sub->get_option("--format")->description("json (the only one)");
-  sub->add_option("--rotate", invocation.rotate, "a new file after this size (100M, as it is on disk)\nor time (1h): FILE becomes FILE-<time>-<number>")
-      ->type_name("SIZE|DURATION")->group("Output");
-  sub->add_option("--keep", invocation.keep, "with --rotate: keep the N newest finished files")
-      ->type_name("N")->check(whole_number_up_to(1'000'000))->group("Output");
-  sub->callback([&] {
-    if (invocation.raw.format == "text") invocation.raw.format = "json";
-    invocation.action = [&] { return run_record(invocation); };
-  });
 }
 
 }  // namespace tcpdwell

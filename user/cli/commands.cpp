@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// The command line: what CLI11 is told of each command. Help, manual page and completions are made of it.
+#include "cli/commands.h"
+
+#include <CLI/CLI.hpp>
+#include <limits>
+#include <memory>
+
+#include "cli/flags.h"
+#include "cli/help.h"
+
+namespace tcpdwell {
+namespace {
+
+void add_trace(CLI::App& app, Invocation& invocation) {
+  CLI::App* sub = app.add_subcommand("trace", "print every transition as it happens (the default)");
+  sub->formatter(std::make_shared<HelpFormat>("[trace] [OPTIONS] [-- COMMAND [ARG...]]"));
+  sub->footer("With a command, tracing ends when it ends.");
+  add_filter_flags(*sub, invocation.raw);
+  add_look_flags(*sub, invocation.raw);
+  add_live_flags(*sub, invocation.raw);
+  add_by_flag(*sub, invocation.raw);
+  sub->callback([&] { invocation.action = [&] { return run_trace(invocation); }; });
+}
+
+void add_stat(CLI::App& app, Invocation& invocation) {
+  CLI::App* sub = app.add_subcommand("stat", "a table of dwell per state, each interval or at the end");
+  sub->formatter(std::make_shared<HelpFormat>("stat [INTERVAL [COUNT]] [OPTIONS] [-- COMMAND [ARG...]]"));
+  sub->footer("With a command, tracing ends when it ends.");
+  sub->add_option("INTERVAL", invocation.interval, "seconds, or with a unit: 500ms, 1m")->type_name("");
+  sub->add_option("COUNT", invocation.tables, "end after this many tables")
+      ->type_name("")->check(whole_number_up_to(std::numeric_limits<std::uint64_t>::max()));
+  add_filter_flags(*sub, invocation.raw);
+  add_look_flags(*sub, invocation.raw);
+  add_live_flags(*sub, invocation.raw);
+  add_by_flag(*sub, invocation.raw);
+  sub->callback([&] { invocation.action = [&] { return run_stat(invocation); }; });
+}
+
+void add_record(CLI::App& app, Invocation& invocation) {
+  CLI::App* sub = app.add_subcommand("record", "write a JSON trace to a file");
+  sub->formatter(std::make_shared<HelpFormat>("record -o FILE [OPTIONS] [-- COMMAND [ARG...]]"));
+  sub->footer("With a command, tracing ends when it ends.");
+  add_filter_flags(*sub, invocation.raw);
+  add_look_flags(*sub, invocation.raw);
+  add_live_flags(*sub, invocation.raw);
+  add_by_flag(*sub, invocation.raw);
+  sub->get_option("--output")->required()->description("FILE.zst and FILE.gz are compressed; - is stdout");
+  sub->get_option("--format")->description("json (the only one)");
+  sub->add_option("--rotate", invocation.rotate, "a new file after this size (100M, as it is on disk)\nor time (1h): FILE becomes FILE-<time>-<number>")
+      ->type_name("SIZE|DURATION")->group("Output");
+  sub->add_option("--keep", invocation.keep, "with --rotate: keep the N newest finished files")
+      ->type_name("N")->check(whole_number_up_to(1'000'000))->group("Output");
+  sub->callback([&] {
+    if (invocation.raw.format == "text") invocation.raw.format = "json";
+    invocation.action = [&] { return run_record(invocation); };
+  });
+}
+
+void add_report(CLI::App& app, Invocation& invocation) {
+  CLI::App* sub = app.add_subcommand("report", "tables, findings and pictures from traces, without root");
+  sub->add_option("FILE", invocation.files, "traces, plain or compressed; also quoted globs;\n- is standard input")->required()->type_name("");
+  sub->formatter(std::make_shared<HelpFormat>("report FILE... [OPTIONS]"));
+  sub->footer("Exit status: 0 fine, 1 cannot write, 2 bad usage or input file.");
+  add_filter_flags(*sub, invocation.raw);
+  add_look_flags(*sub, invocation.raw);
+  add_by_flag(*sub, invocation.raw);
+  sub->get_option("--format")->description("text, json, csv, html (a page), svg or dot (the\nstate diagram), perfetto (for ui.perfetto.dev)");
+  sub->add_option("--table", invocation.table,
+                  "what csv holds: states, ends, edges, ports, series,\nslowest, stuck or findings [states]")
+      ->type_name("NAME")->group("Output");
+  sub->callback([&] { invocation.action = [&] { return run_report(invocation); }; });
+}
+
+void add_diff(CLI::App& app, Invocation& invocation) {
+  CLI::App* sub = app.add_subcommand("diff", "two traces side by side: what dwells differently");
+  sub->add_option("A", invocation.before, "the trace before (or a quoted glob of several)")
+      ->required()
+      ->type_name("");
+  sub->add_option("B", invocation.after, "the trace after")->required()->type_name("");
+  sub->formatter(std::make_shared<HelpFormat>("diff A B [OPTIONS]"));
+  sub->footer("Exit status: 0 fine, differing or not, 1 cannot write, 2 bad usage or input file.");
+  add_filter_flags(*sub, invocation.raw);
+  add_look_flags(*sub, invocation.raw);
+  add_by_flag(*sub, invocation.raw);
+  sub->get_option("--format")->description("text, json or html");
+  sub->callback([&] { invocation.action = [&] { return run_diff(invocation); }; });
+}
+
+void add_stuck(CLI::App& app, Invocation& invocation) {
+  RawOptions& raw = invocation.raw;
+  CLI::App* sub = app.add_subcommand("stuck", "sockets that exist now, oldest in their state first");
+  sub->formatter(std::make_shared<HelpFormat>("stuck [OPTIONS]"));
+  sub->footer("Listening sockets are shown with -a, -l or --state listen. An age after >= is a lower\n"
+              "bound: the kernel does not keep when a socket entered most states. A 'tcpdwell serve' that\n"
+              "runs on this host does, and is asked over its unix socket.");
+  add_filter_flags(*sub, raw);
+  sub->add_option("--older", raw.min_dwell, "in their state for at least this: 30s, 5m; the same as --min-dwell")
+      ->type_name("DURATION")
+      ->group("Which connections")
+      ->check(not_empty);
+  sub->add_flag("-l,--listening", raw.listening, "listening sockets only")->group("Which connections");
+  sub->add_flag("-a,--all", raw.all, "listening sockets too")->group("Which connections");
+  sub->add_option("--socket", invocation.socket, "unix socket of a serve to ask; '' asks none\n[" + invocation.socket + "]")
+      ->type_name("PATH")
+      ->group("Tracing");
+  add_look_flags(*sub, raw);
+  sub->callback([&] { invocation.action = [&] { return run_stuck(invocation); }; });
+}
+
+void add_top(CLI::App& app, Invocation& invocation) {
+  RawOptions& raw = invocation.raw;
+  CLI::App* sub = app.add_subcommand("top", "full-screen live view");
+  sub->formatter(std::make_shared<HelpFormat>("top [INTERVAL] [OPTIONS]"));
+  sub->footer("? tells the keys. --state and --min-dwell choose what is listed; all is traced.");
+  sub->add_option("INTERVAL", invocation.interval,
+                  "seconds between pictures, or with a unit: 500ms, 1m [1]")
+      ->type_name("");
+  add_filter_flags(*sub, raw);
+  sub->get_option("--state")->description("in these states: time-wait,CLOSE_WAIT");
+  sub->get_option("--min-dwell")->description("in their state for at least this: 10ms, 2s, 1m");
+  sub->option_defaults()->group("Output");
+  sub->add_flag("--no-color", raw.no_color, "no colour (also: NO_COLOR in the environment)");
+  sub->add_flag("-v,--verbose", raw.verbose, "say what happens while it starts");
+  sub->option_defaults()->group("Options");
+  add_live_flags(*sub, raw);
+  add_by_flag(*sub, raw);
+  sub->get_option("--by")->description(
+      "a table of its own by these, among state pid comm\nremote local-port remote-port cgroup "
+      "netns");
+  sub->callback([&] { invocation.action = [&] { return run_top(invocation); }; });
+}
+
+void add_serve(CLI::App& app, Invocation& invocation) {
+  RawOptions& raw = invocation.raw;
+  CLI::App* sub = app.add_subcommand("serve", "Prometheus metrics, JSON and a live page over HTTP");
+  sub->formatter(std::make_shared<HelpFormat>("serve [OPTIONS]"));
+  sub->footer(
+      "Answers GET of /metrics, /healthz, /api/states, /api/stuck, /api/connections,\n"
+      "/api/findings, and of /, a page to watch. Nothing can be changed through it, and it\n"
+      "asks nobody who they are: what may reach the address may read. 'tcpdwell stuck' asks\n"
+      "it over its unix socket. SIGHUP lets recent findings begin anew; SIGTERM ends it.");
+  sub->add_option("--listen", invocation.listen,
+                  "ADDRESS:PORT, also several [127.0.0.1:9978, [::1]:9978]")
+      ->type_name("LIST")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(not_empty)
+      ->group("Where");
+  sub->add_option("--socket", invocation.socket,
+                  "unix socket, for its owner alone; '' is none\n[" + invocation.socket + "]")
+      ->type_name("PATH")
+      ->group("Where");
+  add_filter_flags(*sub, raw);
+  sub->add_flag("-q,--quiet", raw.quiet, "errors only")->group("Output");
+  sub->add_flag("-v,--verbose", raw.verbose, "say what happens")->group("Output");
+  add_live_flags(*sub, raw);
+  sub->callback([&] { invocation.action = [&] { return run_serve(invocation); }; });
+}
+
+void add_explain(CLI::App& app, Invocation& invocation) {
+  CLI::App* sub = app.add_subcommand("explain", "what a state means, who waits for whom, what to do");
+  sub->add_option("STATE", invocation.state, "a netstat state name, e.g. time-wait")->type_name("");
+  sub->formatter(std::make_shared<HelpFormat>("explain [STATE] [OPTIONS]"));
+  sub->footer("Without a state: the diagram, how connections close, and the list of states.");
+  sub->add_flag("--no-color", invocation.raw.no_color, "no colour");
+  sub->callback([&] { invocation.action = [&] { return run_explain(invocation); }; });
+}
+
+void add_check(CLI::App& app, Invocation& invocation) {
+  CLI::App* sub = app.add_subcommand("check", "what this kernel and these privileges allow");
+  sub->formatter(std::make_shared<HelpFormat>("check [OPTIONS]"));
+  sub->footer("Exit status: 0 when tracing works here, 3 when a privilege is missing,\n4 when the kernel lacks something.");
+  sub->add_option("--format", invocation.raw.format, "text or json")->type_name("FORMAT");
+  sub->add_flag("--no-color", invocation.raw.no_color, "no colour");
+  sub->callback([&] { invocation.action = [&] { return run_check(invocation); }; });
+}
+
+}  // namespace
+
+void offer_commands(CLI::App& app, Invocation& invocation) {
+  app.description("How long TCP connections dwell in each state, whose they are, what ended them.");
+  app.name("tcpdwell");
+  app.set_version_flag("--version", "tcpdwell " TCPDWELL_VERSION);
+  app.require_subcommand(1);
+  app.formatter(std::make_shared<HelpFormat>("[COMMAND] [OPTIONS] [-- PROGRAM [ARG...]]"));
+  app.footer(
+      "'tcpdwell COMMAND --help' tells a command's options; without one it is trace.\n"
+      "Exit status: 0 fine, 1 run-time failure, 2 bad usage or input file,\n"
+      "3 not permitted, 4 this kernel cannot; with -- PROGRAM, the program's own.");
+  for (auto* add : {add_trace, add_stat, add_record, add_report, add_diff, add_stuck, add_top, add_serve, add_explain, add_check})
+    add(app, invocation);
+}
+
+}  // namespace tcpdwell

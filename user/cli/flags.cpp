@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/flags.h"
+
+#include <CLI/CLI.hpp>
+#include <limits>
+
+#include "cli/help.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
+/// Minisockets followed at once: more than any host has, and what a kernel map of them can hold.
+constexpr std::uint64_t kMostMinisockets = 1U << 24;
+
+/// A LIST flag may be given more than once: -p 1,2 -p 3.
+CLI::Option* add_list(CLI::App& app, const char* name, std::vector<std::string>& to, const char* help) {
+  return app.add_option(name, to, help)->type_name("LIST")->allow_extra_args(false);
+}
+
+}  // namespace
+
+std::string not_empty(const std::string& value) { return value.empty() ? "the value is empty" : ""; }
+
+void add_filter_flags(CLI::App& app, RawOptions& raw) {
+  app.option_defaults()->group("Which connections");
+  add_list(app, "-p,--pid", raw.pids, "owned by these processes");
+  add_list(app, "-n,--comm", raw.comms, "owned by processes of these names");
+  add_list(app, "-L,--local-port", raw.local_ports, "local ports, also ranges: 80,8000-8010");
+  add_list(app, "-D,--remote-port", raw.remote_ports, "remote ports, also ranges");
+  app.add_flag("-4,--ipv4", raw.ipv4, "IPv4 sockets");
+  app.add_flag("-6,--ipv6", raw.ipv6, "IPv6 sockets");
+  add_list(app, "--local", raw.local, "local addresses: 10.0.0.0/8,::1")->type_name("CIDR");
+  add_list(app, "--remote", raw.remote, "remote addresses")->type_name("CIDR");
+  add_list(app, "--state", raw.states, "into or out of these states: time-wait,CLOSE_WAIT");
+  app.add_option("--netns", raw.netns, "network namespace of a process, a path, or all")->type_name("PID|PATH|all");
+  app.add_option("--cgroup", raw.cgroup, "owners in this cgroup v2 or below it")->type_name("PATH")->check(not_empty);
+  app.add_option("--min-dwell", raw.min_dwell, "dwells of at least this: 500us, 10ms, 2s, 1m")->type_name("DURATION")->check(not_empty);
+  app.option_defaults()->group("Options");
+}
+
+void add_look_flags(CLI::App& app, RawOptions& raw) {
+  app.option_defaults()->group("Output");
+  app.add_option("--format", raw.format, "text, json or csv")->type_name("FORMAT");
+  app.add_option("-o,--output", raw.output, "write to FILE instead of standard output")->type_name("FILE");
+  app.add_flag("-w,--wide", raw.wide, "more columns");
+  app.add_flag("-T,--time", raw.time, "wall-clock time of each line");
+  app.add_flag("--no-color", raw.no_color, "no colour (also: NO_COLOR in the environment)");
+  app.add_flag("-q,--quiet", raw.quiet, "no summary, errors only");
+  app.add_flag("-v,--verbose", raw.verbose, "say what happens");
+  app.option_defaults()->group("Options");
+}
+
+void add_live_flags(CLI::App& app, RawOptions& raw) {
+  app.option_defaults()->group("Tracing");
+  app.add_option("--duration", raw.duration, "end after this: 500ms, 10s, 5m")->type_name("DURATION")->check(not_empty);
+  app.add_option("--count", raw.count, "end after N transitions")->type_name("N")->check(whole_number_up_to(kNoLimit));
+  app.add_option("--buffer", raw.buffer, "ring buffer, rounded up to a power of two [8M]")->type_name("SIZE");
+  app.add_option("--minisockets", raw.minisockets, "how to follow request and time-wait sockets:\nauto, fentry, timer, off")
+      ->type_name("HOW");
+  app.add_option("--max-time-wait", raw.max_time_wait, "time-wait sockets followed at once [the host's limit]")
+      ->type_name("N")->check(whole_number_up_to(kMostMinisockets));
+  app.add_option("--max-requests", raw.max_requests, "request sockets followed at once [by host limits]")
+      ->type_name("N")->check(whole_number_up_to(kMostMinisockets));
+  app.option_defaults()->group("Options");
+}
+
+void add_by_flag(CLI::App& app, RawOptions& raw) {
+  add_list(app, "--by", raw.by,
+           "table rows by these, among state pid comm remote\nlocal-port remote-port cgroup netns end path")->group("Output");
+}
+
+}  // namespace tcpdwell

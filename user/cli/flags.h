@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// The flags that several commands share, as CLI11 is told of them.
+#pragma once
+
+#include <string>
+
+#include "cli/options.h"
+
+namespace CLI {
+class App;
+}
+
+namespace tcpdwell {
+
+/// What decides which lines are shown: all commands that show connections.
+void add_filter_flags(CLI::App& app, RawOptions& raw);
+/// How it looks.
+void add_look_flags(CLI::App& app, RawOptions& raw);
+/// When tracing ends, how much memory it takes.
+void add_live_flags(CLI::App& app, RawOptions& raw);
+void add_by_flag(CLI::App& app, RawOptions& raw);
+
+/// A check for CLI11. An empty value is a script's unset variable, not "no limit".
+std::string not_empty(const std::string& value);
+
+}  // namespace tcpdwell
