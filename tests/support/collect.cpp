@@ -72,6 +72,9 @@ std::uint64_t Tally::count(State from, State to) const {
 
 std::unique_ptr<Tracer> start_tracer(const Filter& filter, Minisockets minisockets) {
   TracerOptions options;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  options.ring_bytes = 128U << 20;  // all of a storm: such a reader does not keep up with one
+#endif
   options.minisockets = minisockets == Minisockets::Auto ? way_for_auto() : minisockets;
   options.filter = filter;
   return start_tracer(std::move(options));
