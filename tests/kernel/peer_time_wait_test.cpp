@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /// We close first, against a scripted peer: FIN_WAIT1, FIN_WAIT2, TIME_WAIT, and every way they
-/// end. The whole minute of a TIME_WAIT passes while the other tests run.
+/// end, but for the end of the minute: time_wait_minute_test.cpp.
 #include <gtest/gtest.h>
 
 #include "capture/probe.h"
@@ -11,45 +11,7 @@ namespace {
 
 void reset(Call& call) { call.to(State::Close, call.remote.send(kRst), Reason::ResetByPeer); }
 
-/// Connections that do nothing more, from before the first test of this file to the last one.
-struct Minute {
-  Lab lab;
-  std::vector<Call*> calls;
-};
-
-class TimeWait : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    if (!why_no_kernel_tests()) begin_minute();
-  }
-  static void TearDownTestSuite() { minute_.reset(); }
-  static void begin_minute();
-
-  static inline std::unique_ptr<Minute> minute_;
-};
-
-void TimeWait::begin_minute() {
-  minute_ = std::make_unique<Minute>();
-  Lab& lab = minute_->lab;
-  for (const Net net : {Net::V4, Net::V6, Net::Mapped}) {
-    minute_->calls.push_back(&lab.connected(net));
-    minute_->calls.push_back(&lab.accepted(net));
-  }
-  for (Call* call : minute_->calls) call->close_to_time_wait(100);
-  Call& crossing = lab.connected();
-  crossing.to(State::FinWait1, crossing.local.close());
-  crossing.to(State::Closing, crossing.remote.send(kFin | kAck));
-  crossing.remote.expect(kFin | kAck);
-  crossing.to(State::TimeWait, crossing.remote.send(kAck));
-  minute_->calls.push_back(&crossing);
-  Call& restarted = lab.connected();
-  restarted.close_to_time_wait();
-  lab.hold(900);
-  restarted.remote.repeat();  // its FIN: the kernel starts the minute again
-  minute_->calls.push_back(&restarted);
-}
-
-TEST_F(TimeWait, WeFirst) {
+TEST(TimeWait, WeFirst) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   for (Call* call :
@@ -65,7 +27,7 @@ TEST_F(TimeWait, WeFirst) {
   lab.check();
 }
 
-TEST_F(TimeWait, LostFin) {
+TEST(TimeWait, LostFin) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.connected();
@@ -80,7 +42,7 @@ TEST_F(TimeWait, LostFin) {
 }
 
 // The descriptor stays open: FIN_WAIT2 is the full socket's.
-TEST_F(TimeWait, HalfClose) {
+TEST(TimeWait, HalfClose) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.accepted();
@@ -97,7 +59,7 @@ TEST_F(TimeWait, HalfClose) {
 }
 
 // shutdown() first, close() in FIN_WAIT2: the state moves to a time-wait socket, and is one dwell.
-TEST_F(TimeWait, OrphanedInFinWait2) {
+TEST(TimeWait, OrphanedInFinWait2) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.connected();
@@ -113,7 +75,7 @@ TEST_F(TimeWait, OrphanedInFinWait2) {
   lab.check();
 }
 
-TEST_F(TimeWait, Orphan) {
+TEST(TimeWait, Orphan) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.connected();
@@ -124,7 +86,7 @@ TEST_F(TimeWait, Orphan) {
 }
 
 // Its stamp says in which millisecond the FIN came, and that began before FIN_WAIT2 did.
-TEST_F(TimeWait, FinInTheMillisecondOfTheHandOver) {
+TEST(TimeWait, FinInTheMillisecondOfTheHandOver) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   for (int i = 0; i < 10; ++i) {
@@ -139,7 +101,7 @@ TEST_F(TimeWait, FinInTheMillisecondOfTheHandOver) {
 }
 
 // Data that nobody can read any more: the kernel answers with a reset.
-TEST_F(TimeWait, DataForAnOrphan) {
+TEST(TimeWait, DataForAnOrphan) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.connected();
@@ -152,7 +114,7 @@ TEST_F(TimeWait, DataForAnOrphan) {
   lab.check();
 }
 
-TEST_F(TimeWait, Aborted) {
+TEST(TimeWait, Aborted) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& established = lab.connected();
@@ -167,7 +129,7 @@ TEST_F(TimeWait, Aborted) {
   lab.check();
 }
 
-TEST_F(TimeWait, OrphanedFinWait2Expires) {
+TEST(TimeWait, OrphanedFinWait2Expires) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   lab.netns().set_sysctl("net.ipv4.tcp_fin_timeout", "2");
@@ -184,7 +146,7 @@ TEST_F(TimeWait, OrphanedFinWait2Expires) {
 }
 
 // The kernel starts its timer again; the state goes on.
-TEST_F(TimeWait, FinSentAgainIsTheSameTimeWait) {
+TEST(TimeWait, FinSentAgainIsTheSameTimeWait) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& call = lab.connected();
@@ -197,7 +159,7 @@ TEST_F(TimeWait, FinSentAgainIsTheSameTimeWait) {
 }
 
 // RFC 1337's hazard is not one here: the reset is ignored.
-TEST_F(TimeWait, ResetIgnoredWithRfc1337) {
+TEST(TimeWait, ResetIgnoredWithRfc1337) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   lab.netns().set_sysctl("net.ipv4.tcp_rfc1337", "1");
@@ -210,7 +172,7 @@ TEST_F(TimeWait, ResetIgnoredWithRfc1337) {
   lab.check();
 }
 
-TEST_F(TimeWait, ReopenedByASyn) {
+TEST(TimeWait, ReopenedByASyn) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& first = lab.accepted();
@@ -247,7 +209,7 @@ void reuse(Lab& lab, Call& first, unsigned time_wait_ms, Local (*how)(Ports port
   reset(second);
 }
 
-TEST_F(TimeWait, ReusedByConnectFromABoundPort) {
+TEST(TimeWait, ReusedByConnectFromABoundPort) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& first = lab.new_call(Net::V4, lab.fresh_ports(), State::Close);
@@ -256,7 +218,7 @@ TEST_F(TimeWait, ReusedByConnectFromABoundPort) {
 }
 
 // net.ipv4.tcp_tw_reuse allows it after a second.
-TEST_F(TimeWait, ReusedByConnectThatChoosesThePort) {
+TEST(TimeWait, ReusedByConnectThatChoosesThePort) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   lab.netns().set_sysctl("net.ipv4.tcp_tw_reuse", "1");
@@ -269,7 +231,7 @@ TEST_F(TimeWait, ReusedByConnectThatChoosesThePort) {
 
 // The socket of a half-closed connection connects again while its first connection is in TIME_WAIT:
 // two connections of one cookie at the same time.
-TEST_F(TimeWait, SocketConnectsElsewhereMeanwhile) {
+TEST(TimeWait, SocketConnectsElsewhereMeanwhile) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& first = lab.connected();
@@ -289,7 +251,7 @@ TEST_F(TimeWait, SocketConnectsElsewhereMeanwhile) {
   lab.check();
 }
 
-TEST_F(TimeWait, Overflow) {
+TEST(TimeWait, Overflow) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   lab.netns().set_sysctl("net.ipv4.tcp_max_tw_buckets", "0");
@@ -317,7 +279,7 @@ TEST_F(TimeWait, Overflow) {
   lab.check();
 }
 
-TEST_F(TimeWait, OneBucketIsTakenTheNextOverflows) {
+TEST(TimeWait, OneBucketIsTakenTheNextOverflows) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   lab.netns().set_sysctl("net.ipv4.tcp_max_tw_buckets", "1");
@@ -333,7 +295,7 @@ TEST_F(TimeWait, OneBucketIsTakenTheNextOverflows) {
   lab.check();
 }
 
-TEST_F(TimeWait, PurgedWithItsNamespace) {
+TEST(TimeWait, PurgedWithItsNamespace) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab;
   Call& time_wait = lab.connected();
@@ -345,18 +307,6 @@ TEST_F(TimeWait, PurgedWithItsNamespace) {
   time_wait.tell(State::Close, removal, Reason::Purged);
   orphan.tell(State::Close, removal, Reason::Purged);
   lab.check(std::chrono::seconds(10));
-}
-
-// Last, so that the minute has mostly passed.
-TEST_F(TimeWait, ExpiresAfterTheKernelsMinute) {
-  TD_REQUIRE_KERNEL_TESTS();
-  minute_->lab.wait_until_gone(minute_->calls, Reason::Expired, std::chrono::seconds(70));
-  minute_->lab.check();
-  for (Call* call : minute_->calls) {
-    const Span time_wait = call->story.dwell(call->story.steps.size() - 1);
-    EXPECT_GE(time_wait.longest, 60'000 * kMillisecond);
-    EXPECT_LE(time_wait.shortest, 64'000 * kMillisecond);
-  }
 }
 
 }  // namespace
