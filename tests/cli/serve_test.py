@@ -121,6 +121,18 @@ class Serve(TestCase):
             self.assertIn("# TYPE tcpdwell_lost counter\n", open_text[2])
         leak.close()
 
+    def test_without_minisockets_theirs_are_absent(self):
+        with Serving("--minisockets", "off") as serve:
+            made_by(storm(0.2, rate=40))
+            metrics, states = serve.metrics(), serve.json("/api/states")
+            self.assertIn('tcpdwell_sockets{state="ESTABLISHED"}', metrics)
+            for state in ("TIME_WAIT", "SYN_RECV"):
+                for name in ("tcpdwell_sockets", "tcpdwell_dwell_seconds_count"):
+                    self.assertNotIn(f'{name}{{state="{state}"}}', list(metrics))
+                self.assertIsNone(states["sockets"][state])
+            self.assertIsNone({row["state"]: row["open"] for row in states["rows"]}["SYN_RECV"])
+            self.assertEqual(states["sockets"]["ESTABLISHED"], 0)
+
     def test_every_metric_is_documented(self):
         with open(os.path.join(os.path.dirname(__file__), "../../docs/metrics.md"), encoding="utf-8") as file:
             documented = set(re.findall(r"^\| `(\w+)` \|", file.read(), re.M))
