@@ -12,6 +12,14 @@ from support import Live, NOBODY, peers, free_port, run, scratch, scratch_file, 
 setUpModule = support.own_network
 
 
+def addresses_are_shown_to_all():
+    """kallsyms_show_value(), kernel/ksyms_common.c."""
+    restrict, paranoid = (
+        int(open(f"/proc/sys/kernel/{name}", encoding="utf-8").read()) for name in ("kptr_restrict", "perf_event_paranoid")
+    )
+    return restrict == 0 and paranoid <= 1
+
+
 def setpriv(capabilities):
     """The words before tcpdwell that leave it, as nobody, these capabilities alone."""
     return [
@@ -113,6 +121,13 @@ class Capabilities(support.TestCase):
         trace, said = self.traced_with("-all,+bpf,+perfmon")
         self.assertIn("CAP_SYS_PTRACE", said)
         self.assertEqual(set(trace.end["lost"].values()), {0})
+
+    def test_kernel_addresses_are_a_matter_of_permission(self):
+        if not os.path.exists("/proc/sys/kernel/perf_event_paranoid") or addresses_are_shown_to_all():
+            self.skipTest("this kernel shows its addresses to all")
+        outcome = self.run_with("-all,+bpf,+perfmon", "trace", "--minisockets", "timer", "--duration", "50ms")
+        self.assert_error(outcome, 3, "CAP_SYSLOG")
+        self.assertNotIn("kernel.kptr_restrict=0)", outcome.err)
 
     def test_what_more_serves(self):
         """Nothing is missing any more, so nothing is said."""

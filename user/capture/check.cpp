@@ -52,7 +52,9 @@ CheckItem timer_check() {
   check.needed = false;
   if (!facts) {
     check.detail = facts.error().message;
-    check.mend = "CAP_SYSLOG, or kernel.kptr_restrict=0";
+    check.permission = facts.error().fault == Fault::Permission;
+    check.mend = check.permission ? "CAP_SYSLOG with kernel.kptr_restrict below 2"
+                                  : "a kernel with the timer tracepoints";
   }
   return check;
 }

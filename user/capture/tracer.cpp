@@ -180,8 +180,7 @@ Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options
   if (!skeleton) return load_error(errno);
   configure(*skeleton, options);
   size_maps(*skeleton, options);
-  if (const std::string why = what_lacks(*skeleton, candidate); !why.empty())
-    return Error{Fault::Unsupported, why};
+  if (Status status = prepare(*skeleton, candidate); !status) return status;
   load_only_chosen(*skeleton, way);
   if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
   auto mapped = Ring::map(bpf_map__fd(skeleton->maps.ring), bpf_map__max_entries(skeleton->maps.ring));
