@@ -184,7 +184,7 @@ class LiveRun {
     start_ns_ = clock_.now();
     header.start_wall_ns = start_ns_;
     header.minisockets = name_of(tracer_->minisockets());
-    if (plan_.on_attached) plan_.on_attached();
+    if (plan_.on_attached) plan_.on_attached(tracer_->minisockets(), tracer_->minisockets_note());
     Status status = consumer_.header(header);
     if (status) status = seed();
     if (status && child) status = child->release();
