@@ -171,6 +171,13 @@ class GivenUp(support.TestCase):
                 self.assertEqual(outcome.status, 0)
                 self.assertIn("LAST_ACK", outcome.out + outcome.err)
 
+    def test_what_stays_is_said(self):
+        env = support.environment(LD_PRELOAD=os.environ["NO_CONFINEMENT"])
+        for quiet in ((), ("-q",)):
+            outcome = run("trace", "--duration", "50ms", *quiet, *support.HERE, env=env)
+            self.assertEqual(outcome.status, 0, outcome.err)
+            self.assertEqual("privileges" in outcome.err, not quiet, outcome.err)
+
     @staticmethod
     def fields(live):
         with open(f"/proc/{live.process.pid}/status", encoding="utf-8") as file:

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from serving import Leak, Serving, made_by, samples, storm
-from support import HERE, Live, TestCase, free_port, main, needs, needs_root, own_network, run, scratch_file, wait_for
+from support import HERE, Live, TestCase, environment, free_port, main, needs, needs_root, own_network, run, scratch_file, wait_for
 
 
 def raw(port, text, timeout=5):
@@ -262,6 +262,12 @@ class Serve(TestCase):
                 self.assertEqual(status["NoNewPrivs"], "1")
                 if "asan" not in os.environ["TCPDWELL"]:
                     self.assertEqual(status["Seccomp"], "2")
+
+    def test_it_serves_nobody_while_it_cannot_give_them_up(self):
+        env = environment(LD_PRELOAD=os.environ["NO_CONFINEMENT"])
+        refused = run("serve", "--listen", f"127.0.0.1:{free_port()}", "--socket", "", "--duration", "5s", *HERE, env=env)
+        self.assert_error(refused, 1, "privileges", "no_new_privs")
+        self.assertNotIn("answers on", refused.err)
 
     def test_hostile_clients_and_a_storm(self):
         with Serving() as serve, contextlib.ExitStack() as held:

@@ -190,17 +190,17 @@ class LiveRun {
     if (status && child) status = child->release();
     if (status) {
       watch(signals.fd(), child.get());
-      if (plan_.on_ready) plan_.on_ready();
-      give_up_privileges();
-      status = loop(signals);
+      if (plan_.on_ready) status = plan_.on_ready();
+      if (status) status = give_up_privileges();
+      if (status) status = loop(signals);
     }
     return finish(std::move(status), child.get());
   }
 
  private:
-  void give_up_privileges() {
-    if (!plan_.confine) return;
-    if (Status confined = confine(*plan_.confine); !confined && plan_.tracer.verbose) complain(confined.error().message);
+  Status give_up_privileges() {
+    const Status confined = plan_.confine ? confine(*plan_.confine) : Status(Ok);
+    return confined || !plan_.on_unconfined ? Status(Ok) : plan_.on_unconfined(confined.error());
   }
 
   void watch(int signals, const ChildCommand* child) {

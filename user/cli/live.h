@@ -32,8 +32,10 @@ struct LivePlan {
   /// better).
   std::function<void(Minisockets way, const std::string& note)> on_attached;
   std::optional<Keep> confine;  ///< once attached, give up all other privileges and most system calls
+  std::function<Status(const Error&)> on_unconfined;  ///< that failed; an error ends the run
   bool watch_stdout = true;          ///< end when the reader of standard output has gone
-  std::function<void()> on_ready;   ///< attached and seeded; before `confine`
+  std::function<Status()>
+      on_ready;  ///< attached and seeded; before `confine`; an error ends the run
   std::function<void()> on_hangup;  ///< SIGHUP calls it, and does not end the run
   bool seeds = true;  ///< begin with the sockets that exist
   std::function<void(const SeedReport&)> on_seeded;

@@ -109,7 +109,17 @@ Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& cho
     if (got == Minisockets::Off && asked == Minisockets::Auto && !quiet)
       complain("TIME_WAIT, orphaned FIN_WAIT2 and a server's SYN_RECV are not observed: " + note);
   };
+  plan.on_unconfined = [quiet = raw.quiet](const Error& why) {
+    if (!quiet) complain(unconfined_words(why));
+    return Status(Ok);
+  };
   return plan;
+}
+
+std::string unconfined_words(const Error& why) {
+  return fmt::format(
+      "privileges could not be given up ({}): is prctl() or seccomp() forbidden here?",
+      why.message);
 }
 
 std::string suspended_words(std::uint64_t ns) {
