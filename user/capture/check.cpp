@@ -111,7 +111,9 @@ std::vector<CheckItem> trial_run(std::optional<Minisockets>& way) {
     return {loads};
   }
   way = (*tracer)->minisockets();
-  loads.detail = fmt::format("verified, {} instructions", (*tracer)->verified_instructions());
+  const auto instructions = (*tracer)->verified_instructions();
+  loads.detail =
+      instructions ? fmt::format("verified, {} instructions", *instructions) : "verified";
   CheckItem followed = item("request and time-wait sockets", (*tracer)->minisockets() != Minisockets::Off,
                             kMiniStates, "see fentry and timer tracepoints above");
   followed.needed = false;

@@ -263,11 +263,13 @@ class LiveRun {
   }
 
   Status tell_losses() {
-    const LossCounts now = tracer_->lost();
+    const auto now = tracer_->lost();
+    if (!now) return now.error();
     for (std::size_t place = 0; place < kLossPlaceCount; ++place) {
-      if (now[place] <= told_[place]) continue;
-      const Loss loss{clock_.now(), static_cast<LossPlace>(place), now[place] - told_[place]};
-      told_[place] = now[place];
+      const std::uint64_t lost = (*now)[place];
+      if (lost <= told_[place]) continue;
+      const Loss loss{clock_.now(), static_cast<LossPlace>(place), lost - told_[place]};
+      told_[place] = lost;
       if (Status status = consumer_.loss(loss); !status) return status;
     }
     return Ok;
@@ -283,8 +285,10 @@ class LiveRun {
       if (!drained || !*drained) break;
     }
     if (status) status = tell_losses();
+    const auto lost = tracer_->lost();
+    if (status && !lost) status = lost.error();
     if (status) {
-      TraceEnd end{outcome.end_wall_ns, gate_.transitions(), tracer_->lost(), 0, 0, suspension_.ns()};
+      TraceEnd end{outcome.end_wall_ns, gate_.transitions(), *lost, 0, 0, suspension_.ns()};
       if (end.suspended_ns != 0 && plan_.on_suspended) plan_.on_suspended(end.suspended_ns);
       if (plan_.connections) end.connections = plan_.connections();
       end.duration_ns = static_cast<std::uint64_t>(outcome.end_wall_ns - start_ns_);

@@ -204,7 +204,7 @@ void add_process(Writer& out, const ProcessFigures& process) {
              "Processor time of this process, without the kernel program's.");
   out.add({}, seconds(process.cpu_ns));
   out.family("process_resident_memory_bytes", Kind::Gauge, "Resident memory of this process.");
-  out.add({}, process.resident_bytes);
+  if (process.resident_bytes) out.add({}, *process.resident_bytes);
   out.family("process_start_time_seconds", Kind::Gauge, "When this process started, Unix time.");
   out.add({}, seconds(static_cast<std::uint64_t>(process.start_wall_ns)));
 }
