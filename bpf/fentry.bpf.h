@@ -212,24 +212,19 @@ int BPF_PROG(on_req_added2, struct sock *sk, struct request_sock *req, bool was_
 	return was_added ? added(sk, req) : 0;
 }
 
-static __always_inline __u8 reason_to_drop(const struct sock *listener, struct request_sock *req)
+static __always_inline void on_req_dropped(const struct sock *listener, struct request_sock *req)
 {
 	struct td_receiving *here = receiving_here();
 
-	if (here && here->timing_out == (__u64)req)
-		return TD_REASON_SYN_TIMEOUT;
-	if (netns_is_dying(BPF_CORE_READ(req, __req_common.skc_net.net)))
-		return TD_REASON_PURGED;
-	if (aborted_by_diag(&req->__req_common))
-		return TD_REASON_ABORTED;
-	return listener->__sk_common.skc_state == TD_LISTEN ? TD_REASON_RESET_BY_PEER :
-							       TD_REASON_RESET_LOCAL;
+	on_req_gone(req, here && here->timing_out == (__u64)req
+			     ? TD_REASON_SYN_TIMEOUT
+			     : reason_to_drop(req, listener->__sk_common.skc_state));
 }
 
 SEC("fentry/inet_csk_reqsk_queue_drop")
 int BPF_PROG(on_req_drop, struct sock *sk, struct request_sock *req)
 {
-	on_req_gone(req, reason_to_drop(sk, req));
+	on_req_dropped(sk, req);
 	return 0;
 }
 
@@ -237,7 +232,7 @@ int BPF_PROG(on_req_drop, struct sock *sk, struct request_sock *req)
 SEC("fentry/inet_csk_reqsk_queue_drop_and_put")
 int BPF_PROG(on_req_drop_and_put, struct sock *sk, struct request_sock *req)
 {
-	on_req_gone(req, reason_to_drop(sk, req));
+	on_req_dropped(sk, req);
 	return 0;
 }
 

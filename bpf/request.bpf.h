@@ -55,6 +55,23 @@ static __always_inline void req_begin(struct td_counters *count, const struct td
 		count->map_full++;
 }
 
+/* Why a request is dropped whose time is not over, and whose handshake is not either. Only a
+ * process ends a namespace (inet_twsk_purge takes the requests of the kernel's own listeners down
+ * with it) or aborts. Those of a closed listener stay until their timer or a segment comes, which
+ * the kernel answers with a RST (tcp_v4_rcv, tcp_v6_rcv). */
+static __always_inline __u8 reason_to_drop(const struct request_sock *req, int listener_state)
+{
+	const struct sock_common *common = &req->__req_common;
+
+	if (!serving_softirq(common)) {
+		if (netns_is_dying(BPF_CORE_READ(common, skc_net.net)))
+			return TD_REASON_PURGED;
+		if (aborted_by_diag(common))
+			return TD_REASON_ABORTED;
+	}
+	return listener_state == TD_LISTEN ? TD_REASON_RESET_BY_PEER : TD_REASON_RESET_LOCAL;
+}
+
 /* The child of a passive open has its first transition: since when was it SYN_RECV? */
 static __always_inline void req_take(struct td_sock *s, const struct td_who *who,
 				     const struct tcp_sock *tp)

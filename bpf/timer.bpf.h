@@ -236,6 +236,13 @@ static __always_inline void on_req_gone(struct request_sock *req, __u32 reason)
 	r->ended_ns = bpf_ktime_get_ns();
 }
 
+static __always_inline void on_req_cancel(struct request_sock *req)
+{
+	int listener = BPF_CORE_READ(req, __req_common.skc_listener, __sk_common.skc_state);
+
+	on_req_gone(req, reason_to_drop(req, listener));
+}
+
 SEC("tp_btf/timer_start")
 int BPF_PROG(on_timer_start, struct timer_list *timer)
 {
@@ -268,9 +275,7 @@ int BPF_PROG(on_timer_cancel, struct timer_list *timer)
 	if (fn == cfg.tw_timer_fn)
 		on_tw_cancel(count, tw_of(timer));
 	else
-		on_req_gone(req_of(timer), aborted_by_diag(&req_of(timer)->__req_common) ?
-						   TD_REASON_ABORTED :
-						   TD_REASON_RESET_BY_PEER);
+		on_req_cancel(req_of(timer));
 	return 0;
 }
 

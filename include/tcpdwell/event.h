@@ -2,8 +2,8 @@
 /*
  * The contract between the kernel program (bpf/) and the user side (user/capture).
  *
- * One ring-buffer record is one `struct td_event`, complete in itself: a reader needs no earlier
- * record to understand it. The file is valid C11 and C++20; every field has a fixed width, padding
+ * One record, of the ring or a seed of its iterator, is one `struct td_event`, complete in itself: a
+ * reader needs no earlier one. The file is valid C11 and C++20; every field has a fixed width, padding
  * is explicit, and no field needs more than 8-byte alignment (BPF ring records are 8-aligned).
  *
  * Byte order: integers are host order, addresses are network order.
@@ -116,8 +116,8 @@ enum td_timer {
 
 /* Traffic of the connection, on its last record only; from struct tcp_sock at that moment. */
 struct td_stats {
-	__u64 bytes_sent;     /* tcp_sock.bytes_acked: payload the peer acknowledged (RFC 4898) */
-	__u64 bytes_received; /* tcp_sock.bytes_received: payload received in order (RFC 4898) */
+	__u64 bytes_sent;     /* bytes_sent - bytes_retrans: payload sent, acknowledged or not */
+	__u64 bytes_received; /* bytes_received without the peer's FIN: payload received in order */
 	__u32 segs_out;
 	__u32 segs_in;
 	__u32 retrans;	      /* tcp_sock.total_retrans, segments */

@@ -12,6 +12,14 @@ from support import Live, NOBODY, peers, free_port, run, scratch, scratch_file, 
 setUpModule = support.own_network
 
 
+def addresses_are_shown_to_all():
+    """kallsyms_show_value(), kernel/ksyms_common.c."""
+    restrict, paranoid = (
+        int(open(f"/proc/sys/kernel/{name}", encoding="utf-8").read()) for name in ("kptr_restrict", "perf_event_paranoid")
+    )
+    return restrict == 0 and paranoid <= 1
+
+
 def setpriv(capabilities):
     """The words before tcpdwell that leave it, as nobody, these capabilities alone."""
     return [
@@ -112,7 +120,17 @@ class Capabilities(support.TestCase):
         missing of other namespaces is named."""
         trace, said = self.traced_with("-all,+bpf,+perfmon")
         self.assertIn("CAP_SYS_PTRACE", said)
+        if trace.header["minisockets"] == "off":
+            self.assertIn("not observed", said)
+            self.assertIn("CAP_SYSLOG", said)
         self.assertEqual(set(trace.end["lost"].values()), {0})
+
+    def test_kernel_addresses_are_a_matter_of_permission(self):
+        if not os.path.exists("/proc/sys/kernel/perf_event_paranoid") or addresses_are_shown_to_all():
+            self.skipTest("this kernel shows its addresses to all")
+        outcome = self.run_with("-all,+bpf,+perfmon", "trace", "--minisockets", "timer", "--duration", "50ms")
+        self.assert_error(outcome, 3, "CAP_SYSLOG")
+        self.assertNotIn("kernel.kptr_restrict=0)", outcome.err)
 
     def test_what_more_serves(self):
         """Nothing is missing any more, so nothing is said."""
@@ -143,7 +161,7 @@ class GivenUp(support.TestCase):
     def test_status(self):
         for command in (("trace", "--format", "json"), ("stat",), ("record", "-o", scratch_file("given-up.json"))):
             with self.subTest(command=command), Live(*command) as live:
-                wait_for(lambda: self.fields(live)["Seccomp"] == "2")
+                wait_for(lambda: self.fields(live)["NoNewPrivs"] == "1" and self.fields(live)["Seccomp"] == support.SECCOMP)
                 fields = self.fields(live)
                 for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
                     self.assertEqual(int(fields[name], 16), 0, name)
@@ -152,6 +170,13 @@ class GivenUp(support.TestCase):
                 outcome = live.stop()
                 self.assertEqual(outcome.status, 0)
                 self.assertIn("LAST_ACK", outcome.out + outcome.err)
+
+    def test_what_stays_is_said(self):
+        env = support.environment(LD_PRELOAD=os.environ["NO_CONFINEMENT"])
+        for quiet in ((), ("-q",)):
+            outcome = run("trace", "--duration", "50ms", *quiet, *support.HERE, env=env)
+            self.assertEqual(outcome.status, 0, outcome.err)
+            self.assertEqual("privileges" in outcome.err, not quiet, outcome.err)
 
     @staticmethod
     def fields(live):

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from serving import Leak, Serving, made_by, samples, storm
-from support import HERE, SANITIZED, Live, TestCase, free_port, main, needs, needs_root, own_network, run, scratch_file, wait_for
+from support import HERE, SECCOMP, Live, TestCase, environment, free_port, main, needs, needs_root, own_network, run, scratch_file, wait_for
 
 
 def raw(port, text, timeout=5):
@@ -120,6 +120,18 @@ class Serve(TestCase):
             self.assertTrue(open_text[2].endswith("\n# EOF\n"))
             self.assertIn("# TYPE tcpdwell_lost counter\n", open_text[2])
         leak.close()
+
+    def test_without_minisockets_theirs_are_absent(self):
+        with Serving("--minisockets", "off") as serve:
+            made_by(storm(0.2, rate=40))
+            metrics, states = serve.metrics(), serve.json("/api/states")
+            self.assertIn('tcpdwell_sockets{state="ESTABLISHED"}', metrics)
+            for state in ("TIME_WAIT", "SYN_RECV"):
+                for name in ("tcpdwell_sockets", "tcpdwell_dwell_seconds_count"):
+                    self.assertNotIn(f'{name}{{state="{state}"}}', list(metrics))
+                self.assertIsNone(states["sockets"][state])
+            self.assertIsNone({row["state"]: row["open"] for row in states["rows"]}["SYN_RECV"])
+            self.assertEqual(states["sockets"]["ESTABLISHED"], 0)
 
     def test_every_metric_is_documented(self):
         with open(os.path.join(os.path.dirname(__file__), "../../docs/metrics.md"), encoding="utf-8") as file:
@@ -248,8 +260,13 @@ class Serve(TestCase):
                     status = dict(line.split(":\t") for line in file.read().splitlines() if ":\t" in line)
                 self.assertEqual(int(status["CapEff"], 16) & ~(1 << 39), 0, status["Name"])
                 self.assertEqual(status["NoNewPrivs"], "1")
-                if not SANITIZED:
-                    self.assertEqual(status["Seccomp"], "2")
+                self.assertEqual(status["Seccomp"], SECCOMP)
+
+    def test_it_serves_nobody_while_it_cannot_give_them_up(self):
+        env = environment(LD_PRELOAD=os.environ["NO_CONFINEMENT"])
+        refused = run("serve", "--listen", f"127.0.0.1:{free_port()}", "--socket", "", "--duration", "5s", *HERE, env=env)
+        self.assert_error(refused, 1, "privileges", "no_new_privs")
+        self.assertNotIn("answers on", refused.err)
 
     def test_hostile_clients_and_a_storm(self):
         with Serving() as serve, contextlib.ExitStack() as held:

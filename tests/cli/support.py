@@ -26,6 +26,7 @@ NOBODY = 65534
 # Of a build with sanitizers (tests/CMakeLists.txt): slower, and without the filter of system calls.
 SANITIZED = "TCPDWELL_SANITIZED" in os.environ
 TIMEOUT = 120 if SANITIZED else 20  # seconds
+SECCOMP = "0" if SANITIZED else "2"  # of a confined process, in /proc/PID/status
 # Traffic of the host, and of other tests, is none of ours.
 HERE = ("--netns", str(os.getpid()))
 

@@ -55,6 +55,13 @@ LIVE = (
 
 
 class Help(support.TestCase):
+    def test_serve_offers_no_flag_that_it_refuses(self):
+        words = self.help("serve", "--help").split()
+        for flag in FILTERS:
+            self.assertEqual(any(word.strip(",") == flag for word in words), flag not in ("--state", "--min-dwell"), flag)
+        for path in ("/metrics", "/api/sockets", "/api/events"):
+            self.assertIn(path + ",", words)
+
     def help(self, *args):
         outcome = run(*args)
         self.assertEqual((outcome.status, outcome.err), (0, ""))

@@ -83,8 +83,8 @@ class Server {
     site.answer = [this](const HttpRequest& request) { return answer(site_, request); };
     site.events_path = "/api/events";
     site.event = [this](std::uint64_t since_ns) { return site_.event(since_ns); };
-    site.confine = [] {};
-    server_->start(std::move(site));
+    site.confine = [] { return Status(Ok); };
+    TD_REQUIRE(server_->start(std::move(site)));
     address_.sun_family = AF_UNIX;
     const std::string path = folder_.socket();
     TD_REQUIRE(path.size() < sizeof address_.sun_path);

@@ -60,7 +60,7 @@ Traced trace(const std::vector<Script>& scripts) {
   workload.close_listeners();
   drain_until(*tracer, traced.collected, [&] { return all_closed(traced); });
   finish(*tracer, traced.collected);
-  traced.lost = tracer->lost();
+  traced.lost = tracer->lost().value();
   return traced;
 }
 

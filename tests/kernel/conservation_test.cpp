@@ -226,10 +226,10 @@ void expect_all_opened(const World& world) {
 
 /// But for ends that the host hid and the tracer found out later.
 void expect_nothing_lost(const World& world) {
-  LossCounts lost = world.tracer->lost();
+  LossCounts lost = world.tracer->lost().value();
   EXPECT_LE(std::exchange(lost[static_cast<std::size_t>(LossPlace::Recursion)], 0), world.hidden);
   EXPECT_EQ(lost, LossCounts{});
-  const auto [handled, fired] = world.tracer->balance();
+  const auto [handled, fired] = world.tracer->balance().value();
   EXPECT_EQ(handled, fired);
   fmt::print("handled {} of {} fired\n", handled, fired);
 }

@@ -26,6 +26,20 @@ TEST(Closing, PeerFirst) {
   lab.check();
 }
 
+// Sent is what left this host, whether it arrived or not.
+TEST(Closing, ResetWithDataThatNobodyAcknowledged) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.connected();
+  call.local.write("hello");
+  call.remote.expect(kAck);
+  call.to(State::Close, call.remote.send(kRst), Reason::ResetByPeer);
+  lab.check();
+  const auto traffic = lab.lines_of(call).back().traffic;
+  ASSERT_TRUE(traffic);
+  EXPECT_EQ(traffic->bytes_sent, 5U);
+}
+
 // Both FINs cross: RFC 9293 figure 13.
 TEST(Closing, Simultaneous) {
   TD_REQUIRE_KERNEL_TESTS();

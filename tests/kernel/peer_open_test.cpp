@@ -176,6 +176,18 @@ TEST(Opening, RequestAborted) {
   lab.check();
 }
 
+// Its requests outlive a listener, until a segment or their timer comes.
+TEST(Opening, RequestOfAClosedListener) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  Call& call = lab.rung();
+  lab.hold(100);
+  lab.listener().socket().close();
+  call.to(State::Close, call.remote.send(kAck), Reason::ResetLocal);
+  call.remote.expect(kRst);
+  lab.check();
+}
+
 // A cookie leaves nothing behind in the kernel: the first it knows is the final ACK.
 TEST(Opening, SynCookie) {
   TD_REQUIRE_KERNEL_TESTS();

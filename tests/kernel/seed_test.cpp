@@ -210,7 +210,7 @@ TEST(Seeds, TwoHundredThousandSockets) {
   EXPECT_GE(all, 200'000U);
   EXPECT_EQ(missing, 0U);
   EXPECT_EQ(wrong, 0U);
-  EXPECT_EQ((*tracer)->lost(), LossCounts{});
+  EXPECT_EQ((*tracer)->lost().value(), LossCounts{});
 }
 
 TEST(Seeds, WhatIsBoundedIsSaidAndTheNextLineGoesOn) {

@@ -50,10 +50,10 @@ void expect_counts(const Tally& tally, const Counts& expected) {
 }
 
 void expect_books_balance(Tracer& tracer, const Tally& tally) {
-  const auto [handled, fired] = tracer.balance();
+  const auto [handled, fired] = tracer.balance().value();
   EXPECT_EQ(handled, fired);
   EXPECT_GE(handled, tally.total());
-  const LossCounts lost = tracer.lost();
+  const LossCounts lost = tracer.lost().value();
   for (std::size_t i = 0; i < lost.size(); ++i) {
     EXPECT_EQ(lost[i], 0U) << name_of(static_cast<LossPlace>(i));
   }
@@ -159,7 +159,7 @@ TEST(Storm, AFullRingIsCounted) {
   const StormResult result = Storm(netns, options).result();
   Tally tally;
   finish(**tracer, tally);
-  const LossCounts lost = (*tracer)->lost();
+  const LossCounts lost = (*tracer)->lost().value();
   const std::uint64_t ring = lost[static_cast<std::size_t>(LossPlace::Ring)];
   EXPECT_GT(ring, 0U);
   const Counts expected = expected_counts(result, options.ending);
@@ -168,7 +168,7 @@ TEST(Storm, AFullRingIsCounted) {
   for (const State from : kLifeOrder) ended += tally.count(from, State::Close);
   EXPECT_EQ(ended, ends(expected));
   EXPECT_EQ(tally.open(), 0U);
-  EXPECT_EQ((*tracer)->balance().handled, (*tracer)->balance().fired);
+  EXPECT_EQ((*tracer)->balance().value().handled, (*tracer)->balance().value().fired);
 }
 
 }  // namespace

@@ -95,8 +95,8 @@ TEST(TimeWaitStorm, FiftyThousandExpireEachWithItsOwner) {
   EXPECT_LE(expiries.longest, kLongest);
   EXPECT_LE(expiries.books.wrong(), hidden);
   for (const std::string& complaint : expiries.books.complaints()) fmt::print("{}\n", complaint);
-  EXPECT_EQ(tracer->lost(), LossCounts{});
-  EXPECT_EQ(tracer->balance().handled, tracer->balance().fired);
+  EXPECT_EQ(tracer->lost().value(), LossCounts{});
+  EXPECT_EQ(tracer->balance().value().handled, tracer->balance().value().fired);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ void drain_all(Tracer& tracer, Collector& collected, const std::vector<Connectio
            collected.closed(connections.back().server.socket.cookie);
   }));
   finish(tracer, collected);
-  EXPECT_EQ(tracer.lost(), LossCounts{});
+  EXPECT_EQ(tracer.lost().value(), LossCounts{});
 }
 
 TEST(TwoTracers, SeeTheSame) {

@@ -72,7 +72,7 @@ std::unique_ptr<Tracer> seeded_tracer(const Netns& netns, Collector& collected) 
 }
 
 std::uint64_t found_out(Tracer& tracer) {
-  return tracer.lost()[static_cast<std::size_t>(LossPlace::Recursion)];
+  return tracer.lost().value()[static_cast<std::size_t>(LossPlace::Recursion)];
 }
 
 TEST(Unseen, TimeWaitSocketsThatEndedAreFoundOut) {

@@ -12,10 +12,10 @@ namespace {
 TEST(Verifier, WalksFewInstructions) {
   TD_REQUIRE_KERNEL_TESTS();
   const auto tracer = start_tracer(Filter{});
-  const std::uint32_t walked = tracer->verified_instructions();
-  fmt::print("the verifier walked {} instructions\n", walked);
-  EXPECT_GT(walked, 0U);
-  EXPECT_LT(walked, 100'000U);
+  const auto walked = tracer->verified_instructions();
+  if (!walked) GTEST_SKIP() << "this kernel does not tell (it is older than 5.16)";
+  fmt::print("the verifier walked {} instructions\n", *walked);
+  EXPECT_LT(*walked, 100'000U);
 }
 
 }  // namespace

@@ -261,7 +261,7 @@ void Lab::check(std::chrono::seconds limit, const LossCounts& lost) {
     expect_told(lines_of(call), call.story, identity_of(call));
   }
   EXPECT_EQ(lines_come(), lines_expected());
-  EXPECT_EQ(tracer_->lost(), lost);
+  EXPECT_EQ(tracer_->lost().value(), lost);
 }
 
 }  // namespace tcpdwell::test

@@ -101,6 +101,8 @@ class Lab {
   /// kernel removes it within seconds.
   Stamp remove_network();
 
+  /// What the tracer has told of a call so far.
+  std::vector<Transition> lines_of(const Call& call) const;
   /// Every call's lines, and no others, have come or come within `limit`; `lost` was lost.
   void check(std::chrono::seconds limit = std::chrono::seconds(5), const LossCounts& lost = {});
 
@@ -111,7 +113,6 @@ class Lab {
     Wire wire;
     Diag diag;
   };
-  std::vector<Transition> lines_of(const Call& call) const;
   Identity identity_of(const Call& call) const;
   std::size_t lines_expected() const;
   std::size_t lines_come() const;

@@ -10,6 +10,19 @@
 #include "aggregate/rows.h"
 
 namespace tcpdwell {
+namespace {
+
+/// Of sockets that are not followed it is not known how many are open.
+void forget_unobserved(Summary& summary) {
+  const auto key = std::find(summary.by.begin(), summary.by.end(), Key::State);
+  if (key == summary.by.end()) return;
+  const auto at = static_cast<std::size_t>(key - summary.by.begin());
+  for (Row& row : summary.rows)
+    if (of_minisockets(parse_state(row.keys[at]).value_or(State::Unknown))) row.open.reset();
+}
+
+}  // namespace
+
 class Aggregator::Impl {
  public:
   Impl(AggregatorOptions options, OpenTable* open)
@@ -135,6 +148,7 @@ Summary Aggregator::Impl::take_summary(std::int64_t end_wall_ns) {
   summary.rows_left_out = rows_.take_left_out();
   summary.lost = std::exchange(lost, {});
   summary.minisockets_off = minisockets_off_;
+  if (minisockets_off_) forget_unobserved(summary);
   start_wall_ns_ = end_wall_ns;
   return summary;
 }

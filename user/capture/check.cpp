@@ -52,7 +52,9 @@ CheckItem timer_check() {
   check.needed = false;
   if (!facts) {
     check.detail = facts.error().message;
-    check.mend = "CAP_SYSLOG, or kernel.kptr_restrict=0";
+    check.permission = facts.error().fault == Fault::Permission;
+    check.mend = check.permission ? "CAP_SYSLOG with kernel.kptr_restrict below 2"
+                                  : "a kernel with the timer tracepoints";
   }
   return check;
 }
@@ -109,7 +111,9 @@ std::vector<CheckItem> trial_run(std::optional<Minisockets>& way) {
     return {loads};
   }
   way = (*tracer)->minisockets();
-  loads.detail = fmt::format("verified, {} instructions", (*tracer)->verified_instructions());
+  const auto instructions = (*tracer)->verified_instructions();
+  loads.detail =
+      instructions ? fmt::format("verified, {} instructions", *instructions) : "verified";
   CheckItem followed = item("request and time-wait sockets", (*tracer)->minisockets() != Minisockets::Off,
                             kMiniStates, "see fentry and timer tracepoints above");
   followed.needed = false;

@@ -60,9 +60,8 @@ constexpr auto kAllowedClients = std::to_array<int>({
     SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(sendfile),
 });
 
-constexpr auto kAllowedBpf = std::to_array<std::uint64_t>({BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM,
-                                                           BPF_PROG_TEST_RUN, BPF_OBJ_GET_INFO_BY_FD,
-                                                           BPF_MAP_GET_NEXT_KEY});
+constexpr auto kAllowedBpf = std::to_array<std::uint64_t>(
+    {BPF_MAP_LOOKUP_ELEM, BPF_PROG_TEST_RUN, BPF_OBJ_GET_INFO_BY_FD, BPF_MAP_GET_NEXT_KEY});
 
 struct FilterFree {
   void operator()(void* filter) const { seccomp_release(filter); }

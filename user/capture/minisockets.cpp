@@ -69,12 +69,15 @@ Result<TimerFacts> timer_facts() {
   for (const char* name : {"timer_start", "timer_cancel", "timer_expire_entry"})
     if (!kernel_has_tracepoint(name))
       return Error{Fault::Unsupported, std::string("this kernel has no tracepoint timer/") + name};
+  // Who sees addresses there: kallsyms_show_value(), kernel/ksyms_common.c.
   TimerFacts facts;
   if (!find_functions(facts)) return Error{Fault::Permission, "/proc/kallsyms cannot be read"};
   if (facts.tw_timer_fn == 0 || facts.reqsk_timer_fn == 0)
-    return Error{Fault::Permission,
-                 "/proc/kallsyms hides or lacks tw_timer_handler and reqsk_timer_handler "
-                 "(needs CAP_SYSLOG, or kernel.kptr_restrict=0)"};
+    return Error{
+        Fault::Permission,
+        "/proc/kallsyms hides or lacks tw_timer_handler and reqsk_timer_handler "
+        "(needs CAP_SYSLOG with kernel.kptr_restrict below 2, or kernel.kptr_restrict=0 and "
+        "kernel.perf_event_paranoid=1)"};
   facts.resets_told = kernel_tells_resets_of_time_wait();
   return facts;
 }

@@ -4,6 +4,8 @@
 #include <bpf/libbpf.h>
 
 #include <cstring>
+#include <string>
+#include <utility>
 
 #include "capture/probe.h"
 #include "tcpdwell_bpf.skel.h"
@@ -62,27 +64,31 @@ std::vector<bpf_program*> fentry_programs(const tcpdwell_bpf& skeleton) {
   return chosen;
 }
 
-/// What fentry needs that this kernel lacks; "" if nothing.
-std::string fentry_lacks(const tcpdwell_bpf& skeleton) {
+/// Fault::Unsupported says what fentry needs that this kernel lacks.
+Status prepare_fentry(const tcpdwell_bpf& skeleton) {
+  const auto lacks = [](std::string what) { return Error{Fault::Unsupported, std::move(what)}; };
   const std::vector<bpf_program*> programs = fentry_programs(skeleton);
-  if (programs.empty()) return "a function that it follows takes other arguments in this kernel";
+  if (programs.empty())
+    return lacks("a function that it follows takes other arguments in this kernel");
   for (bpf_program* program : programs) {
     const char* section = bpf_program__section_name(program);
     const std::string function = std::strchr(section, '/') + 1;
-    if (function_args(function.c_str()) == 0) return "this kernel has no function " + function;
+    if (function_args(function.c_str()) == 0)
+      return lacks("this kernel has no function " + function);
   }
-  return fentry_obstacle("tw_timer_handler");
+  std::string obstacle = fentry_obstacle("tw_timer_handler");
+  return obstacle.empty() ? Status(Ok) : lacks(std::move(obstacle));
 }
 
-/// The same of timers; tells the programs where the functions of the timers are.
-std::string timer_lacks(tcpdwell_bpf& skeleton) {
+/// Tells the programs where the functions of the timers are.
+Status prepare_timers(tcpdwell_bpf& skeleton) {
   const auto facts = timer_facts();
-  if (!facts) return facts.error().message;
+  if (!facts) return facts.error();
   td_config& config = config_of(skeleton);
   config.tw_timer_fn = facts->tw_timer_fn;
   config.reqsk_timer_fn = facts->reqsk_timer_fn;
   config.resets_told = facts->resets_told;
-  return "";
+  return Ok;
 }
 
 }  // namespace
@@ -99,13 +105,13 @@ td_config& config_of(tcpdwell_bpf& skeleton) {
   return const_cast<td_config&>(reinterpret_cast<const volatile td_config&>(skeleton.rodata->cfg));
 }
 
-std::string what_lacks(tcpdwell_bpf& skeleton, Minisockets way) {
+Status prepare(tcpdwell_bpf& skeleton, Minisockets way) {
   td_config& config = config_of(skeleton);
   config.jiffy_ns = jiffy_ns();
-  if (way == Minisockets::Off) return "";
+  if (way == Minisockets::Off) return Ok;
   config.preempt_count_distance = preempt_count_distance();
   config.minisockets = way == Minisockets::Fentry ? TD_MINI_FENTRY : TD_MINI_TIMER;
-  return way == Minisockets::Fentry ? fentry_lacks(skeleton) : timer_lacks(skeleton);
+  return way == Minisockets::Fentry ? prepare_fentry(skeleton) : prepare_timers(skeleton);
 }
 
 void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {

@@ -3,11 +3,11 @@
 #pragma once
 
 #include <array>
-#include <string>
 #include <vector>
 
 #include "capture/minisockets.h"
 #include "tcpdwell/config.h"
+#include "util/result.h"
 
 struct bpf_program;
 struct tcpdwell_bpf;
@@ -25,11 +25,11 @@ std::array<Spare, 5> spares_of(const tcpdwell_bpf& skeleton);
 /// To be changed until the skeleton is loaded.
 td_config& config_of(tcpdwell_bpf& skeleton);
 
-/// What this kernel lacks for a way in; "" if nothing. Tells the programs what they need to know of
-/// it.
-std::string what_lacks(tcpdwell_bpf& skeleton, Minisockets way);
+/// Whether a way in is there: Fault::Unsupported says what this kernel lacks, Fault::Permission
+/// which privilege is missing. Tells the programs what they need to know of the kernel.
+Status prepare(tcpdwell_bpf& skeleton, Minisockets way);
 
-/// Before loading, after what_lacks(): no other programs are verified than those of this way.
+/// Before loading, after prepare(): no other programs are verified than those of this way.
 void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way);
 
 /// Those that load_only_chosen() has chosen. Detach them from the last to the first.

@@ -89,7 +89,7 @@ struct Tracer::Impl {
   std::optional<Ring> ring;
   std::int64_t wall_offset_ns = 0;
   std::uint64_t malformed = 0;
-  std::uint64_t misses_at_detach = 0;
+  std::optional<Result<std::uint64_t>> misses_at_detach;
   std::uint64_t fired_before = 0;  ///< at the last lost()
   bool attached = false;
   // Of the drain under way.
@@ -114,7 +114,7 @@ struct Tracer::Impl {
   void sweep();
   bool take(const void* data, std::size_t size);  ///< whether to go on
   void play(const void* data, std::size_t size);
-  std::uint64_t misses() const;
+  Result<std::uint64_t> misses() const;
 
   template <class Event>
   Status pass(Event& event, Status (Consumer::*method)(const Event&)) {
@@ -180,8 +180,7 @@ Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options
   if (!skeleton) return load_error(errno);
   configure(*skeleton, options);
   size_maps(*skeleton, options);
-  if (const std::string why = what_lacks(*skeleton, candidate); !why.empty())
-    return Error{Fault::Unsupported, why};
+  if (Status status = prepare(*skeleton, candidate); !status) return status;
   load_only_chosen(*skeleton, way);
   if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
   auto mapped = Ring::map(bpf_map__fd(skeleton->maps.ring), bpf_map__max_entries(skeleton->maps.ring));
@@ -241,8 +240,8 @@ void Tracer::Impl::play(const void* data, std::size_t size) {
   }
 }
 
-std::uint64_t Tracer::Impl::misses() const {
-  return attached ? recursion_misses(skeleton->progs.on_state) : misses_at_detach;
+Result<std::uint64_t> Tracer::Impl::misses() const {
+  return misses_at_detach ? *misses_at_detach : recursion_misses(skeleton->progs.on_state);
 }
 
 Tracer::Tracer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -322,26 +321,33 @@ void Tracer::detach() {
   impl_->attached = false;
 }
 
-LossCounts Tracer::lost() {
+Result<LossCounts> Tracer::lost() {
+  const auto counts = read_counts(*impl_->skeleton);
+  if (!counts) return counts.error();
+  const auto misses = impl_->misses();
+  if (!misses) return misses.error();
+  const td_counters sum = sum_of(*counts);
   // What fired just now may be under way.
-  std::uint64_t fired = balance().fired;
+  std::uint64_t fired = sum.entered + *misses;
   if (impl_->attached) fired = std::exchange(impl_->fired_before, fired);
-  const td_counters sum = count_all(*impl_->skeleton);
   LossCounts lost{};
   lost[static_cast<std::size_t>(LossPlace::Ring)] = sum.ring_full + impl_->malformed;
   lost[static_cast<std::size_t>(LossPlace::Map)] = sum.map_full;
-  const std::uint64_t seen = sum.handled + transitions_without_room(*impl_->skeleton);
+  const std::uint64_t seen = sum.handled + transitions_without_room(*counts);
   lost[static_cast<std::size_t>(LossPlace::Recursion)] = (fired > seen ? fired - seen : 0) + sum.unseen;
   return lost;
 }
 
-Tracer::Balance Tracer::balance() const {
-  const std::uint64_t misses = impl_->misses();
-  const td_counters sum = count_all(*impl_->skeleton);
-  return {sum.handled, sum.entered + misses};
+Result<Tracer::Balance> Tracer::balance() const {
+  const auto misses = impl_->misses();
+  if (!misses) return misses.error();
+  const auto counts = read_counts(*impl_->skeleton);
+  if (!counts) return counts.error();
+  const td_counters sum = sum_of(*counts);
+  return Balance{sum.handled, sum.entered + *misses};
 }
 
-std::uint32_t Tracer::verified_instructions() const {
+std::optional<std::uint32_t> Tracer::verified_instructions() const {
   return std::max(tcpdwell::verified_instructions(impl_->skeleton->progs.on_state),
                   tcpdwell::verified_instructions(impl_->skeleton->progs.on_state_spare));
 }

@@ -53,8 +53,9 @@ class Tracer {
   Result<SeedReport> seed(Consumer& consumer);
 
   /// Plays what is in the ring to `consumer`, wall times set. True when there may be more: it
-  /// returns after some ten thousand records so that its caller can look after signals and timers.
-  /// Stops at a consumer's error, which it returns; the rest stays in the ring for the next call.
+  /// returns after some thirty thousand records so that its caller can look after signals and
+  /// timers. Stops at a consumer's error, which it returns; the rest stays in the ring for the next
+  /// call.
   Result<bool> drain(Consumer& consumer);
 
   /// The way in that was chosen: Fentry, Timer or Off; and why not a better one ("" if none is).
@@ -64,19 +65,21 @@ class Tracer {
   /// No more events are made after this. What is in the ring can still be drained.
   void detach();
 
-  /// Totals since the start. Until detach() `recursion` is a lower bound: what fired since the last call is
-  /// not counted yet.
-  LossCounts lost();
+  /// Totals since the start. Until detach() `recursion` is a lower bound: what fired since the last
+  /// call is not counted yet. Fault::Runtime where the kernel does not let its counters be read,
+  /// here and in balance().
+  Result<LossCounts> lost();
 
   /// Transitions the programs saw, and could have seen. lost[recursion] is the difference, and the time-wait
   /// and request sockets whose end was found out later.
   struct Balance {
     std::uint64_t handled = 0, fired = 0;
   };
-  Balance balance() const;
+  Result<Balance> balance() const;
 
-  /// Instructions the verifier walked for the largest program (0 where the kernel does not tell).
-  std::uint32_t verified_instructions() const;
+  /// Instructions the verifier walked for the largest program; absent where the kernel does not
+  /// tell.
+  std::optional<std::uint32_t> verified_instructions() const;
 
  private:
   struct Impl;

@@ -137,9 +137,10 @@ void add_serve(CLI::App& app, Invocation& invocation) {
   sub->formatter(std::make_shared<HelpFormat>("serve [OPTIONS]"));
   sub->footer(
       "Answers GET of /metrics, /healthz, /api/states, /api/stuck, /api/connections,\n"
-      "/api/findings, and of /, a page to watch. Nothing can be changed through it, and it\n"
-      "asks nobody who they are: what may reach the address may read. 'tcpdwell stuck' asks\n"
-      "it over its unix socket. SIGHUP lets recent findings begin anew; SIGTERM ends it.");
+      "/api/findings, /api/sockets, /api/events, and of /, a page to watch. Nothing can be\n"
+      "changed through it, and it asks nobody who they are: what may reach the address may\n"
+      "read. 'tcpdwell stuck' asks it over its unix socket. SIGHUP lets recent findings begin\n"
+      "anew; SIGTERM ends it.");
   sub->add_option("--listen", invocation.listen,
                   "ADDRESS:PORT, also several [127.0.0.1:9978, [::1]:9978]")
       ->type_name("LIST")
@@ -152,6 +153,8 @@ void add_serve(CLI::App& app, Invocation& invocation) {
       ->type_name("PATH")
       ->group("Where");
   add_filter_flags(*sub, raw);
+  // Refused with a word on queries (run_serve), so not offered.
+  for (const char* refused : {"--state", "--min-dwell"}) sub->get_option(refused)->group("");
   sub->add_flag("-q,--quiet", raw.quiet, "errors only")->group("Output");
   sub->add_flag("-v,--verbose", raw.verbose, "say what happens")->group("Output");
   add_live_flags(*sub, raw);

@@ -184,23 +184,23 @@ class LiveRun {
     start_ns_ = clock_.now();
     header.start_wall_ns = start_ns_;
     header.minisockets = name_of(tracer_->minisockets());
-    if (plan_.on_attached) plan_.on_attached();
+    if (plan_.on_attached) plan_.on_attached(tracer_->minisockets(), tracer_->minisockets_note());
     Status status = consumer_.header(header);
     if (status) status = seed();
     if (status && child) status = child->release();
     if (status) {
       watch(signals.fd(), child.get());
-      if (plan_.on_ready) plan_.on_ready();
-      give_up_privileges();
-      status = loop(signals);
+      if (plan_.on_ready) status = plan_.on_ready();
+      if (status) status = give_up_privileges();
+      if (status) status = loop(signals);
     }
     return finish(std::move(status), child.get());
   }
 
  private:
-  void give_up_privileges() {
-    if (!plan_.confine) return;
-    if (Status confined = confine(*plan_.confine); !confined && plan_.tracer.verbose) complain(confined.error().message);
+  Status give_up_privileges() {
+    const Status confined = plan_.confine ? confine(*plan_.confine) : Status(Ok);
+    return confined || !plan_.on_unconfined ? Status(Ok) : plan_.on_unconfined(confined.error());
   }
 
   void watch(int signals, const ChildCommand* child) {
@@ -263,11 +263,13 @@ class LiveRun {
   }
 
   Status tell_losses() {
-    const LossCounts now = tracer_->lost();
+    const auto now = tracer_->lost();
+    if (!now) return now.error();
     for (std::size_t place = 0; place < kLossPlaceCount; ++place) {
-      if (now[place] <= told_[place]) continue;
-      const Loss loss{clock_.now(), static_cast<LossPlace>(place), now[place] - told_[place]};
-      told_[place] = now[place];
+      const std::uint64_t lost = (*now)[place];
+      if (lost <= told_[place]) continue;
+      const Loss loss{clock_.now(), static_cast<LossPlace>(place), lost - told_[place]};
+      told_[place] = lost;
       if (Status status = consumer_.loss(loss); !status) return status;
     }
     return Ok;
@@ -283,8 +285,10 @@ class LiveRun {
       if (!drained || !*drained) break;
     }
     if (status) status = tell_losses();
+    const auto lost = tracer_->lost();
+    if (status && !lost) status = lost.error();
     if (status) {
-      TraceEnd end{outcome.end_wall_ns, gate_.transitions(), tracer_->lost(), 0, 0, suspension_.ns()};
+      TraceEnd end{outcome.end_wall_ns, gate_.transitions(), *lost, 0, 0, suspension_.ns()};
       if (end.suspended_ns != 0 && plan_.on_suspended) plan_.on_suspended(end.suspended_ns);
       if (plan_.connections) end.connections = plan_.connections();
       end.duration_ns = static_cast<std::uint64_t>(outcome.end_wall_ns - start_ns_);

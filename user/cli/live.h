@@ -28,10 +28,14 @@ struct LivePlan {
   std::optional<std::uint64_t> tick_ns;  ///< call `on_tick` this often
   std::function<Result<bool>(std::int64_t wall_ns)> on_tick;  ///< false ends the run
   std::vector<Watched> watched;         ///< at most kMostWatched
-  std::function<void()> on_attached;
+  /// How request and time-wait sockets are followed, and why not better ("" if there is nothing
+  /// better).
+  std::function<void(Minisockets way, const std::string& note)> on_attached;
   std::optional<Keep> confine;  ///< once attached, give up all other privileges and most system calls
+  std::function<Status(const Error&)> on_unconfined;  ///< that failed; an error ends the run
   bool watch_stdout = true;          ///< end when the reader of standard output has gone
-  std::function<void()> on_ready;   ///< attached and seeded; before `confine`
+  std::function<Status()>
+      on_ready;  ///< attached and seeded; before `confine`; an error ends the run
   std::function<void()> on_hangup;  ///< SIGHUP calls it, and does not end the run
   bool seeds = true;  ///< begin with the sockets that exist
   std::function<void(const SeedReport&)> on_seeded;

@@ -103,11 +103,23 @@ Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& cho
                       report.unseen_processes));
   };
   if (!raw.quiet) plan.on_suspended = [](std::uint64_t ns) { complain(suspended_words(ns)); };
-  if (raw.verbose)
-    plan.on_attached = [] {
-      complain("attached to sock/inet_sock_set_state; Ctrl-C ends and reports");
-    };
+  plan.on_attached = [quiet = raw.quiet, verbose = raw.verbose, asked = *way](
+                         Minisockets got, const std::string& note) {
+    if (verbose) complain("attached to sock/inet_sock_set_state; Ctrl-C ends and reports");
+    if (got == Minisockets::Off && asked == Minisockets::Auto && !quiet)
+      complain("TIME_WAIT, orphaned FIN_WAIT2 and a server's SYN_RECV are not observed: " + note);
+  };
+  plan.on_unconfined = [quiet = raw.quiet](const Error& why) {
+    if (!quiet) complain(unconfined_words(why));
+    return Status(Ok);
+  };
   return plan;
+}
+
+std::string unconfined_words(const Error& why) {
+  return fmt::format(
+      "privileges could not be given up ({}): is prctl() or seccomp() forbidden here?",
+      why.message);
 }
 
 std::string suspended_words(std::uint64_t ns) {

@@ -72,6 +72,8 @@ Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& cho
 
 /// One line on standard error: "tcpdwell: …".
 void complain(const std::string& message);
+/// What a failed confine() means.
+std::string unconfined_words(const Error& why);
 /// What a suspended machine did to a trace.
 std::string suspended_words(std::uint64_t ns);
 

@@ -34,7 +34,8 @@ class Serve {
   Result<int> run(LivePlan plan) {
     plan.confine = Keep::Clients;
     plan.watch_stdout = false;
-    plan.on_ready = [this] { ready(); };
+    plan.on_unconfined = [](const Error& why) { return Status(refusal(why)); };
+    plan.on_ready = [this] { return ready(); };
     plan.on_hangup = [this] { reload(); };
     plan.after_drain = [this] {
       if (desk_.make(watch_, clock_.offset_ns())) server_->wake();
@@ -53,21 +54,24 @@ class Serve {
   }
 
  private:
-  void ready() {
+  /// Nobody is answered by who could do more than answer.
+  static Error refusal(const Error& why) {
+    return {Fault::Runtime, "serve: " + unconfined_words(why), why.os_errno};
+  }
+
+  Status ready() {
     HttpSite site;
     site.answer = [this](const HttpRequest& request) { return site_.answer(request); };
     site.events_path = "/api/events";
     site.event = [this](std::uint64_t since_ns) { return site_.event(since_ns); };
-    site.confine = [] {
-      // What fails here fails for the other thread too, which says so.
-      [[maybe_unused]] const bool confined = confine(Keep::Clients).ok();
-    };
-    server_->start(std::move(site));
+    site.confine = [] { return confine(Keep::Clients); };
+    if (Status started = server_->start(std::move(site)); !started) return refusal(started.error());
     notifier_.tell("READY=1");
-    if (raw_.quiet) return;
+    if (raw_.quiet) return Ok;
     for (const std::string& address : server_->addresses())
       complain(address.front() == '/' ? "answers on " + address
                                       : fmt::format("answers on http://{}/", address));
+    return Ok;
   }
 
   /// There is nothing to read anew. What was gathered of the last minutes begins again.

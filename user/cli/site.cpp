@@ -36,11 +36,11 @@ std::uint64_t clock_ns(clockid_t clock) {
   return static_cast<std::uint64_t>(t.tv_sec) * kSecond + static_cast<std::uint64_t>(t.tv_nsec);
 }
 
-std::uint64_t resident_bytes() {
+std::optional<std::uint64_t> resident_bytes() {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/self/statm", "re"),
                                                              std::fclose);
   unsigned long long all = 0, resident = 0;
-  if (!file || std::fscanf(file.get(), "%llu %llu", &all, &resident) != 2) return 0;
+  if (!file || std::fscanf(file.get(), "%llu %llu", &all, &resident) != 2) return std::nullopt;
   return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 

@@ -135,6 +135,10 @@ class TopRun {
     plan.tick_ns = interval_ns_;
     plan.connections = [this] { return by_state_.connections(); };
     plan.on_seeded = [this](const SeedReport& report) { begin(report); };
+    plan.on_unconfined = [this](const Error& why) {
+      top_.tell(unconfined_words(why));  // standard error is the screen
+      return Status(Ok);
+    };
     plan.after_drain = [this] { return repaint(); };
     plan.on_tick = [this](std::int64_t wall_ns) { return tick(wall_ns); };
     std::uint64_t suspended_ns = 0;  // said when the screen is a terminal again

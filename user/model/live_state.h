@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "model/analysis.h"
+#include "model/summary.h"
 #include "model/totals.h"
 
 namespace tcpdwell {
@@ -35,12 +36,19 @@ struct LiveState {
   Totals totals;                    ///< since the start of the run
   Analysis recent;
   PortRow other_ports;  ///< those of all destinations beyond recent.ports: live, time_wait
-  std::array<std::uint64_t, kStateCount> population{};
+  std::array<std::uint64_t, kStateCount> population{};   ///< see count_of()
   std::array<std::optional<Dwell>, kStateCount> oldest;  ///< of those whose age is known or bounded
   std::vector<OwnerRow> owners;                          ///< the largest first, the others last
   std::uint64_t not_followed = 0;
   bool all_sockets = false;  ///< `sockets` was asked for
   std::vector<OpenSocket> sockets;
+
+  bool observed(State state) const { return minisockets != "off" || !of_minisockets(state); }
+  /// Sockets in a state, of `population` or of an owner; absent where they are not observed.
+  std::optional<std::uint64_t> count_of(
+      State state, const std::array<std::uint64_t, kStateCount>& sockets) const {
+    return observed(state) ? std::optional(sockets[static_cast<std::size_t>(state)]) : std::nullopt;
+  }
 };
 
 }  // namespace tcpdwell

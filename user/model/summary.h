@@ -48,6 +48,13 @@ struct Row {
   std::uint64_t count() const { return exact.count() + at_least + unknown; }
 };
 
+/// Time-wait and request sockets are all, or nearly all, that is in this state: where they are not
+/// followed (minisockets "off"), how many there are is unknown. FIN_WAIT2 has full sockets beside
+/// orphans.
+constexpr bool of_minisockets(State state) {
+  return state == State::TimeWait || state == State::SynRecv;
+}
+
 struct Summary {
   std::int64_t start_wall_ns = 0, end_wall_ns = 0;
   std::vector<Key> by;

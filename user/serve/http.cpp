@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <future>
 #include <list>
 #include <thread>
 #include <utility>
@@ -90,7 +91,7 @@ struct HttpServer::Impl {
 
   ~Impl();
   Status listen(const HttpOptions& options);
-  void run();
+  void run(std::promise<Status>& confined);
   void on_request(Door& door, evhttp_request* request);
   bool try_answer(evhttp_request* request, const HttpRequest& parsed);
   void reply(evhttp_request* request, HttpReply answer);
@@ -296,8 +297,10 @@ void HttpServer::Impl::serve_open() {
   open.remove_if([](const Open& one) { return one.over; });
 }
 
-void HttpServer::Impl::run() {
-  site.confine();
+void HttpServer::Impl::run(std::promise<Status>& confined) {
+  const Status status = site.confine();
+  confined.set_value(status);
+  if (!status) return;
   wakeup.reset(event_new(
       base.get(), wake_fd, EV_READ | EV_PERSIST,
       [](int fd, short, void* self) {
@@ -334,9 +337,13 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpOptions& option
 
 const std::vector<std::string>& HttpServer::addresses() const { return impl_->names; }
 
-void HttpServer::start(HttpSite site) {
+Status HttpServer::start(HttpSite site) {
   impl_->site = std::move(site);
-  impl_->thread = std::thread([this] { impl_->run(); });
+  std::promise<Status> confined;
+  auto outcome = confined.get_future();
+  impl_->thread =
+      std::thread([this, promise = std::move(confined)]() mutable { impl_->run(promise); });
+  return outcome.get();
 }
 
 void HttpServer::wake() {

@@ -43,8 +43,9 @@ struct HttpSite {
   /// A path whose answer is a stream of server-sent events, and the data of the next one.
   std::string events_path;
   std::function<std::optional<std::string>(std::uint64_t since_ns)> event;
-  /// At the thread's begin, before it has read anything a client sent.
-  std::function<void()> confine;
+  /// At the thread's begin, before it has read anything a client sent. Where it fails nobody is
+  /// answered.
+  std::function<Status()> confine;
 };
 
 struct HttpOptions {
@@ -66,7 +67,8 @@ class HttpServer {
 
   /// Where it listens, ports of ":0" known: for messages.
   const std::vector<std::string>& addresses() const;
-  void start(HttpSite site);
+  /// Returns when the thread is confined, or the error of that.
+  Status start(HttpSite site);
   /// There is something new. From any thread, does not wait.
   void wake();
   /// Grows about once a second as long as the thread does its work.

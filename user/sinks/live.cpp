@@ -35,27 +35,28 @@ Summary summary_of(const LiveState& state) {
     row.exact = dwells.exact;
     row.at_least = dwells.at_least;
     row.unknown = dwells.unknown;
-    row.open = state.population[at];
-    if (row.count() > 0 || *row.open > 0) summary.rows.push_back(std::move(row));
+    row.open = state.count_of(s, state.population);
+    if (row.count() > 0 || row.open.value_or(0) > 0) summary.rows.push_back(std::move(row));
   }
   return summary;
 }
 
-void add_sockets(JsonText& json, const std::array<std::uint64_t, kStateCount>& sockets) {
+void add_sockets(JsonText& json, const LiveState& state,
+                 const std::array<std::uint64_t, kStateCount>& sockets) {
   for (const State s : kLifeOrder)
     if (s != State::Close && s != State::Unknown)
-      json.field(name_of(s), sockets[static_cast<std::size_t>(s)]);
+      json.field(name_of(s), state.count_of(s, sockets));
 }
 
-void add_owners(JsonText& json, const std::vector<OwnerRow>& owners) {
+void add_owners(JsonText& json, const LiveState& state) {
   json.name("owners").begin_list();
-  for (const OwnerRow& owner : owners) {
+  for (const OwnerRow& owner : state.owners) {
     json.begin_object().field("comm",
                               owner.comm ? std::optional(owner.comm->view()) : std::nullopt);
     std::uint64_t all = 0;
     for (const std::uint64_t count : owner.sockets) all += count;
     json.field("all", all);
-    add_sockets(json, owner.sockets);
+    add_sockets(json, state, owner.sockets);
     json.end_object();
   }
   json.end_list();
@@ -81,7 +82,7 @@ std::string states_json(const LiveState& state) {
   JsonText json(text);
   json.go_on();
   json.name("sockets").begin_object();
-  add_sockets(json, state.population);
+  add_sockets(json, state, state.population);
   json.end_object();
   return text + "}\n";
 }
@@ -116,7 +117,7 @@ std::string live_event(const LiveState& state, const std::string& host) {
   JsonText json(text);
   json.begin_object().field("ts", rfc3339(state.wall_ns)).field("host", printable(host));
   json.name("sockets").begin_object();
-  add_sockets(json, state.population);
+  add_sockets(json, state, state.population);
   json.end_object().name("states");
   append_summary_json(text, summary_of(state));
   text += '}';
@@ -127,7 +128,7 @@ std::string live_event(const LiveState& state, const std::string& host) {
   add_distributions(json, state.recent.edges);
   add_findings(json, state.recent.findings);
   add_connections(json, "stuck", first(state.recent.stuck, kStuckOnPage));
-  add_owners(json, state.owners);
+  add_owners(json, state);
   add_ports(json, used(state.recent.ports));
   json.end_object();
   return text;

@@ -80,11 +80,12 @@ class Writer {
 std::string state_name(State state) { return std::string(name_of(state)); }
 std::size_t number_of(State state) { return static_cast<std::size_t>(state); }
 
-void add_dwells(Writer& out, const Totals& totals) {
+void add_dwells(Writer& out, const LiveState& live) {
+  const Totals& totals = live.totals;
   out.family("tcpdwell_dwell_seconds", Kind::Histogram,
              "Time spent in a state, of dwells that ended and are known exactly.");
   for (const State state : kLifeOrder) {
-    if (state == State::Close) continue;  // no connection is in it
+    if (state == State::Close || !live.observed(state)) continue;  // no connection is in CLOSE
     const DwellTotals& dwells = totals.dwells[number_of(state)];
     std::uint64_t below = 0;
     for (std::size_t i = 0; i < kBucketCount; ++i) {
@@ -109,8 +110,9 @@ void add_dwells(Writer& out, const Totals& totals) {
 void add_sockets(Writer& out, const LiveState& state) {
   out.family("tcpdwell_sockets", Kind::Gauge, "Sockets in a state now; fewer than there are while some are not followed.");
   for (const State s : kLifeOrder)
-    if (s != State::Close && s != State::Unknown)
-      out.add({{"state", state_name(s)}}, state.population[number_of(s)]);
+    if (const auto sockets = state.count_of(s, state.population);
+        sockets && s != State::Close && s != State::Unknown)
+      out.add({{"state", state_name(s)}}, *sockets);
   out.family("tcpdwell_oldest_seconds", Kind::Gauge,
              "How long the oldest socket in a state has been in it, at least.");
   for (const State s : kLifeOrder)
@@ -202,7 +204,7 @@ void add_process(Writer& out, const ProcessFigures& process) {
              "Processor time of this process, without the kernel program's.");
   out.add({}, seconds(process.cpu_ns));
   out.family("process_resident_memory_bytes", Kind::Gauge, "Resident memory of this process.");
-  out.add({}, process.resident_bytes);
+  if (process.resident_bytes) out.add({}, *process.resident_bytes);
   out.family("process_start_time_seconds", Kind::Gauge, "When this process started, Unix time.");
   out.add({}, seconds(static_cast<std::uint64_t>(process.start_wall_ns)));
 }
@@ -227,7 +229,7 @@ std::string_view content_type_of(MetricsFormat format) {
 std::string metrics_text(const LiveState& state, const ProcessFigures& process,
                          MetricsFormat format) {
   Writer out(format);
-  add_dwells(out, state.totals);
+  add_dwells(out, state);
   add_sockets(out, state);
   add_transitions(out, state.totals);
   add_ports(out, state);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,7 +14,8 @@ namespace tcpdwell {
 
 /// Of the process that answers.
 struct ProcessFigures {
-  std::uint64_t cpu_ns = 0, resident_bytes = 0;
+  std::uint64_t cpu_ns = 0;
+  std::optional<std::uint64_t> resident_bytes;
   std::int64_t start_wall_ns = 0;
   std::string version, kernel, arch, minisockets;
 };

@@ -5,6 +5,14 @@
 
 namespace tcpdwell {
 
+namespace {
+
+bool not_observed(const Summary& summary, std::optional<State> state) {
+  return summary.minisockets_off && state && of_minisockets(*state);
+}
+
+}  // namespace
+
 void StateHistory::add(const Summary& summary) {
   std::array<const Row*, kStateCount> rows{};
   std::uint64_t dwells = 0;
@@ -13,10 +21,11 @@ void StateHistory::add(const Summary& summary) {
     if (const auto state = parse_state(row.keys.at(0)))
       rows[static_cast<std::size_t>(*state)] = &row;
     dwells += row.count();
-    open_known = open_known && row.open.has_value();
+    open_known = open_known && (row.open || not_observed(summary, parse_state(row.keys.at(0))));
   }
   for (std::size_t state = 0; state < kStateCount; ++state)
-    add(states_[state], rows[state], summary, open_known);
+    add(states_[state], rows[state], summary,
+        open_known && !not_observed(summary, static_cast<State>(state)));
   for (std::size_t place = 0; place < kLossPlaceCount; ++place) lost_[place] += summary.lost[place];
   const double seconds = static_cast<double>(summary.end_wall_ns - summary.start_wall_ns) / 1e9;
   if (last_wall_ns_ && seconds > 0) dwells_per_s_ = static_cast<double>(dwells) / seconds;
@@ -44,7 +53,8 @@ void StateHistory::add(Tracked& tracked, const Row* row, const Summary& summary,
 /// A second's bin holds the most there were at its samples; of seconds without a sample it is what
 /// the sample after them found.
 void StateHistory::add_population(Tracked& tracked, std::int64_t wall_ns) const {
-  const std::uint64_t now = tracked.now.value_or(0);
+  if (!tracked.now) return tracked.minute.clear();
+  const std::uint64_t now = *tracked.now;
   const std::int64_t passed = last_wall_ns_ ? wall_ns / kBinNs - *last_wall_ns_ / kBinNs : 1;
   if (passed <= 0 && !tracked.minute.empty())
     tracked.minute.back() = std::max(tracked.minute.back(), now);

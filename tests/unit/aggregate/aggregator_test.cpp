@@ -407,5 +407,17 @@ TEST(Aggregator, ALaterTraceOfTheSameHostSaysAnewWhatIsOpen) {
   EXPECT_EQ(open_in(aggregator.take_summary(0), "SYN_SENT"), 1U);
 }
 
+TEST(Aggregator, WithoutMinisocketsTheirOpenOnesAreUnknown) {
+  Aggregator aggregator({});
+  Header header;
+  header.minisockets = "off";
+  EXPECT_TRUE(aggregator.header(header).ok());
+  feed(aggregator, {line(socket_of(1), State::SynRecv, State::Established),
+                    line(socket_of(2), State::Close, State::SynSent)});
+  const Summary summary = aggregator.take_summary(1);
+  EXPECT_FALSE(find(summary, "SYN_RECV").value().open);
+  EXPECT_EQ(find(summary, "SYN_SENT").value().open, 1U);
+}
+
 }  // namespace
 }  // namespace tcpdwell

@@ -41,6 +41,24 @@ TEST(Prometheus, BucketsAreCumulativeInSeconds) {
   EXPECT_TRUE(has_line(text, "process_cpu_seconds_total 1.5"));
 }
 
+TEST(Prometheus, WhatIsNotObservedHasNoSeries) {
+  LiveState state;
+  for (const char* way : {"timer", "off"}) {
+    state.minisockets = way;
+    const std::string text = text_of(state);
+    const bool all = state.minisockets != "off";
+    for (const char* name : {"TIME_WAIT", "SYN_RECV"}) {
+      const std::string labels = std::string("{state=\"") + name + "\"";
+      EXPECT_EQ(has_line(text, "tcpdwell_sockets" + labels + "} 0"), all) << name;
+      EXPECT_EQ(text.find("tcpdwell_dwell_seconds_bucket" + labels) != std::string::npos, all)
+          << name;
+      EXPECT_EQ(has_line(text, "tcpdwell_dwell_seconds_count" + labels + "} 0"), all) << name;
+    }
+    EXPECT_TRUE(has_line(text, R"(tcpdwell_sockets{state="FIN_WAIT2"} 0)"))
+        << "full sockets are in it";
+  }
+}
+
 TEST(Prometheus, LabelsOfHostileNamesStayInTheirQuotes) {
   EXPECT_EQ(label_value("a\"b"), "a\\\"b");
   EXPECT_EQ(label_value("a\nb"), "a\\\\x0ab");

@@ -61,6 +61,23 @@ TEST(StateHistory, WhatIsNotKnownIsAbsent) {
   EXPECT_FALSE(of(history, State::TimeWait).now) << "no row, where numbers are not known, is no 0";
 }
 
+TEST(StateHistory, WhatIsNotObservedIsAbsent) {
+  StateHistory history;
+  for (const std::int64_t second : {100, 101}) {
+    Summary off = summary(second, second + 1,
+                          {row(State::Established, 5), row(State::SynRecv, std::nullopt, 2)});
+    off.minisockets_off = true;
+    history.add(off);
+  }
+  for (const State state : {State::TimeWait, State::SynRecv}) {
+    EXPECT_FALSE(of(history, state).now);
+    EXPECT_FALSE(of(history, state).entries_per_s);
+    EXPECT_TRUE(of(history, state).minute.empty());
+  }
+  EXPECT_EQ(of(history, State::Established).now, 5U);
+  EXPECT_EQ(of(history, State::FinWait2).now, 0U);
+}
+
 TEST(StateHistory, DwellsOfAMinuteAreRemembered) {
   StateHistory history;
   history.add(summary(100, 100, {}));

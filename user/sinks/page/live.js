@@ -29,7 +29,8 @@ for (const name of SHOWN) {
 }
 const series = () => {
   const width = 1180, height = 220, left = 60, bottom = height - 22;
-  const visible = SHOWN.filter(name => !hidden.has(name));
+  const last = history[history.length - 1];
+  const visible = SHOWN.filter(name => !hidden.has(name) && last.sockets[name] !== null);  // null: not observed
   const most = Math.max(1, ...history.flatMap(h => visible.map(name => h.sockets[name])));
   const x = i => width - (history.length - 1 - i) / (KEPT - 1) * (width - left - 10);
   const svg = draw("svg", {viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "sockets per state over time"});
@@ -39,7 +40,7 @@ const series = () => {
   }
   for (const name of visible)
     svg.append(draw("polyline", {class: "series stroke " + name, points: history.map((h, i) => `${x(i).toFixed(1)},${(bottom - h.sockets[name] / most * (bottom - 10)).toFixed(1)}`).join(" ")}));
-  svg.append(draw("text", {class: "tick", x: width, y: height - 6, "text-anchor": "end"}, time(history[history.length - 1].ts).slice(0, 8) + " UTC"));
+  svg.append(draw("text", {class: "tick", x: width, y: height - 6, "text-anchor": "end"}, time(last.ts).slice(0, 8) + " UTC"));
   byId("series").replaceChildren(svg);
 };
 
