@@ -8,3 +8,7 @@ template auto fmt::detail::thousands_sep_impl<char>(fmt::detail::locale_ref) -> 
 template auto fmt::detail::decimal_point_impl<char>(fmt::detail::locale_ref) -> char;
 template auto fmt::detail::dragonbox::to_decimal<float>(float) noexcept -> fmt::detail::dragonbox::decimal_fp<float>;
 template auto fmt::detail::dragonbox::to_decimal<double>(double) noexcept -> fmt::detail::dragonbox::decimal_fp<double>;
+#if FMT_VERSION >= 100000
+template void fmt::detail::vformat_to<char>(fmt::detail::buffer<char>&, fmt::string_view, fmt::detail::vformat_args<char>::type,
+                                            fmt::detail::locale_ref);
+#endif
