@@ -106,15 +106,15 @@ class Counting : public Consumer {
   void use(const std::optional<Grouping>& grouping, std::int64_t wall_ns) {
     if (grouping && groups_ && groups_->grouping() == *grouping) return;
     groups_.reset();
-    if (grouping) groups_.emplace(*grouping);
+    if (grouping) groups_ = std::make_unique<Groups>(*grouping);
     since_wall_ns_ = wall_ns;
   }
-  Groups* groups() { return groups_ ? &*groups_ : nullptr; }
+  Groups* groups() { return groups_.get(); }
   std::int64_t since_wall_ns() const { return since_wall_ns_; }
   void restart(std::int64_t wall_ns) { since_wall_ns_ = wall_ns; }
 
  private:
-  std::optional<Groups> groups_;
+  std::unique_ptr<Groups> groups_;
   std::int64_t since_wall_ns_ = 0;
 };
 
