@@ -183,6 +183,7 @@ TEST(Opening, RequestOfAClosedListener) {
   Call& call = lab.rung();
   lab.hold(100);
   lab.listener().socket().close();
+  call.owned = false;  // its owner was the listener's
   call.to(State::Close, call.remote.send(kAck), Reason::ResetLocal);
   call.remote.expect(kRst);
   lab.check();

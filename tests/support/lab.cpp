@@ -235,6 +235,7 @@ Identity Lab::identity_of(const Call& call) const {
   who.family = family_of(call.net);
   who.local = call.local_endpoint();
   who.remote = call.remote_endpoint();
+  if (!call.owned) return who;
   who.pid = static_cast<std::uint32_t>(getpid());
   who.comm = own_comm();
   return who;

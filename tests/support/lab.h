@@ -52,6 +52,7 @@ class Call {
   Story story;
   std::uint64_t cookie = 0;  ///< 0 where nobody asked
   std::uint32_t use = 1;     ///< how often the socket connected
+  bool owned = true;         ///< its owner can be known
 
  private:
   std::uint64_t wait_for(State state);

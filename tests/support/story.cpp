@@ -76,7 +76,7 @@ void expect_identity(const Transition& line, const Identity& who) {
   EXPECT_EQ(socket.remote.port, who.remote.port);
   EXPECT_EQ(socket.owner.pid, who.pid);
   EXPECT_EQ(socket.owner.comm.view(), who.comm);
-  EXPECT_NE(socket.owner.source, OwnerSource::None);
+  EXPECT_EQ(socket.owner.source != OwnerSource::None, who.pid.has_value());
 }
 
 Path path_of(const Story& story) {

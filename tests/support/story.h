@@ -2,6 +2,7 @@
 /// What a script knows about one connection: which states, from when to when, and why they ended.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,7 +48,7 @@ struct Identity {
   std::uint32_t netns = 0;
   Family family = Family::V4;
   Endpoint local, remote;
-  std::uint32_t pid = 0;
+  std::optional<std::uint32_t> pid;  ///< absent: the owner is not to be known
   std::string comm;
 };
 
