@@ -135,10 +135,11 @@ Result<int> run_report(const Invocation& invocation) {
   auto asked = parse_asked(invocation);
   if (!asked) return asked.error();
   std::unique_ptr<Output> out;
-  const auto open_out = [&] {
+  const auto open_out = [&]() -> Status {
     auto opened = open_output(raw);
-    if (opened) out = std::move(opened).value();
-    return opened ? Status(Ok) : Status(opened.error());
+    if (!opened) return opened.error();
+    out = std::move(opened).value();
+    return Ok;
   };
   std::unique_ptr<PerfettoWriter> slices;  // written while reading; all else opens its output when there is something to write
   if (asked->format == ReportFormat::Perfetto) {

@@ -32,7 +32,8 @@ Status CursesScreen::usable() {
   }
   char capability[] = "cup";
   const char* const moves = tigetstr(capability);
-  const bool usable = moves != nullptr && moves != reinterpret_cast<char*>(-1);
+  // tigetstr(3): (char*)-1 for what is no string.
+  const bool usable = moves != nullptr && moves != reinterpret_cast<char*>(-1);  // NOLINT(performance-no-int-to-ptr)
   del_curterm(cur_term);
   if (!usable) return no_screen(fmt::format("needs a terminal whose cursor can be moved, and TERM={} is none", term));
   return Ok;

@@ -38,7 +38,7 @@ Status write_summary(const RawOptions& raw, Format format, const Summary& summar
 }
 
 /// A pipe whose reader has left ends a run; it is no failure.
-Status forgive_closed_pipe(Status status) {
+Status forgive_closed_pipe(const Status& status) {
   return !status && status.error().os_errno == EPIPE ? Status(Ok) : status;
 }
 
