@@ -82,6 +82,13 @@ class Views(support.TestCase):
         self.assertLessEqual(len(series["opens"]), 480)
         self.assertEqual({name: values[-1] for name, values in series["population"].items()}, dict.fromkeys(series["population"], 0))
 
+    def test_what_was_not_observed_has_no_population(self):
+        path = self.trace("off", *(life(f"{n + 1:x}", n * 20_000_000) for n in range(3)), minisockets="off")
+        (first, *_) = csv.DictReader(io.StringIO(run("report", path, "--format", "csv", "--table", "series").out))
+        self.assertEqual((first["TIME_WAIT"], first["SYN_RECV"], first["CLOSING"]), ("", "", "0"))
+        events = json.loads(run("report", path, "--format", "perfetto").out)["traceEvents"]
+        self.assertEqual({e["name"] for e in events if e["ph"] == "C"} & {"TIME_WAIT", "SYN_RECV", "CLOSING"}, {"CLOSING"})
+
     def test_slowest_and_stuck_with_their_path(self):
         slow = client("5", 0, 40000, ("SYN_SENT", 0), ("ESTABLISHED", 10), ("CLOSE", 10**10), life_ns=10**10 + 10, path="SYN_SENT>ESTABLISHED>CLOSE")
         stuck = life("7", 5)[:3]

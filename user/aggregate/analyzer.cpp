@@ -62,7 +62,7 @@ class Analyzer::Impl {
 
   const AnalyzerOptions options_;
   std::string host_, boot_id_;
-  bool any_trace_ = false;
+  bool any_trace_ = false, minisockets_off_ = false;
   std::int64_t last_wall_ns_ = INT64_MIN;
   const std::unique_ptr<OpenTable> own_;
   OpenTable& open_;
@@ -83,6 +83,7 @@ void Analyzer::Impl::begin_trace(const Header& header) {
   if (!any_trace_ || header.boot_id != boot_id_ || header.host != host_)
     ports_.begin_host(header.host, header.ports);
   any_trace_ = true;
+  minisockets_off_ = minisockets_off_ || header.minisockets == "off";
   host_ = header.host;
   boot_id_ = header.boot_id;
   last_wall_ns_ = header.start_wall_ns;
@@ -223,6 +224,7 @@ Analysis Analyzer::Impl::look(std::int64_t wall_ns) const {
   add_open(wall_ns, connections, waiting);
   Analysis analysis;
   analysis.series = timeline_.take();
+  analysis.series.minisockets_off = minisockets_off_;
   analysis.ends = ends_.take();
   analysis.edges = edges_.take();
   analysis.ports = ports_.take(options_.most_ports);

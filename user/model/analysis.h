@@ -81,6 +81,8 @@ struct Series {
   std::int64_t start_wall_ns = 0;
   std::uint64_t width_ns = 0;
   std::vector<SeriesPoint> points;
+  bool minisockets_off = false;  ///< as Summary's
+  bool observed(State state) const { return !minisockets_off || !of_minisockets(state); }
 };
 
 enum class Severity : std::uint8_t { Note, Warning, Critical };

@@ -120,7 +120,7 @@ Status PerfettoWriter::finish(const Series& series) {
     // The population is that of the interval's end.
     at += static_cast<std::int64_t>(series.width_ns);
     for (const State state : kLifeOrder) {
-      if (state == State::Close || state == State::Unknown) continue;
+      if (state == State::Close || state == State::Unknown || !series.observed(state)) continue;
       put(fmt::format(R"({{"ph":"C","pid":{},"ts":{},"name":"{}","args":{{"connections":{}}}}})",
                       kCounters, moment(at), name_of(state),
                       point.population[static_cast<std::size_t>(state)]));

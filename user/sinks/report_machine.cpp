@@ -160,6 +160,7 @@ void add_series(JsonText& json, const Series& series) {
     };
     bool any = false;
     for (const SeriesPoint& point : series.points) any = any || of(point) > 0;
+    any = any && series.observed(state);
     if (any) add(name_of(state), of);
   }
   json.end_object().end_object();
@@ -252,7 +253,9 @@ void append_series(std::string& text, const Series& series) {
   for (const SeriesPoint& point : series.points) {
     text += fmt::format("{},{},{},{}", rfc3339(start), series.width_ns, point.opens, point.closes);
     for (const State state : kLifeOrder)
-      text += fmt::format(",{}", point.population[static_cast<std::size_t>(state)]);
+      text += series.observed(state)
+                  ? fmt::format(",{}", point.population[static_cast<std::size_t>(state)])
+                  : ",";
     text += '\n';
     start += static_cast<std::int64_t>(series.width_ns);
   }

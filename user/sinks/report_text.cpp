@@ -150,8 +150,8 @@ void add_series(std::string& out, Sections& sections, const Series& series) {
     const auto of = [state](const SeriesPoint& p) {
       return p.population[static_cast<std::size_t>(state)];
     };
-    if (std::any_of(series.points.begin(), series.points.end(),
-                    [&](const SeriesPoint& p) { return of(p) > 0; }))
+    if (series.observed(state) && std::any_of(series.points.begin(), series.points.end(),
+                                              [&](const SeriesPoint& p) { return of(p) > 0; }))
       add(name_of(state), "", of);
   }
 }
