@@ -12,39 +12,36 @@
 namespace tcpdwell {
 namespace {
 
+/// Of the commands that trace until another command ends.
+void add_tracing_flags(CLI::App& app, RawOptions& raw) {
+  app.footer("With a command, tracing ends when it ends.");
+  add_filter_flags(app, raw);
+  add_look_flags(app, raw);
+  add_live_flags(app, raw);
+  add_by_flag(app, raw);
+}
+
 void add_trace(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("trace", "print every transition as it happens (the default)");
   sub->formatter(std::make_shared<HelpFormat>("[trace] [OPTIONS] [-- COMMAND [ARG...]]"));
-  sub->footer("With a command, tracing ends when it ends.");
-  add_filter_flags(*sub, invocation.raw);
-  add_look_flags(*sub, invocation.raw);
-  add_live_flags(*sub, invocation.raw);
-  add_by_flag(*sub, invocation.raw);
+  add_tracing_flags(*sub, invocation.raw);
   sub->callback([&] { invocation.action = [&] { return run_trace(invocation); }; });
 }
 
 void add_stat(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("stat", "a table of dwell per state, each interval or at the end");
   sub->formatter(std::make_shared<HelpFormat>("stat [INTERVAL [COUNT]] [OPTIONS] [-- COMMAND [ARG...]]"));
-  sub->footer("With a command, tracing ends when it ends.");
   sub->add_option("INTERVAL", invocation.interval, "seconds, or with a unit: 500ms, 1m")->type_name("");
   sub->add_option("COUNT", invocation.tables, "end after this many tables")
       ->type_name("")->check(whole_number_up_to(std::numeric_limits<std::uint64_t>::max()));
-  add_filter_flags(*sub, invocation.raw);
-  add_look_flags(*sub, invocation.raw);
-  add_live_flags(*sub, invocation.raw);
-  add_by_flag(*sub, invocation.raw);
+  add_tracing_flags(*sub, invocation.raw);
   sub->callback([&] { invocation.action = [&] { return run_stat(invocation); }; });
 }
 
 void add_record(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("record", "write a JSON trace to a file");
   sub->formatter(std::make_shared<HelpFormat>("record -o FILE [OPTIONS] [-- COMMAND [ARG...]]"));
-  sub->footer("With a command, tracing ends when it ends.");
-  add_filter_flags(*sub, invocation.raw);
-  add_look_flags(*sub, invocation.raw);
-  add_live_flags(*sub, invocation.raw);
-  add_by_flag(*sub, invocation.raw);
+  add_tracing_flags(*sub, invocation.raw);
   sub->get_option("--output")->required()->description("FILE.zst and FILE.gz are compressed; - is stdout");
   sub->get_option("--format")->description("json (the only one)");
   sub->add_option("--rotate", invocation.rotate, "a new file after this size (100M, as it is on disk)\nor time (1h): FILE becomes FILE-<time>-<number>")
