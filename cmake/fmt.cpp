@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // fmt, compiled once. Debian has it as a shared library, which the binary must not need, and as headers
-// that define everything, which every file would compile again: a third of the build.
+// that define everything, which every file would compile again: up to a third of the time that it takes.
 #include <fmt/format-inl.h>
 
 // Declared by the headers, and defined for those types only that are asked for here.
