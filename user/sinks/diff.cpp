@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "sinks/grid.h"
-#include "sinks/json.h"
 #include "util/duration.h"
 #include "util/escape.h"
+#include "util/json.h"
 
 namespace tcpdwell {
 namespace {

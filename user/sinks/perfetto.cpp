@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "sinks/json.h"
 #include "sinks/report.h"
 #include "util/duration.h"
+#include "util/json.h"
 
 namespace tcpdwell {
 namespace {

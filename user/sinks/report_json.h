@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "model/analysis.h"
-#include "sinks/json.h"
+#include "util/json.h"
 
 namespace tcpdwell {
 

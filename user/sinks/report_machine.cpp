@@ -8,10 +8,10 @@
 #include <iterator>
 #include <map>
 
-#include "sinks/json.h"
 #include "sinks/report.h"
 #include "sinks/report_json.h"
 #include "util/duration.h"
+#include "util/json.h"
 
 namespace tcpdwell {
 namespace {
