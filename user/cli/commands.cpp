@@ -15,9 +15,8 @@ namespace {
 /// Of the commands that trace until another command ends.
 void add_tracing_flags(CLI::App& app, RawOptions& raw) {
   app.footer(
-      "With a command, tracing ends when it ends. One that runs longer than the trace gets "
-      "SIGTERM, and\n"
-      "SIGKILL 5 s later.");
+      "With a command, tracing ends when it ends. One that runs longer than the trace\n"
+      "gets SIGTERM, and SIGKILL 5 s later.");
   add_filter_flags(app, raw);
   add_look_flags(app, raw);
   add_live_flags(app, raw);
