@@ -14,7 +14,9 @@ namespace {
 
 /// Of the commands that trace until another command ends.
 void add_tracing_flags(CLI::App& app, RawOptions& raw) {
-  app.footer("With a command, tracing ends when it ends.");
+  app.footer(
+      "With a command, tracing ends when it ends. One that runs longer than the trace\n"
+      "gets SIGTERM, and SIGKILL 5 s later.");
   add_filter_flags(app, raw);
   add_look_flags(app, raw);
   add_live_flags(app, raw);
@@ -46,8 +48,12 @@ void add_record(CLI::App& app, Invocation& invocation) {
   sub->get_option("--format")->description("json (the only one)");
   sub->add_option("--rotate", invocation.rotate, "a new file after this size (100M, as it is on disk)\nor time (1h): FILE becomes FILE-<time>-<number>")
       ->type_name("SIZE|DURATION")->group("Output");
-  sub->add_option("--keep", invocation.keep, "with --rotate: keep the N newest finished files")
-      ->type_name("N")->check(whole_number_up_to(1'000'000))->group("Output");
+  sub->add_option(
+         "--keep", invocation.keep,
+         "with --rotate: keep the N newest finished files,\nand what is not known to be older")
+      ->type_name("N")
+      ->check(whole_number_up_to(1'000'000))
+      ->group("Output");
   sub->callback([&] {
     if (invocation.raw.format == "text") invocation.raw.format = "json";
     invocation.action = [&] { return run_record(invocation); };

@@ -43,6 +43,12 @@ void add_look_flags(CLI::App& app, RawOptions& raw) {
   app.option_defaults()->group("Output");
   app.add_option("--format", raw.format, "text, json or csv")->type_name("FORMAT");
   app.add_option("-o,--output", raw.output, "write to FILE instead of standard output")->type_name("FILE");
+  app.add_option("--mode", raw.mode, "permissions of a new FILE, octal [600]")
+      ->type_name("MODE")
+      ->check([](const std::string& text) {
+        const auto mode = parse_mode(text);
+        return mode ? "" : mode.error().message;
+      });
   app.add_flag("-w,--wide", raw.wide, "more columns");
   app.add_flag("-T,--time", raw.time, "wall-clock time of each line");
   app.add_flag("--no-color", raw.no_color, "no colour (also: NO_COLOR in the environment)");

@@ -112,12 +112,13 @@ class EndingSignals {
     struct sigaction action {};
     action.sa_handler = handle;
     action.sa_flags = SA_RESTART;
-    for (const int number : kNumbers) sigaddset(&action.sa_mask, number);
-    for (const int number : kNumbers) {
+    const std::vector<int> numbers = ending();
+    for (const int number : numbers) sigaddset(&action.sa_mask, number);
+    for (const int number : numbers) {
       struct sigaction before {};
       sigaction(number, nullptr, &before);
       // nohup(1). A shell's background job ignores SIGINT too, and is to end with it all the same.
-      if (number == SIGHUP && before.sa_handler == SIG_IGN) continue;
+      if (number != SIGINT && number != SIGTERM && before.sa_handler == SIG_IGN) continue;
       sigaction(number, &action, nullptr);
     }
   }
@@ -135,7 +136,15 @@ class EndingSignals {
   }
 
  private:
-  static constexpr std::array<int, 3> kNumbers{SIGINT, SIGTERM, SIGHUP};
+  /// All that would end the process and can be handled: an alarm set before exec(), a limit of
+  /// processor time, a failing power supply. Not SIGQUIT, by which a person ends it at once, nor
+  /// what a defect raises.
+  static std::vector<int> ending() {
+    std::vector<int> numbers{SIGINT,    SIGTERM, SIGHUP, SIGUSR1, SIGUSR2,   SIGALRM,
+                             SIGVTALRM, SIGPROF, SIGIO,  SIGPWR,  SIGSTKFLT, SIGXCPU};
+    for (int number = SIGRTMIN; number <= SIGRTMAX; ++number) numbers.push_back(number);
+    return numbers;
+  }
 
   static void handle(int number) {
     const int error = errno;

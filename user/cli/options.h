@@ -3,6 +3,8 @@
 /// exit status 2.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,7 +24,7 @@ struct RawOptions {
   std::vector<std::string> pids, comms, local_ports, remote_ports, local, remote, states, by;
   bool ipv4 = false, ipv6 = false;
   std::string netns = "all", cgroup, min_dwell, format = "text", output, duration, buffer = "8M",
-              minisockets = "auto";
+              minisockets = "auto", mode = "600";
   std::uint64_t count = 0;
   std::uint32_t max_time_wait = 0, max_requests = 0;  ///< 0: from the host's own limits
   bool wide = false, time = false, no_color = false, quiet = false, verbose = false;
@@ -40,6 +42,8 @@ Result<FilterChoice> parse_filter(const RawOptions& raw, Scope scope);
 Result<Format> parse_format(const RawOptions& raw);
 Result<ReportFormat> parse_report_format(const RawOptions& raw);
 Result<std::vector<Key>> parse_by(const RawOptions& raw);
+/// Permissions as chmod takes them, in octal: "640".
+Result<mode_t> parse_mode(const std::string& text);
 
 /// Columns of the terminal at `fd`; 0 where there is none.
 std::size_t terminal_columns(int fd);
