@@ -11,6 +11,7 @@
 
 #include "model/event.h"
 #include "model/listing.h"
+#include "util/keyed_hash.h"
 #include "util/result.h"
 
 namespace tcpdwell {
@@ -29,7 +30,7 @@ class Known {
 
  private:
   std::vector<Seed> sockets_;
-  std::unordered_map<std::uint64_t, std::size_t> by_cookie_;
+  std::unordered_map<std::uint64_t, std::size_t, KeyedHash> by_cookie_;
 };
 
 }  // namespace tcpdwell

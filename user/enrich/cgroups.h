@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "model/listing.h"
+#include "util/keyed_hash.h"
 
 namespace tcpdwell {
 
@@ -38,7 +39,7 @@ class CgroupNames {
   std::string mount_;
   int mount_fd_ = -1;
   std::int64_t walked_ns_ = 0;
-  std::unordered_map<std::uint64_t, CgroupRef> names_;
+  std::unordered_map<std::uint64_t, CgroupRef, KeyedHash> names_;
 };
 
 }  // namespace tcpdwell
