@@ -5,6 +5,7 @@ find_package(fmt REQUIRED) # its headers alone
 find_package(CLI11 REQUIRED)
 find_package(RapidJSON REQUIRED)
 find_package(tsl-robin-map REQUIRED)
+find_path(HIGHWAYHASH_INCLUDE_DIR highwayhash/sip_hash.h REQUIRED) # its headers alone
 
 # static_library(NAME package): target tcpdwell::NAME from the archive of a pkg-config package.
 function(static_library name package)

@@ -12,6 +12,7 @@
 
 #include "cli/parts.h"
 #include "enrich/host.h"
+#include "model/conn_id_hash.h"
 #include "model/event.h"
 #include "trace/writer.h"
 #include "util/output.h"
@@ -58,11 +59,6 @@ class RotatingTrace : public Consumer, public Output {
     Dwell before;            ///< how long it had been in it by then
     std::uint64_t part = 0;  ///< the last file it has a line in
   };
-  struct IdHash {
-    std::size_t operator()(const ConnId& id) const {
-      return std::hash<std::uint64_t>()(id.cookie * 31 + id.use);
-    }
-  };
 
   explicit RotatingTrace(RotateOptions options) : options_(std::move(options)) {}
   Status open_part(std::int64_t wall_ns);
@@ -83,7 +79,7 @@ class RotatingTrace : public Consumer, public Output {
   TraceEnd totals_;  ///< of this file
   Suspension suspension_;  ///< since this file was begun
   std::int64_t part_start_wall_ns_ = 0, last_wall_ns_ = 0, wall_offset_ns_ = 0;
-  std::unordered_map<ConnId, Open, IdHash> open_;
+  std::unordered_map<ConnId, Open, ConnIdHash> open_;
 };
 
 }  // namespace tcpdwell

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "model/listing.h"
+#include "util/keyed_hash.h"
 
 namespace tcpdwell {
 
@@ -45,7 +46,7 @@ class CgroupNames {
   std::string mount_;
   int mount_fd_ = -1;
   std::int64_t walked_ns_ = 0;
-  std::unordered_map<std::uint64_t, CgroupRef> names_;
+  std::unordered_map<std::uint64_t, CgroupRef, KeyedHash> names_;
   std::size_t bytes_ = 0;  ///< of the paths in it
 };
 
