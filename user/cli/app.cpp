@@ -73,8 +73,7 @@ Status check_command(const CLI::App& app, const Words& words, bool dashes) {
   if (!dashes) return Ok;
   const std::string name = app.get_subcommands().front()->get_name();
   if (words.command.empty()) return Error{Fault::Usage, "no command after --"};
-  if (name != "trace" && name != "record" && name != "stat")
-    return Error{Fault::Usage, fmt::format("{} takes no command", name)};
+  if (!takes_program(name)) return Error{Fault::Usage, fmt::format("{} takes no command", name)};
   return ChildCommand::find(words.command.front());
 }
 

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,7 +15,18 @@
 #include "model/filter.h"
 #include "model/summary.h"
 
+namespace CLI {
+class Option;
+}
+
 namespace tcpdwell {
+
+/// What a shell may complete an option's value with: these words, or names of files. It restricts
+/// nothing: what a value may be is decided where it is read.
+struct Offer {
+  std::vector<std::string> words;
+  bool files = false;
+};
 
 enum class Format { Text, Json, Csv };
 enum class ReportFormat { Text, Json, Csv, Html, Svg, Dot, Perfetto };
@@ -29,6 +41,7 @@ struct RawOptions {
   std::uint32_t max_time_wait = 0, max_requests = 0;  ///< 0: from the host's own limits
   bool wide = false, time = false, no_color = false, quiet = false, verbose = false;
   bool listening = false, all = false;  ///< of `stuck`, as netstat's -l and -a
+  std::map<const CLI::Option*, Offer> offers;  ///< not typed, but told beside what is
 };
 
 /// Where the connections are: this host, whose namespaces and cgroups can be looked up, or a trace.

@@ -148,6 +148,8 @@ struct HttpServer::Impl {
   bool told_of_accept = false;
   int wake_fd = -1;
   std::thread thread;
+  // The only two that both threads have at once: each has one who writes it, and nothing else is
+  // told by it.
   std::atomic<bool> ending = false;
   std::atomic<std::uint64_t> beats = 0;
 };

@@ -14,6 +14,7 @@
 
 #include "cli/known.h"
 #include "cli/rotate.h"
+#include "trace/compress.h"
 #include "trace/writer.h"
 
 namespace tcpdwell {
@@ -52,7 +53,8 @@ TEST(Flood, SocketsThatAServeKnows) {
     others.push_back(random());
   }
   expect_as_random(answer_of(colliding), answer_of(others), [](const std::string& answer) {
-    const auto known = Known::read(answer, "serve");
+    const auto input = open_trace_bytes(answer);
+    const auto known = Known::read(**input, "serve");
     ASSERT_TRUE(known.ok());
     ASSERT_EQ(known->size(), kKeys);
     for (Seed seed : known->sockets()) known->improve(seed);
@@ -70,7 +72,8 @@ TEST(Flood, ConnectionsOfARecordingThatRotates) {
   ASSERT_NE(mkdtemp(directory.data()), nullptr);
   expect_as_random(colliding, others, [&](const std::vector<ConnId>& ids) {
     RotateOptions options;
-    options.path = directory + "/" + std::to_string(getpid()) + ".json";
+    options.files.path = directory + "/" + std::to_string(getpid()) + ".json";
+    options.files.mode = 0600;
     auto trace = RotatingTrace::create(options);
     ASSERT_TRUE(trace.ok());
     for (const ConnId& id : ids) {
