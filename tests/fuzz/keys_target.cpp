@@ -20,6 +20,7 @@
 #include "cli/known.h"
 #include "fuzz/require.h"
 #include "support/colliding.h"
+#include "trace/compress.h"
 #include "trace/writer.h"
 
 using namespace tcpdwell;
@@ -196,7 +197,8 @@ void ask(const Recipe& recipe, std::uint64_t first, std::uint64_t count) {
   TD_REQUIRE(writer.header(header));
   for (std::uint64_t n = first; n < first + count; ++n) TD_REQUIRE(writer.seed(seed_of(recipe, n)));
   TD_REQUIRE(writer.end({}));
-  const auto known = Known::read(answer.text, "serve");
+  const auto input = open_trace_bytes(answer.text);
+  const auto known = Known::read(*input, "serve");
   if (!known) return;
   for (Seed seed : known->sockets()) known->improve(seed);
 }
