@@ -12,8 +12,11 @@ namespace tcpdwell {
 /// For maps by connection.
 struct ConnIdHash {
   std::size_t operator()(const ConnId& id) const {
-    const std::uint64_t words[] = {id.cookie, id.use};
-    return keyed_hash(words, 2);
+    // Cookies are consecutive numbers, and of neighbours one is often looked for soon after the
+    // other: four of them lie together, where a line or two of cache has them all. Where such four
+    // lie nobody can foretell, so that nobody can make more than that meet.
+    const std::uint64_t words[] = {id.cookie / 4, id.use};
+    return keyed_hash(words, 2) ^ id.cookie % 4;
   }
 };
 
