@@ -26,6 +26,7 @@
 #include "capture/reaper.h"
 #include "capture/ring.h"
 #include "tcpdwell_bpf.skel.h"
+#include "util/host_clock.h"
 
 namespace tcpdwell {
 namespace {
@@ -204,9 +205,7 @@ Status Tracer::Impl::attach() {
 
 /// All programs at once: detaching takes each of them some milliseconds.
 void Tracer::Impl::stop_events() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  skeleton->bss->stopped_ns = static_cast<__u64>(now.tv_sec) * 1'000'000'000U + static_cast<__u64>(now.tv_nsec);
+  skeleton->bss->stopped_ns = host_clock_ns();
   skeleton->bss->live = false;
 }
 
@@ -249,6 +248,7 @@ Tracer::~Tracer() = default;
 
 Result<std::unique_ptr<Tracer>> Tracer::start(const TracerOptions& options) {
   if (!missing_capabilities().empty()) return permission_error(EPERM);
+  if (Status status = host_clock_known(); !status) return status.error();
   if (Status status = check_kernel(); !status) return status.error();
   auto impl = std::make_unique<Impl>();
   if (Status status = impl->open(options); !status) return status.error();
@@ -286,6 +286,7 @@ Result<SeedReport> Tracer::seed(Consumer& consumer) {
 
 Result<SeedReport> Tracer::list(const TracerOptions& options, Consumer& consumer) {
   if (!missing_capabilities().empty()) return permission_error(EPERM);
+  if (Status status = host_clock_known(); !status) return status.error();
   Impl impl;
   if (Status status = impl.open_listing(options); !status) {
     // Reading all types of the kernel once more takes a while: only to say what it lacks.
