@@ -131,7 +131,6 @@ class TopRun {
 
   Result<int> run(LivePlan plan, Header header) {
     signals_.emplace(std::initializer_list<int>{SIGWINCH, SIGTSTP, SIGCONT});
-    plan.confine = Keep::Nothing;
     plan.tick_ns = interval_ns_;
     plan.connections = [this] { return by_state_.connections(); };
     plan.on_seeded = [this](const SeedReport& report) { begin(report); };

@@ -123,6 +123,8 @@ HttpServer::Impl::~Impl() {
   // Requests that wait belong to us until they are answered.
   for (Open& one : open)
     if (!one.over && one.gone()) evhttp_send_reply_end(one.request);
+  // Who is confined may not: then it stays, nobody answers there, and the next serve takes its
+  // place.
   for (Door& door : doors)
     if (door.listening.is_unix) unlink(door.listening.name.c_str());
   doors.clear();

@@ -168,7 +168,10 @@ Result<std::unique_ptr<Output>> create_trace_file(const std::string& path, std::
         std::make_unique<FdOutput>(STDOUT_FILENO, "standard output", false));
   }
   // Appending: where the file is truncated meanwhile (copytruncate), what follows leaves no hole.
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+  // A part of a rotation is new, and who is confined may open no other file.
+  const int how = named.empty() ? O_TRUNC : O_EXCL | O_NOFOLLOW;
+  const int fd =
+      open(path.c_str(), O_WRONLY | O_CREAT | how | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
   if (fd < 0) {
     const int reason = errno;
     return Error{Fault::Runtime,
