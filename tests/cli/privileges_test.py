@@ -3,8 +3,11 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
+import tempfile
+import unittest
 
 import support
 from support import Live, NOBODY, peers, free_port, run, scratch, scratch_file, wait_for
@@ -166,6 +169,10 @@ class GivenUp(support.TestCase):
                 for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
                     self.assertEqual(int(fields[name], 16), 0, name)
                 self.assertEqual(fields["NoNewPrivs"], "1")
+                if not support.SANITIZED:
+                    self.assertEqual(fields["Uid"], "\t".join([str(NOBODY)] * 4))
+                    self.assertEqual(fields["Gid"], "\t".join([str(NOBODY)] * 4))
+                    self.assertEqual(fields["Groups"].strip(), "")
                 subprocess.run(peers("both", free_port(), "--count", 3), check=True)
                 outcome = live.stop()
                 self.assertEqual(outcome.status, 0)
@@ -182,6 +189,82 @@ class GivenUp(support.TestCase):
     def fields(live):
         with open(f"/proc/{live.process.pid}/status", encoding="utf-8") as file:
             return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+@support.needs_root
+@unittest.skipIf(support.SANITIZED, "an instrumented build stays the user it is")
+class AnotherUser(support.TestCase):
+    """Root's process goes on as nobody, or whom --user says, once it has attached."""
+
+    OTHER = 12345
+
+    def ids(self, live):
+        fields = GivenUp.fields(live)
+        return {number for name in ("Uid", "Gid") for number in map(int, fields[name].split())}
+
+    def wait_until_confined(self, live):
+        wait_for(lambda: GivenUp.fields(live)["Seccomp"] == support.SECCOMP)
+
+    def test_user_says_who(self):
+        for asked, got in ((self.OTHER, self.OTHER), ("nobody", NOBODY), ("root", 0), (0, 0)):
+            with self.subTest(asked=asked), Live("trace", "--user", asked) as live:
+                self.wait_until_confined(live)
+                self.assertEqual(self.ids(live), {got})
+                self.assertEqual(int(GivenUp.fields(live)["CapPrm"], 16), 0)
+
+    def test_who_there_is_not(self):
+        for asked in ("no such user", "-1", "4294967295", "12x"):
+            self.assert_error(run("trace", f"--user={asked}"), 2, "--user", "no such user")
+
+    def test_who_may_not_become_it(self):
+        self.assert_error(run("trace", "--user", self.OTHER, user=NOBODY), 3, "CAP_SETUID", "CAP_SETGID")
+
+    @support.needs("setpriv")
+    def test_root_without_the_capabilities_says_so(self):
+        """As in a container: serve does not answer, the others go on with less."""
+        words = ["setpriv", "--bounding-set", "-all,+bpf,+perfmon,+sys_admin,+sys_ptrace,+syslog", support.TCPDWELL]
+        limited = lambda *args: support.shell('"$@"', *words, *args)
+        serve = ("serve", "--listen", f"127.0.0.1:{free_port()}", "--socket", "", "--duration", "1s", *support.HERE)
+        self.assert_error(limited(*serve), 3, "CAP_SETUID", "--user root")
+        self.assertEqual(limited(*serve, "--user", "root").status, 0)
+        traced = limited("trace", "--duration", "50ms", *support.HERE)
+        self.assertEqual(traced.status, 0)
+        self.assertIn("CAP_SETUID", traced.err)
+        checked = json.loads(limited("check", "--format", "json").out)
+        [item] = [one for one in checked["checks"] if one["name"] == "CAP_SETUID"]
+        self.assertFalse(item["ok"] or item["needed"])
+
+    def test_a_command_runs_as_it_would_without_us(self):
+        """As root, not confined; and it ends with the trace, by a signal of somebody who may send it no other."""
+        script = "grep -E '^(Uid|CapEff|NoNewPrivs|Seccomp):' /proc/self/status >&2; exec sleep 60"
+        plain = support.shell("grep -E '^(Uid|CapEff|NoNewPrivs|Seccomp):' /proc/self/status")
+        outcome = run("trace", "--duration", "1s", "-q", *support.HERE, "--", "sh", "-c", script)
+        self.assertEqual(outcome.status, 128 + signal.SIGTERM)
+        self.assertEqual(outcome.err, plain.out)
+
+    def test_files_of_a_rotation_are_who_began_its(self):
+        directory = tempfile.mkdtemp(dir=scratch())
+        with Live("record", "-o", f"{directory}/t.json", "--rotate", "1s") as live:
+            self.wait_until_confined(live)
+            self.assertEqual(self.ids(live), {0})
+            wait_for(lambda: len(os.listdir(directory)) >= 3)
+            self.assertEqual(live.stop().status, 0)
+        self.assertEqual({os.stat(f"{directory}/{name}").st_uid for name in os.listdir(directory)}, {0})
+
+    def test_files_of_a_rotation_by_another_user(self):
+        directory = tempfile.mkdtemp(dir=scratch())
+        refused = run("record", "-o", f"{directory}/t.json", "--rotate", "1s", "--user", self.OTHER, "--duration", "2s")
+        self.assert_error(refused, 3, str(self.OTHER), directory)
+        os.chown(directory, self.OTHER, self.OTHER)
+        with Live("record", "-o", f"{directory}/u.json", "--rotate", "1s", "--keep", 1, "--user", self.OTHER) as live:
+            self.wait_until_confined(live)
+            self.assertEqual(self.ids(live), {self.OTHER})
+            made_later = lambda: [n for n in os.listdir(directory) if n.startswith("u-") and n.endswith("0004.json.part")]
+            wait_for(made_later)
+            [part] = made_later()
+            self.assertEqual(os.stat(f"{directory}/{part}").st_uid, self.OTHER)
+            self.assertEqual(live.stop().status, 0)
+        self.assertEqual(len([n for n in os.listdir(directory) if n.startswith("u-")]), 1)
 
 
 if __name__ == "__main__":

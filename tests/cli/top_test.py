@@ -496,6 +496,8 @@ class Ends(support.TestCase):
                 fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
             self.assertEqual(int(fields["CapEff"], 16), 0)
             self.assertEqual(fields["Seccomp"], support.SECCOMP)
+            if not support.SANITIZED:
+                self.assertEqual(fields["Uid"], "\t".join([str(support.NOBODY)] * 4))
 
     def test_a_terminal_that_goes_away_ends_it(self):
         with Terminal("200ms") as terminal:

@@ -116,9 +116,10 @@ class Manifests(unittest.TestCase):
         mounted = {mount["name"] for container in pod["containers"] for mount in container["volumeMounts"]}
         self.assertEqual(mounted, {volume["name"] for volume in pod["volumes"]})
 
-    def test_capabilities_are_those_of_the_unit(self):
+    def test_capabilities_are_those_of_the_unit_and_to_be_root_no_more(self):
         unit = (PACKAGING / "systemd/tcpdwell.service.in").read_text()
         wanted = re.search(r"^CapabilityBoundingSet=(.*)$", unit, re.M)[1].replace("CAP_", "").split()
+        wanted += ["SETUID", "SETGID"]  # it begins as root
         container = self.documents[1]["spec"]["template"]["spec"]["containers"][0]
         self.assertEqual(container["securityContext"]["capabilities"], {"drop": ["ALL"], "add": wanted})
         dockerfile = (PACKAGING / "container/Dockerfile").read_text()

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <linux/capability.h>
+#include <unistd.h>
 
 #include <optional>
 #include <utility>
@@ -158,6 +159,11 @@ CheckReport run_checks() {
       fentry_check(),
       timer_check(),
   };
+  if (geteuid() == 0)
+    for (const auto& [name, number] :
+         {std::pair("CAP_SETUID", CAP_SETUID), std::pair("CAP_SETGID", CAP_SETGID)})
+      checks.push_back(
+          extra_capability(name, number, "going on as another user than root, once attached"));
   std::optional<Minisockets> way;
   for (CheckItem& check : trial_run(way)) checks.push_back(std::move(check));
   return {std::move(checks), state_checks(way)};

@@ -26,6 +26,7 @@
 #include "capture/reaper.h"
 #include "capture/ring.h"
 #include "tcpdwell_bpf.skel.h"
+#include "util/host_clock.h"
 
 namespace tcpdwell {
 namespace {
@@ -45,13 +46,6 @@ void leave_owners_to_kernel(Filter& filter) {
   filter.pids.clear();
   filter.comms.clear();
   filter.cgroups.clear();
-}
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
-         static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 struct SkeletonFree {
@@ -110,7 +104,7 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   std::memcpy(const_cast<__u64*>(skeleton.rodata->td_lports), k.local_ports.data(), sizeof k.local_ports);
   std::memcpy(const_cast<__u64*>(skeleton.rodata->td_rports), k.remote_ports.data(), sizeof k.remote_ports);
   size_lists(skeleton, options.filter);
-  skeleton.bss->next_own_id = monotonic_ns();
+  skeleton.bss->next_own_id = host_clock_ns();
 }
 
 }  // namespace
@@ -238,7 +232,7 @@ Status Tracer::Impl::attach() {
 
 /// All programs at once: detaching takes each of them some milliseconds.
 void Tracer::Impl::stop_events() {
-  skeleton->bss->stopped_ns = monotonic_ns();
+  skeleton->bss->stopped_ns = host_clock_ns();
   skeleton->bss->live = false;
 }
 
@@ -281,6 +275,7 @@ Tracer::~Tracer() = default;
 
 Result<std::unique_ptr<Tracer>> Tracer::start(const TracerOptions& options) {
   if (!missing_capabilities().empty()) return permission_error(EPERM);
+  if (Status status = host_clock_known(); !status) return status.error();
   if (Status status = check_kernel(); !status) return status.error();
   auto impl = std::make_unique<Impl>();
   if (Status status = impl->open(options); !status) return status.error();
@@ -318,6 +313,7 @@ Result<SeedReport> Tracer::seed(Consumer& consumer) {
 
 Result<SeedReport> Tracer::list(const TracerOptions& options, Consumer& consumer) {
   if (!missing_capabilities().empty()) return permission_error(EPERM);
+  if (Status status = host_clock_known(); !status) return status.error();
   Impl impl;
   if (Status status = impl.open_listing(options); !status) {
     // Reading all types of the kernel once more takes a while: only to say what it lacks.

@@ -27,7 +27,7 @@ struct TracerOptions {
   Minisockets minisockets = Minisockets::Auto;
   std::uint32_t max_time_wait = 0;  ///< time-wait sockets followed at once; 0 = the host's own limit
   std::uint32_t max_requests = 0;   ///< request sockets followed at once; 0 = from the host's limits
-  std::int64_t wall_offset_ns = 0;      ///< wall clock minus CLOCK_MONOTONIC, for wall_ns of events
+  std::int64_t wall_offset_ns = 0;  ///< wall clock minus host_clock_ns(), for wall_ns of events
   bool verbose = false;                 ///< libbpf's own messages to standard error
 };
 
@@ -35,7 +35,8 @@ struct TracerOptions {
 class Tracer {
  public:
   /// Open, configure, load, attach. Fault::Permission names the capability that is missing,
-  /// Fault::Unsupported what the kernel lacks.
+  /// Fault::Unsupported what the kernel lacks, Fault::Runtime a clock that cannot be held against
+  /// the kernel's.
   static Result<std::unique_ptr<Tracer>> start(const TracerOptions& options);
   /// Plays a seed for every socket that exists now, without attaching to anything: ages are what the
   /// kernel remembers. Time-wait and request sockets too, whatever `options.minisockets` says.

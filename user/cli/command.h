@@ -25,6 +25,8 @@ class ChildCommand {
 
   /// Lets it run. Fault::Usage when it cannot be executed.
   Status release();
+  /// Nobody else's until end(), whenever it ends.
+  pid_t pid() const { return pid_; }
   /// Becomes readable when the command has ended (a pidfd).
   int poll_fd() const { return pidfd_; }
   /// Its end. If it still runs it gets SIGTERM, and SIGKILL if it has not ended 5 s later; what it

@@ -83,6 +83,7 @@ Result<int> run_diff(const Invocation& invocation) {
   if (!choice) return choice.error();
   auto by = parse_by(raw);
   if (!by) return by.error();
+  confine_to_reading(raw);
   auto before = read_side(invocation.before, raw, choice->filter, *by);
   if (!before) return before.error();
   auto after = read_side(invocation.after, raw, choice->filter, *by);

@@ -109,6 +109,10 @@ void add_live_flags(CLI::App& app, RawOptions& raw) {
       ->type_name("N")->check(whole_number_up_to(kMostMinisockets));
   app.add_option("--max-requests", raw.max_requests, "request sockets followed at once [by host limits]")
       ->type_name("N")->check(whole_number_up_to(kMostMinisockets));
+  app.add_option("--user", raw.user,
+                 "once attached, go on as this user\n[of a process of root: 65534, nobody]")
+      ->type_name("NAME|UID")
+      ->check(not_empty);
   app.option_defaults()->group("Options");
 }
 

@@ -218,15 +218,17 @@ class LiveRun {
     if (status) status = watch(signals.fd(), child.get());
     if (status) {
       if (plan_.on_ready) status = plan_.on_ready();
-      if (status) status = give_up_privileges();
+      if (status) status = give_up_privileges(child.get());
       if (status) status = loop(signals);
     }
     return finish(std::move(status), child.get());
   }
 
  private:
-  Status give_up_privileges() {
-    const Status confined = plan_.confine ? confine(*plan_.confine) : Status(Ok);
+  Status give_up_privileges(const ChildCommand* child) {
+    Keep keep = plan_.keep;
+    if (child != nullptr) keep.child = child->pid();
+    const Status confined = confine(keep);
     return confined || !plan_.on_unconfined ? Status(Ok) : plan_.on_unconfined(confined.error());
   }
 

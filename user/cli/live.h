@@ -31,11 +31,13 @@ struct LivePlan {
   /// How request and time-wait sockets are followed, and why not better ("" if there is nothing
   /// better).
   std::function<void(Minisockets way, const std::string& note)> on_attached;
-  std::optional<Keep> confine;  ///< once attached, give up all other privileges and most system calls
+  /// What stays once attached, when all other privileges and most system calls are given up; and
+  /// `command` may be sent signals.
+  Keep keep;
   std::function<Status(const Error&)> on_unconfined;  ///< that failed; an error ends the run
   bool watch_stdout = true;          ///< end when the reader of standard output has gone
   std::function<Status()>
-      on_ready;  ///< attached and seeded; before `confine`; an error ends the run
+      on_ready;  ///< attached and seeded; before all is given up; an error ends the run
   std::function<void()> on_hangup;  ///< SIGHUP calls it, and does not end the run
   bool seeds = true;  ///< begin with the sockets that exist
   std::function<void(const SeedReport&)> on_seeded;

@@ -35,8 +35,8 @@ enum class ReportFormat { Text, Json, Csv, Html, Svg, Dot, Perfetto };
 struct RawOptions {
   std::vector<std::string> pids, comms, local_ports, remote_ports, local, remote, states, by;
   bool ipv4 = false, ipv6 = false;
-  std::string netns = "all", cgroup, min_dwell, format = "text", output, duration, buffer = "8M",
-              minisockets = "auto", mode = "600";
+  std::string netns = "all", cgroup, min_dwell, format = "text", output, duration, user,
+              buffer = "8M", minisockets = "auto", mode = "600";
   std::uint64_t count = 0;
   std::uint32_t max_time_wait = 0, max_requests = 0;  ///< 0: from the host's own limits
   bool wide = false, time = false, no_color = false, quiet = false, verbose = false;

@@ -74,6 +74,9 @@ Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& cho
   plan.tracer.max_requests = raw.max_requests;
   plan.count = raw.count;
   plan.command = invocation.command;
+  auto user = choose_user(raw.user);
+  if (!user) return user.error();
+  plan.keep.user = std::move(user).value();
   auto bytes = parse_size_bytes(raw.buffer);
   if (!bytes) return Error{Fault::Usage, "--buffer: " + bytes.error().message};
   plan.tracer.ring_bytes = *bytes;
@@ -111,7 +114,8 @@ Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& cho
     if (got == Minisockets::Off && asked == Minisockets::Auto && !quiet)
       complain("TIME_WAIT, orphaned FIN_WAIT2 and a server's SYN_RECV are not observed: " + note);
   };
-  plan.on_unconfined = [quiet = raw.quiet](const Error& why) {
+  plan.on_unconfined = [quiet = raw.quiet, asked = !raw.user.empty()](const Error& why) -> Status {
+    if (asked && why.fault == Fault::Permission) return why;
     if (!quiet) complain(unconfined_words(why));
     return Status(Ok);
   };
@@ -119,9 +123,7 @@ Result<LivePlan> live_plan(const Invocation& invocation, const FilterChoice& cho
 }
 
 std::string unconfined_words(const Error& why) {
-  return fmt::format(
-      "privileges could not be given up ({}): is prctl() or seccomp() forbidden here?",
-      why.message);
+  return "privileges could not be given up: " + why.message;
 }
 
 std::string suspended_words(std::uint64_t ns) {

@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "capture/confine.h"
 #include "cli/pipeline.h"
 #include "trace/compress.h"
 #include "trace/reader.h"
@@ -27,6 +28,11 @@ std::vector<std::string> flaws_of(const std::string& name, const ReadReport& rea
 }
 
 }  // namespace
+
+void confine_to_reading(const RawOptions& raw) {
+  const Status confined = confine_reading();
+  if (!confined && raw.verbose) complain(unconfined_words(confined.error()));
+}
 
 std::string shown_name(const std::string& file) { return file == "-" ? "standard input" : file; }
 

@@ -7,10 +7,15 @@
 #include <vector>
 
 #include "cli/files.h"
+#include "cli/options.h"
 #include "model/event.h"
 #include "util/result.h"
 
 namespace tcpdwell {
+
+/// Before the first byte of a trace is read: confine_reading(). Where that is not to be had, -v
+/// says so.
+void confine_to_reading(const RawOptions& raw);
 
 /// "-" is standard input. The flaws of the file, a sentence each: what a reader should know before
 /// trusting what is shown.

@@ -134,6 +134,7 @@ Result<int> run_report(const Invocation& invocation) {
   const RawOptions& raw = invocation.raw;
   auto asked = parse_asked(invocation);
   if (!asked) return asked.error();
+  confine_to_reading(raw);
   std::unique_ptr<Output> out;
   const auto open_out = [&]() -> Status {
     auto opened = open_output(raw);

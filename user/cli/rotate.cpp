@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "util/duration.h"
+#include "util/host_clock.h"
 
 namespace tcpdwell {
 namespace {
@@ -46,11 +47,9 @@ RotatingTrace::~RotatingTrace() = default;
 
 std::int64_t RotatingTrace::wall_now() const {
   using namespace std::chrono;
-  const auto now = [](auto clock) {
-    return duration_cast<nanoseconds>(clock.now().time_since_epoch()).count();
-  };
   // In the trace's own time where there is one: a step of the wall clock is none in there.
-  return wall_offset_ns_ != 0 ? now(steady_clock{}) + wall_offset_ns_ : now(system_clock{});
+  if (wall_offset_ns_ != 0) return static_cast<std::int64_t>(host_clock_ns()) + wall_offset_ns_;
+  return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
 }
 
 Status RotatingTrace::open_part(std::int64_t wall_ns) {

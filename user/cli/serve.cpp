@@ -32,10 +32,10 @@ class Serve {
         server_(std::move(server)) {}
 
   Result<int> run(LivePlan plan) {
-    plan.confine = Keep::Clients;
+    plan.keep.clients = true;
     plan.watch_stdout = false;
     plan.on_unconfined = [](const Error& why) { return Status(refusal(why)); };
-    plan.on_ready = [this] { return ready(); };
+    plan.on_ready = [this, keep = plan.keep] { return ready(keep); };
     plan.on_hangup = [this] { reload(); };
     plan.after_drain = [this] {
       if (desk_.make(watch_, clock_.offset_ns())) server_->wake();
@@ -56,15 +56,15 @@ class Serve {
  private:
   /// Nobody is answered by who could do more than answer.
   static Error refusal(const Error& why) {
-    return {Fault::Runtime, "serve: " + unconfined_words(why), why.os_errno};
+    return {why.fault, "serve: " + unconfined_words(why), why.os_errno};
   }
 
-  Status ready() {
+  Status ready(const Keep& keep) {
     HttpSite site;
     site.answer = [this](const HttpRequest& request) { return site_.answer(request); };
     site.events_path = "/api/events";
     site.event = [this](std::uint64_t since_ns) { return site_.event(since_ns); };
-    site.confine = [] { return confine(Keep::Clients); };
+    site.confine = [keep] { return confine(keep); };
     if (!raw_.quiet) site.trouble = [](const std::string& what) { complain(what); };
     if (Status started = server_->start(std::move(site)); !started) return refusal(started.error());
     notifier_.tell("READY=1");

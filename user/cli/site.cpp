@@ -18,6 +18,7 @@
 #include "sinks/live.h"
 #include "trace/writer.h"
 #include "util/duration.h"
+#include "util/host_clock.h"
 
 namespace tcpdwell {
 namespace {
@@ -30,9 +31,9 @@ constexpr std::uint64_t kWholeKeptNs = 5 * kSecond;
 constexpr std::size_t kPieceBytes = 64U << 10;  ///< and one line
 constexpr std::uint64_t kMostRows = 10'000;
 
-std::uint64_t clock_ns(clockid_t clock) {
+std::uint64_t processor_time_ns() {
   timespec t{};
-  clock_gettime(clock, &t);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
   return static_cast<std::uint64_t>(t.tv_sec) * kSecond + static_cast<std::uint64_t>(t.tv_nsec);
 }
 
@@ -119,7 +120,7 @@ Desk::State Desk::get(std::uint64_t since_ns, bool all_sockets) {
 }
 
 bool Desk::make(const Watch& watch, std::int64_t wall_offset_ns) {
-  const std::uint64_t now = clock_ns(CLOCK_MONOTONIC);
+  const std::uint64_t now = host_clock_ns();
   State old;  // freed when the lock is not held any more
   bool whole = false, small = false;
   {
@@ -187,12 +188,8 @@ std::optional<HttpReply> Site::answer(const HttpRequest& request) {
 HttpReply Site::metrics(const LiveState& state, const HttpRequest& request) const {
   const bool open = request.accept.find("application/openmetrics-text") != std::string::npos;
   const auto format = open ? MetricsFormat::OpenMetrics : MetricsFormat::Prometheus;
-  const ProcessFigures process{clock_ns(CLOCK_PROCESS_CPUTIME_ID),
-                               resident_bytes(),
-                               start_wall_ns_,
-                               header_.version,
-                               header_.kernel,
-                               header_.arch,
+  const ProcessFigures process{processor_time_ns(), resident_bytes(), start_wall_ns_,
+                               header_.version,     header_.kernel,   header_.arch,
                                state.minisockets};
   return {200, std::string(content_type_of(format)), metrics_text(state, process, format), nullptr,
           ""};
@@ -262,7 +259,7 @@ HttpReply Site::sockets(Desk::State state) {
 }
 
 std::optional<std::string> Site::event(std::uint64_t since_ns) {
-  const std::uint64_t now = clock_ns(CLOCK_MONOTONIC);
+  const std::uint64_t now = host_clock_ns();
   if (since_ns != 0 && now - since_ns < kSecond * 9 / 10) return std::nullopt;
   const Desk::State state = desk_.get(now - kSecond / 2, false);
   if (!state) return std::nullopt;

@@ -24,7 +24,7 @@ class Desk {
  public:
   using State = std::shared_ptr<const LiveState>;
 
-  /// The newest made at `since_ns` (CLOCK_MONOTONIC) or later; if there is none it is asked for.
+  /// The newest made at `since_ns` (host_clock_ns()) or later; if there is none it is asked for.
   State get(std::uint64_t since_ns, bool all_sockets);
   /// Makes what is asked for, if it is time; true when it did.
   bool make(const Watch& watch, std::int64_t wall_offset_ns);

@@ -17,7 +17,6 @@ class Stat {
       : invocation_(invocation), format_(format), out_(out), aggregator_(std::move(options)) {}
 
   Result<int> run(LivePlan plan, const Filter& filter) {
-    plan.confine = Keep::Nothing;
     plan.connections = [this] { return aggregator_.connections(); };
     if (plan.tick_ns) plan.on_tick = [this](std::int64_t wall_ns) { return tick(wall_ns); };
     auto outcome = run_live(plan, live_header(filter), aggregator_);

@@ -139,7 +139,6 @@ class TopRun {
     if (signals_->fd() < 0)
       return Error{Fault::Runtime, fmt::format("cannot wait for signals: {}", std::strerror(errno)),
                    errno};
-    plan.confine = Keep::Nothing;
     plan.tick_ns = interval_ns_;
     plan.connections = [this] { return by_state_.connections(); };
     plan.on_seeded = [this](const SeedReport& report) { begin(report); };

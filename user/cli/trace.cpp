@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
@@ -41,11 +42,22 @@ Status forgive_closed_pipe(const Status& status) {
   return !status && status.error().os_errno == EPIPE ? Status(Ok) : status;
 }
 
+std::string directory_of(const std::string& path) {
+  const std::string directory = std::filesystem::path(path).parent_path();
+  return directory.empty() ? "." : directory;
+}
+
 struct Lines {
   const Invocation& invocation;
   Format format;
   FilterChoice choice;
   std::vector<Key> by;
+
+  /// Files that are made later are its user's who began it, unless that is to be another.
+  void keep_files(Keep& keep) const {
+    keep.files_in = directory_of(invocation.raw.output);
+    if (invocation.raw.user.empty()) keep.user.reset();
+  }
 
   /// Flushes what was written every `flush_every`, and plays the run into `sink`.
   Result<int> run(Output& out, Consumer& sink, Clock::duration flush_every) {
@@ -60,7 +72,7 @@ struct Lines {
       flushed = Clock::now();
       return out.flush();
     };
-    plan->confine = invocation.rotate.empty() ? Keep::Nothing : Keep::Files;
+    if (!invocation.rotate.empty()) keep_files(plan->keep);
     plan->connections = [&] { return aggregator.connections(); };
     auto outcome = run_live(*plan, live_header(choice.filter), tee);
     const Status closed = forgive_closed_pipe(out.close());

@@ -18,6 +18,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "util/host_clock.h"
+
 namespace tcpdwell {
 namespace {
 
@@ -46,14 +48,15 @@ std::optional<EphemeralPorts> ephemeral_ports() {
   return EphemeralPorts{static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(last)};
 }
 
-/// The least of some tries: whatever comes between the two readings makes it more.
-std::uint64_t suspended_since_boot_ns() {
+/// The least of some tries: whatever comes between the two readings makes it more. And a constant
+/// that a time namespace may add to either clock.
+std::int64_t suspended_since_boot_ns() {
   std::int64_t least = INT64_MAX;
   for (int tries = 0; tries < 5; ++tries) {
     const std::int64_t awake = clock_ns(CLOCK_MONOTONIC);
     least = std::min(least, clock_ns(CLOCK_BOOTTIME) - awake);
   }
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(least, 0));
+  return least;
 }
 
 }  // namespace
@@ -71,16 +74,17 @@ Header describe_host() {
   return header;
 }
 
-WallClock::WallClock() : offset_ns_(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC)) {}
+WallClock::WallClock()
+    : offset_ns_(clock_ns(CLOCK_REALTIME) - static_cast<std::int64_t>(host_clock_ns())) {}
 
-std::int64_t WallClock::now() const { return clock_ns(CLOCK_MONOTONIC) + offset_ns_; }
+std::int64_t WallClock::now() const { return at(host_clock_ns()); }
 
 Suspension::Suspension() : before_ns_(suspended_since_boot_ns()) {}
 
 std::uint64_t Suspension::ns() const {
-  constexpr std::uint64_t kUnsure = 1'000'000;
-  const std::uint64_t now = suspended_since_boot_ns();
-  return now < before_ns_ + kUnsure ? 0 : now - before_ns_;
+  constexpr std::int64_t kUnsure = 1'000'000;
+  const std::int64_t passed = suspended_since_boot_ns() - before_ns_;
+  return passed < kUnsure ? 0 : static_cast<std::uint64_t>(passed);
 }
 
 Result<std::uint32_t> netns_inode(const std::string& pid_or_path) {

@@ -13,13 +13,13 @@ namespace tcpdwell {
 /// are left to the caller.
 Header describe_host();
 
-/// Turns CLOCK_MONOTONIC into wall time with the offset measured when it was made, so that time
-/// stamps of one trace are in order even when the wall clock steps.
+/// Turns the host's CLOCK_MONOTONIC (util/host_clock.h) into wall time with the offset measured
+/// when it was made, so that time stamps of one trace are in order even when the wall clock steps.
 class WallClock {
  public:
   WallClock();
   std::int64_t at(std::uint64_t mono_ns) const { return static_cast<std::int64_t>(mono_ns) + offset_ns_; }
-  std::int64_t now() const;  ///< CLOCK_MONOTONIC now, as wall time
+  std::int64_t now() const;  ///< now, as wall time
   std::int64_t offset_ns() const { return offset_ns_; }
 
  private:
@@ -34,7 +34,7 @@ class Suspension {
   std::uint64_t ns() const;  ///< 0 for less than a millisecond: the two clocks cannot be read at once
 
  private:
-  std::uint64_t before_ns_;
+  std::int64_t before_ns_;
 };
 
 /// Inode number of a network namespace: a pid, or a path (/run/netns/x). Fault::Usage when there

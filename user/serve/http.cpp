@@ -166,6 +166,8 @@ HttpServer::Impl::~Impl() {
   // Requests that wait belong to us until they are answered.
   for (Open& one : open)
     if (!one.over && one.gone()) evhttp_send_reply_end(one.request);
+  // Who is confined may not: then it stays, nobody answers there, and the next serve takes its
+  // place.
   for (const Door& door : doors) remove_unix(door.listening);
   doors.clear();
   wakeup.reset();

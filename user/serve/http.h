@@ -24,7 +24,7 @@ struct HttpRequest {
   std::string path;                          ///< as it came, without the query; never empty
   std::map<std::string, std::string> query;  ///< decoded; of a name given twice the first
   std::string accept;                        ///< the header, or empty
-  std::uint64_t arrived_ns = 0;              ///< CLOCK_MONOTONIC
+  std::uint64_t arrived_ns = 0;              ///< host_clock_ns()
 };
 
 struct HttpReply {
@@ -68,7 +68,7 @@ class HttpServer {
   /// Binds and listens; nothing is accepted before start(). Fault::Usage for an address that is
   /// none, Fault::Runtime where it is taken.
   static Result<std::unique_ptr<HttpServer>> listen(const HttpOptions& options);
-  ~HttpServer();  ///< ends the thread, closes everything, takes the unix socket away
+  ~HttpServer();  ///< ends the thread, closes everything; takes the unix socket away where it may
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 

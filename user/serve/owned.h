@@ -6,10 +6,11 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <time.h>
 
 #include <cstdint>
 #include <memory>
+
+#include "util/host_clock.h"
 
 namespace tcpdwell {
 
@@ -27,11 +28,7 @@ using Buffer = std::unique_ptr<evbuffer, FreeWith<evbuffer_free>>;
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
-/// CLOCK_MONOTONIC.
-inline std::uint64_t now_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<std::uint64_t>(t.tv_sec) * kSecond + static_cast<std::uint64_t>(t.tv_nsec);
-}
+/// The clock of what is asked for.
+inline std::uint64_t now_ns() { return host_clock_ns(); }
 
 }  // namespace tcpdwell
