@@ -19,6 +19,7 @@ endfunction()
 
 static_library(z zlib)
 static_library(zstd libzstd)
+static_library(utf8proc libutf8proc)
 static_library(seccomp libseccomp)
 static_library(tinfo tinfo)
 static_library(ncursesw ncursesw)

@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import subprocess
+import unicodedata
 import xml.etree.ElementTree as ElementTree
 
 import support
@@ -70,6 +71,9 @@ HOSTILE = [
     b'"a\n\x1b[31m\\\xff,b', b"=cmd|'/C x'!A1", b"+1+1", b"-2", b"@SUM(A1)", b"\t=1", b"\r=1", b"</script><b>",
     b"<!--", b"&lt;\"'", b"\xe2\x80\xaeevil", b"\xc2\x9b31m", b"';DROP--", b"%s%n%x", b"]]>", b"\x7f\x00x", b"{{7*7}}",
     b"\\u0000", b'x" } ; //', b"\x1b]0;t\x07",
+    "＝1+1".encode(), "＋1".encode(), "−2".encode(), "＠A1".encode(), b";=1+1;", b"a|=1", b"a\n=1", "\u3000=1".encode(), b'";"=1',
+    "a\u200bb".encode(), "\ufeffsshd".encode(), "ss\u00adhd".encode(), "a\U000e0041\U000e0042".encode(), "a\ufe0f\u034f".encode(),
+    "\u2066x\u061c".encode(), "\u3164".encode(), "\u200dx".encode(),
 ]
 NAMES = [name.decode("utf-8", "replace") for name in HOSTILE]
 # A trace may have been made by somebody else: what it says of its host is no better.
@@ -126,10 +130,11 @@ class Checks(support.TestCase):
     """What an output must be, whatever the names."""
 
     def assert_text(self, text):
-        """Nothing a terminal acts on, and no line that a name has made."""
+        """Nothing a terminal acts on, nothing that cannot be seen, and no line that a name has made."""
         for character in text:
             self.assertFalse(ord(character) < 0x20 and character != "\n" or 0x7F <= ord(character) <= 0x9F, repr(character))
-            self.assertNotIn(character, "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+            self.assertNotIn(unicodedata.category(character), ("Cf", "Zl", "Zp"), repr(character))
+            self.assertNotIn(character, "\u034f\u3164\ufe0f", repr(character))
 
     def assert_csv(self, text):
         """Each row whole, no cell that a spreadsheet would run, no control character but in a quoted break."""
@@ -138,7 +143,10 @@ class Checks(support.TestCase):
         for row in rows:
             self.assertEqual(len(row), len(rows[0]))
             for cell in row:
-                self.assertNotIn(cell[:1], tuple("=+-@\t\r\n"), cell)
+                # Where the semicolon divides cells, quotes after a comma mean nothing.
+                for part in [cell, *re.split("[;|\r\n]", cell)]:
+                    begin = unicodedata.normalize("NFKC", part).lstrip(' "')[:1]
+                    self.assertNotIn(begin or "x", "=+-@\t\r\n\u2212", cell)
                 self.assertNotRegex(cell, "[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]")
         return rows
 

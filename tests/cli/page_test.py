@@ -85,6 +85,12 @@ class Page(support.TestCase):
         self.assertEqual(self.browser.run("return document.querySelectorAll('img, b, [onload], [onerror]').length"), 0)
         self.assertIn("<b>hostile<b>", self.browser.run("return document.getElementById('meta').textContent"))
 
+    def test_what_cannot_be_seen_is_shown(self):
+        names = {"ss\u00adhd": r"ss\u{ad}hd", "a\u200bb\u202e": r"a\u{200b}b\u{202e}", "t\U000e0041": r"t\u{e0041}", "日本 é": "日本 é"}
+        lines = [{**line, "comm": name} for number, name in enumerate(names) for line in life(f"{number + 1:x}", 0)]
+        self.load(page("unseen.html", scratch_file("unseen.json", text([header(), *lines, end(9, 16, 4)]))))
+        self.assertEqual(set(self.browser.run(CELLS, 3)), set(names.values()))
+
     def test_flaws_are_on_the_page(self):
         path = scratch_file("cut.json", text([header(), *life("1", 0)]))
         target = scratch_file("cut.html")

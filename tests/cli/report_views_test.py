@@ -194,6 +194,42 @@ class Terminal(support.TestCase):
         self.assertLess(shown.rindex("reading: "), shown.index("How connections ended"))
 
 
+class Centuries(support.TestCase):
+    """From the first day that fits 64 bits of nanoseconds to the last: nothing starts over at the other end."""
+
+    FIRST, LAST = "1677-09-22T00:00:00.000000000Z", "2262-04-11T23:47:16.854775807Z"
+
+    @classmethod
+    def setUpClass(cls):
+        first, last = ([{**line, "ts": ts, "conn": conn} for line in life(conn, 0)] for conn, ts in (("1", cls.FIRST), ("2", cls.LAST)))
+        lines = [header(start=cls.FIRST), *first, *last, {**end(0, 8, 2), "ts": cls.LAST}]
+        cls.path = scratch_file("centuries.json", text(lines))
+
+    def report(self, *options, command="report", files=1):
+        outcome = run(command, *[self.path] * files, *options)
+        self.assertEqual((outcome.status, outcome.err), (0, ""))
+        return outcome.out
+
+    def test_how_long_it_was(self):
+        shown = self.report()
+        self.assertIn("(213503d00h)", shown)
+        self.assertRegex(shown, "Over 21350.d.* from 00:12:43")
+        self.assertIn("213503d00h, 2 connections", self.report(command="diff", files=2))
+
+    def test_the_series_goes_forward(self):
+        rows = list(csv.DictReader(io.StringIO(self.report("--format", "csv", "--table", "series"))))
+        starts = [row["start"] for row in rows]
+        self.assertEqual(starts, sorted(starts))
+        self.assertLessEqual(starts[0], self.FIRST)
+
+    def test_the_picture_has_the_last_moment_behind_the_first(self):
+        events = json.loads(self.report("--format", "perfetto"))["traceEvents"]
+        at = {track: {event["ts"] for event in events if event["ph"] == "E" and event["tid"] == track} for track in (1, 2)}
+        self.assertGreaterEqual(max(at[2]) - min(at[1]), 213502 * 86400e6)
+        counters = [event["ts"] for event in events if event["ph"] == "C"]
+        self.assertEqual(counters, sorted(counters))
+
+
 class Perfetto(support.TestCase):
     def test_a_slice_for_each_known_stay(self):
         path = scratch_file("slices.json", text([header(), *life("1", 0), *life("2", 5), end(10**7, 10, 2)]))

@@ -3,15 +3,13 @@
 
 #include <algorithm>
 
+#include "util/moments.h"
+
 namespace tcpdwell {
 namespace {
 
 // A segment in 64 bits: state in 4, bound in 2, nanoseconds in 58 (nine years).
 constexpr std::uint64_t kMostNs = (std::uint64_t{1} << 58) - 1;
-
-std::uint64_t since(std::int64_t begin, std::int64_t end) {
-  return end <= begin ? 0 : static_cast<std::uint64_t>(end) - static_cast<std::uint64_t>(begin);
-}
 
 ConnectionRow row_of(const std::string& host, const Followed& followed) {
   ConnectionRow row;
@@ -37,7 +35,7 @@ void Followed::add_segment(State left, const Dwell& dwell) {
 
 Dwell Followed::age(std::int64_t wall_ns) const {
   if (since_before.bound == Bound::Unknown) return {Bound::AtLeast, since(since_wall_ns, wall_ns)};
-  return {since_before.bound, since_before.ns + since(since_wall_ns, wall_ns)};
+  return {since_before.bound, saturating_add(since_before.ns, since(since_wall_ns, wall_ns))};
 }
 
 std::vector<Segment> Followed::finished_segments() const {

@@ -6,13 +6,15 @@
 #include <cstring>
 #include <tuple>
 
+#include "util/moments.h"
+
 namespace tcpdwell {
 namespace {
 
 /// Longer comes first, unknown last.
 std::strong_ordering longest_first(const Dwell& a, const Dwell& b) {
   const auto rank = [](const Dwell& d) {
-    return d.bound == Bound::Unknown ? std::uint64_t{0} : d.ns + 1;
+    return d.bound == Bound::Unknown ? std::uint64_t{0} : saturating_add(d.ns, 1);
   };
   return rank(b) <=> rank(a);
 }

@@ -77,22 +77,7 @@ std::wstring wide(std::string_view text) {
 
 std::string utf8_of(wint_t code) {
   std::string text;
-  const auto put = [&text](unsigned byte) { text += static_cast<char>(byte); };
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xC0U | code >> 6);
-    put(0x80U | (code & 0x3FU));
-  } else if (code < 0x10000) {
-    put(0xE0U | code >> 12);
-    put(0x80U | (code >> 6 & 0x3FU));
-    put(0x80U | (code & 0x3FU));
-  } else {
-    put(0xF0U | code >> 18);
-    put(0x80U | (code >> 12 & 0x3FU));
-    put(0x80U | (code >> 6 & 0x3FU));
-    put(0x80U | (code & 0x3FU));
-  }
+  append_utf8(text, code);
   return text;
 }
 

@@ -5,18 +5,10 @@
 #include <bit>
 #include <cmath>
 
+#include "util/moments.h"
+
 namespace tcpdwell {
 namespace {
-
-std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) {
-  std::uint64_t sum;
-  return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
-
-std::uint64_t saturating_multiply(std::uint64_t a, std::uint64_t b) {
-  std::uint64_t product;
-  return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
-}
 
 /// Nearest rank, 1..count.
 std::uint64_t rank_of(double percent, std::uint64_t count) {

@@ -14,6 +14,7 @@
 #include "util/duration.h"
 #include "util/escape.h"
 #include "util/json.h"
+#include "util/moments.h"
 
 namespace tcpdwell {
 namespace {
@@ -47,12 +48,11 @@ std::string presence(std::uint64_t before, std::uint64_t after) {
 }
 
 std::string side_text(std::string_view letter, const ComparedSide& side) {
-  const auto span =
-      static_cast<std::uint64_t>(std::max<std::int64_t>(0, side.end_wall_ns - side.start_wall_ns));
   std::uint64_t lost = 0;
   for (const std::uint64_t count : side.lost) lost += count;
   std::string text = fmt::format("{}: {}, {}, {} connections", letter, printable(side.name),
-                                 human_duration(span), human_count(side.connections));
+                                 human_duration(since(side.start_wall_ns, side.end_wall_ns)),
+                                 human_count(side.connections));
   if (lost > 0) text += fmt::format(", {} events lost", human_count(lost));
   return text;
 }

@@ -7,7 +7,7 @@
 #include <iterator>
 
 #include "model/colour.h"
-#include "util/escape.h"
+#include "util/utf8.h"
 
 namespace tcpdwell {
 namespace {

@@ -8,7 +8,9 @@
 
 #include "sinks/report.h"
 #include "util/duration.h"
+#include "util/escape.h"
 #include "util/json.h"
+#include "util/moments.h"
 
 namespace tcpdwell {
 namespace {
@@ -21,14 +23,14 @@ constexpr std::uint64_t kCounters = 1U << 30;
 constexpr std::int64_t kDayNs = 86'400'000'000'000, kDaysBefore = 10;
 
 std::int64_t floor_to_day(std::int64_t wall_ns) {
-  return wall_ns - (wall_ns % kDayNs + kDayNs) % kDayNs;
+  return earlier(wall_ns, static_cast<std::uint64_t>((wall_ns % kDayNs + kDayNs) % kDayNs));
 }
 
 /// Microseconds with their nanoseconds: the format's unit.
-std::string micros(std::int64_t ns) {
-  const std::uint64_t size =
-      ns < 0 ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns);
-  return fmt::format("{}{}.{:03}", ns < 0 ? "-" : "", size / 1000, size % 1000);
+std::string micros_from(std::int64_t zero_wall_ns, std::int64_t wall_ns) {
+  const bool before = wall_ns < zero_wall_ns;
+  const std::uint64_t size = before ? since(wall_ns, zero_wall_ns) : since(zero_wall_ns, wall_ns);
+  return fmt::format("{}{}.{:03}", before ? "-" : "", size / 1000, size % 1000);
 }
 
 /// A stay of known length, as moments.
@@ -63,8 +65,8 @@ void PerfettoWriter::put(std::string_view event) {
 }
 
 std::string PerfettoWriter::moment(std::int64_t wall_ns) {
-  if (!zero_wall_ns_) zero_wall_ns_ = floor_to_day(wall_ns) - kDaysBefore * kDayNs;
-  return micros(wall_ns - *zero_wall_ns_);
+  if (!zero_wall_ns_) zero_wall_ns_ = earlier(floor_to_day(wall_ns), kDaysBefore * kDayNs);
+  return micros_from(*zero_wall_ns_, wall_ns);
 }
 
 std::uint64_t PerfettoWriter::process_of(const ConnectionRow& c) {
@@ -73,7 +75,8 @@ std::uint64_t PerfettoWriter::process_of(const ConnectionRow& c) {
   if (!is_new) return found->second;
   if (!taken_.insert(pid).second) taken_.insert(found->second = next_process_++);
   const std::string_view comm = c.socket.owner.comm.view();
-  name("process_name", found->second, std::nullopt, comm.empty() ? "unknown owner" : comm);
+  name("process_name", found->second, std::nullopt,
+       comm.empty() ? "unknown owner" : printable(comm));
   return found->second;
 }
 
@@ -118,7 +121,7 @@ Status PerfettoWriter::finish(const Series& series) {
   std::int64_t at = series.start_wall_ns;
   for (const SeriesPoint& point : series.points) {
     // The population is that of the interval's end.
-    at += static_cast<std::int64_t>(series.width_ns);
+    at = later(at, series.width_ns);
     for (const State state : kLifeOrder) {
       if (state == State::Close || state == State::Unknown || !series.observed(state)) continue;
       put(fmt::format(R"({{"ph":"C","pid":{},"ts":{},"name":"{}","args":{{"connections":{}}}}})",

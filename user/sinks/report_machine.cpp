@@ -12,6 +12,7 @@
 #include "sinks/report_json.h"
 #include "util/duration.h"
 #include "util/json.h"
+#include "util/moments.h"
 
 namespace tcpdwell {
 namespace {
@@ -257,7 +258,7 @@ void append_series(std::string& text, const Series& series) {
                   ? fmt::format(",{}", point.population[static_cast<std::size_t>(state)])
                   : ",";
     text += '\n';
-    start += static_cast<std::int64_t>(series.width_ns);
+    start = later(start, series.width_ns);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "sinks/report.h"
 #include "util/duration.h"
 #include "util/escape.h"
+#include "util/moments.h"
 
 namespace tcpdwell {
 namespace {
@@ -135,7 +136,7 @@ std::pair<std::string, std::uint64_t> sparkline(const Series& series, ValueOf va
 
 void add_series(std::string& out, Sections& sections, const Series& series) {
   if (series.points.size() < 2) return;
-  const auto span = series.width_ns * series.points.size();
+  const auto span = saturating_multiply(series.width_ns, series.points.size());
   sections.title(
       fmt::format("Over {} from {} on", human_duration(span), clock_text(series.start_wall_ns)));
   const auto add = [&](std::string_view name, std::string_view unit, auto value_of) {

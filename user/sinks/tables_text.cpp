@@ -17,6 +17,7 @@
 #include "sinks/tables.h"
 #include "util/duration.h"
 #include "util/escape.h"
+#include "util/moments.h"
 
 namespace tcpdwell {
 namespace {
@@ -29,11 +30,8 @@ std::string title(const Summary& summary) {
   std::string text = fmt::format("{} {} – ", date(start), time(start));
   if (date(start) != date(end)) text += fmt::format("{} ", date(end));
   text += fmt::format("{} UTC", time(end));
-  if (summary.end_wall_ns >= summary.start_wall_ns) {
-    const auto span = static_cast<std::uint64_t>(summary.end_wall_ns) -
-                      static_cast<std::uint64_t>(summary.start_wall_ns);
-    text += fmt::format(" ({})", human_duration(span));
-  }
+  if (summary.end_wall_ns >= summary.start_wall_ns)
+    text += fmt::format(" ({})", human_duration(since(summary.start_wall_ns, summary.end_wall_ns)));
   return text;
 }
 

@@ -15,6 +15,7 @@
 #include "model/colour.h"
 #include "util/duration.h"
 #include "util/escape.h"
+#include "util/utf8.h"
 
 namespace tcpdwell {
 namespace {

@@ -10,6 +10,7 @@
 #include "trace/blocks.h"
 #include "trace/crew.h"
 #include "trace/events.h"
+#include "util/moments.h"
 
 namespace tcpdwell {
 namespace {
@@ -91,7 +92,7 @@ class Player {
 
   Status play_end(const TraceEnd& end) {
     report_.complete = true;
-    report_.suspended_ns += end.suspended_ns;
+    report_.suspended_ns = saturating_add(report_.suspended_ns, end.suspended_ns);
     return pass(end, &Consumer::end);
   }
 

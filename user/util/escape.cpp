@@ -11,13 +11,6 @@ namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
 
-/// Whether a terminal acts on the character instead of showing it, or shows what follows somewhere
-/// else: C0, DEL, C1, line and paragraph separator, bidirectional embeddings, overrides, isolates.
-bool is_active(char32_t code) {
-  if (code < 0x20 || (code >= 0x7f && code <= 0x9f)) return true;
-  return (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-}
-
 bool is_plain_ascii(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 
 /// Moves the characters at the front that need no escape in any format; they are nearly all.
@@ -28,8 +21,12 @@ std::string_view take_plain(std::string_view& text) {
   return plain;
 }
 
-/// \uXXXX; every active character is below U+10000.
+/// \uXXXX, twice past U+FFFF: JSON's escapes are UTF-16.
 void append_unicode_escape(std::string& out, char32_t code) {
+  if (code > 0xffff) {
+    append_unicode_escape(out, 0xd7c0 + (code >> 10));
+    code = 0xdc00 + (code & 0x3ffU);
+  }
   out += "\\u";
   for (int shift = 12; shift >= 0; shift -= 4) out += kHex[code >> shift & 0xfU];
 }
@@ -65,25 +62,27 @@ void append_hex_bytes(std::string& out, std::string_view bytes) {
   }
 }
 
-/// printable(), except that the ASCII characters in `kept` stay as they are.
-std::string escaped_except(std::string_view text, std::string_view kept) {
-  std::string out;
-  out.reserve(text.size());
-  while (true) {
-    out += take_plain(text);
-    if (text.empty()) return out;
-    const Utf8Char c = first_utf8_char(text);
-    const std::string_view bytes = text.substr(0, std::max(c.bytes, 1U));
-    if (c.code == '\\') {
-      out += "\\\\";
-    } else if (kept.find(bytes) == std::string_view::npos && (c.bytes == 0 || is_active(c.code))) {
-      append_hex_bytes(out, bytes);
-    } else {
-      out += bytes;
-    }
-    text.remove_prefix(bytes.size());
+/// One character as printable() writes it.
+void append_printable(std::string& out, const Utf8Char& c, std::string_view bytes) {
+  if (c.code == '\\') {
+    out += "\\\\";
+  } else if (c.bytes == 0 || is_hidden(c.code)) {
+    append_hex_bytes(out, bytes);
+  } else {
+    out += bytes;
   }
 }
+
+/// `c` as the first of a cell: a spreadsheet takes what follows for a formula.
+bool begins_formula(char32_t c) {
+  constexpr std::u32string_view kStarts = U"=+-@\u2212";  // the last is the minus of mathematics
+  return kStarts.find(plain_form(c)) != std::u32string_view::npos;
+}
+
+/// What may stand before a cell's first character and is no part of its value.
+bool precedes_value(char32_t c) { return c == '"' || plain_form(c) == ' '; }
+
+bool divides_cells(char32_t c) { return c == ';' || c == '|' || c == '\n' || c == '\r'; }
 
 }  // namespace
 
@@ -96,7 +95,7 @@ void append_json_string(std::string& out, std::string_view text) {
     const std::string_view bytes = text.substr(0, std::max(c.bytes, 1U));
     if (c.bytes == 0) {
       out += "\xef\xbf\xbd";  // U+FFFD
-    } else if (c.code == '"' || c.code == '\\' || is_active(c.code)) {
+    } else if (c.code == '"' || c.code == '\\' || is_hidden(c.code)) {
       append_json_escape(out, c.code);
     } else {
       out += bytes;
@@ -106,13 +105,34 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-std::string printable(std::string_view text) { return escaped_except(text, ""); }
+std::string printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (true) {
+    out += take_plain(text);
+    if (text.empty()) return out;
+    const Utf8Char c = first_utf8_char(text);
+    const std::string_view bytes = text.substr(0, std::max(c.bytes, 1U));
+    append_printable(out, c, bytes);
+    text.remove_prefix(bytes.size());
+  }
+}
 
 std::string csv_field(std::string_view text) {
-  constexpr std::string_view kFormulaStarts = "=+-@\t\r\n";
   std::string field;
-  if (!text.empty() && kFormulaStarts.find(text.front()) != std::string_view::npos) field += '\'';
-  field += escaped_except(text, "\r\n");
+  if (text.starts_with('\t') || text.starts_with('\r') || text.starts_with('\n')) field += '\'';
+  for (bool at_start = true; !text.empty();) {
+    const Utf8Char c = first_utf8_char(text);
+    const std::string_view bytes = text.substr(0, std::max(c.bytes, 1U));
+    if (at_start && c.bytes != 0 && begins_formula(c.code)) field += '\'';
+    if (c.code == '\n' || c.code == '\r') {
+      field += bytes;
+    } else {
+      append_printable(field, c, bytes);
+    }
+    at_start = divides_cells(c.code) || (at_start && precedes_value(c.code));
+    text.remove_prefix(bytes.size());
+  }
   if (field.find_first_of(",\"\r\n") == std::string::npos) return field;
 
   std::string quoted = "\"";

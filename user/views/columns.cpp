@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "util/escape.h"
+#include "util/utf8.h"
 
 namespace tcpdwell {
 namespace {

@@ -15,6 +15,8 @@
 #include "model/colour.h"
 #include "util/duration.h"
 #include "util/escape.h"
+#include "util/moments.h"
+#include "util/utf8.h"
 #include "views/words.h"
 
 namespace tcpdwell {
@@ -41,7 +43,7 @@ using Cells = std::vector<std::string>;
 /// By this host's clock and zone; a bound of the age bounds it from the other side.
 std::string since_text(const Seed& seed) {
   if (seed.age.bound == Bound::Unknown) return "?";
-  const std::int64_t since_ns = seed.wall_ns - static_cast<std::int64_t>(seed.age.ns);
+  const std::int64_t since_ns = earlier(seed.wall_ns, seed.age.ns);
   const std::time_t second = since_ns / 1'000'000'000;
   std::tm parts{};
   localtime_r(&second, &parts);

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "util/duration.h"
-#include "util/escape.h"
+#include "util/utf8.h"
 #include "views/top.h"
 #include "views/words.h"
 

@@ -180,6 +180,21 @@ TEST(Analyzer, ASeedsAgeIsABoundOfWhatItIsAtTheEnd) {
   EXPECT_EQ(analysis.stuck[0].in_state, (Dwell{Bound::AtLeast, 100}));
 }
 
+TEST(Analyzer, AnAgeGrowsNoFurtherThanTheRange) {
+  Analyzer analyzer({});
+  ASSERT_TRUE(analyzer.header(header_of("a")));
+  Seed seed;
+  seed.socket = socket_of(1);
+  seed.state = State::CloseWait;
+  seed.age = {Bound::AtLeast, UINT64_MAX - 5};
+  seed.wall_ns = 100;
+  ASSERT_TRUE(analyzer.seed(seed));
+  ASSERT_TRUE(analyzer.end(TraceEnd{130, 0, {}, 130, 1}));
+  const Analysis analysis = analyzer.take();
+  ASSERT_EQ(analysis.stuck.size(), 1U);
+  EXPECT_EQ(analysis.stuck[0].in_state, (Dwell{Bound::AtLeast, UINT64_MAX}));
+}
+
 TEST(Analyzer, AnotherTraceOfTheHostSaysAnewWhatIsOpen) {
   Analyzer analyzer({});
   ASSERT_TRUE(analyzer.header(header_of("a")));

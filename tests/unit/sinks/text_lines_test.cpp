@@ -15,6 +15,7 @@
 #include "model/colour.h"
 #include "unit/sinks/lines_for_tests.h"
 #include "util/escape.h"
+#include "util/utf8.h"
 
 namespace tcpdwell {
 namespace {

@@ -322,6 +322,13 @@ TEST(Reader, ConcatenatedTraces) {
   EXPECT_FALSE(play(text + json_of(sample_header())).report->complete);
 }
 
+TEST(Reader, SuspensionsAddUpToNoMoreThanTheRange) {
+  TraceEnd end;
+  end.suspended_ns = UINT64_MAX - 1;
+  const std::string text = json_of(sample_header()) + json_of(end);
+  EXPECT_EQ(play(text + text).report->suspended_ns, UINT64_MAX);
+}
+
 TEST(Reader, FiltersComeAsCompactJson) {
   Header header = sample_header();
   header.filters_json = "{ \"comm\" : [ \"a\\n\\u00e9\" , 1.5 ] }";

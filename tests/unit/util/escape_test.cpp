@@ -6,6 +6,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "util/utf8.h"
 
@@ -94,6 +95,12 @@ TEST(JsonString, EscapesWhatMovesATerminal) {
   EXPECT_EQ(json("\u2028\u2029"), R"("\u2028\u2029")");
 }
 
+TEST(JsonString, EscapesWhatCannotBeSeen) {
+  EXPECT_EQ(json("a\u200b\ufeff\u00ad\ufe0f"), R"("a\u200b\ufeff\u00ad\ufe0f")");
+  EXPECT_EQ(json("\U000e0041\U000e0100"), R"("\udb40\udc41\udb40\udd00")")
+      << "UTF-16, as JSON asks";
+}
+
 TEST(JsonString, ReplacesEveryInvalidByte) {
   for (const auto bytes : kInvalid) {
     std::string expected = "\"a";
@@ -133,12 +140,34 @@ TEST(Printable, ShowsControlsAsBytes) {
 
 TEST(Printable, ShowsBidiAndSeparatorsAsBytes) {
   for (char32_t code = 0x2000; code <= 0x2070; ++code) {
-    const bool active = (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    const bool hidden = (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+                        (code >= 0x2060 && code <= 0x206f);
     const std::string text = utf8(code);
-    EXPECT_EQ(printable(text) != text, active) << std::hex << static_cast<unsigned>(code);
+    EXPECT_EQ(printable(text) != text, hidden) << std::hex << static_cast<unsigned>(code);
   }
   EXPECT_EQ(printable("a\u202ec"), "a\\xe2\\x80\\xaec");
   EXPECT_EQ(printable("\u2066"), "\\xe2\\x81\\xa6");
+}
+
+TEST(Printable, ShowsWhatCannotBeSeenAsBytes) {
+  // Two names that look the same are not written the same.
+  EXPECT_EQ(printable("sshd\u200b"), "sshd\\xe2\\x80\\x8b");
+  EXPECT_EQ(printable("\ufeffsshd"), "\\xef\\xbb\\xbfsshd");
+  EXPECT_EQ(printable("ss\u00adhd"), "ss\\xc2\\xadhd");
+  for (const auto& [first, last] : {std::pair<char32_t, char32_t>{0xe0000, 0xe0fff},
+                                    {0xfe00, 0xfe0f},
+                                    {0xfff0, 0xfffb},
+                                    {0x180b, 0x180f},
+                                    {0x600, 0x605},
+                                    {0x1d173, 0x1d17a},
+                                    {0x1bca0, 0x1bca3}})
+    for (char32_t code = first; code <= last; ++code)
+      EXPECT_EQ(printable(utf8(code)).substr(0, 2), "\\x")
+          << std::hex << static_cast<unsigned>(code);
+  for (const auto text : {"\u034f", "\u061c", "\u115f", "\u1160", "\u17b4", "\u3164", "\uffa0"})
+    EXPECT_EQ(printable(text).substr(0, 2), "\\x") << text;
+  for (const auto text : {"\u00a0", "\u3000", "e\u0301", "\ue000", "\U0010fffd", "한글"})
+    EXPECT_EQ(printable(text), text) << "seen, or room";
 }
 
 TEST(Printable, CannotBeImitated) {
@@ -171,10 +200,30 @@ TEST(CsvField, RunsNoFormula) {
   EXPECT_EQ(csv_field("-1"), "'-1");
   EXPECT_EQ(csv_field("@SUM(A1)"), "'@SUM(A1)");
   EXPECT_EQ(csv_field("\t=1"), "'\\x09=1");
-  EXPECT_EQ(csv_field("\r=1"), "\"'\r=1\"");
-  EXPECT_EQ(csv_field("\n=1"), "\"'\n=1\"");
+  EXPECT_EQ(csv_field("\r=1"), "\"'\r'=1\"");
+  EXPECT_EQ(csv_field("\n=1"), "\"'\n'=1\"");
   EXPECT_EQ(csv_field("=HYPERLINK(\"x\",1)"), "\"'=HYPERLINK(\"\"x\"\",1)\"");
   EXPECT_EQ(csv_field("a=1"), "a=1");
+}
+
+TEST(CsvField, RunsNoFormulaInAnotherForm) {
+  for (const auto text :
+       {"＝1+1", "＋1", "－1", "＠SUM(A1)", "﹦1", "﹢1", "﹣1", "﹫A", "⁼1", "⁺1", "₌1", "−1"})
+    EXPECT_EQ(csv_field(text), "'" + std::string(text));
+  EXPECT_EQ(csv_field(" =1"), " '=1") << "some take blanks away first";
+  EXPECT_EQ(csv_field("\u00a0\u3000=1"), "\u00a0\u3000'=1");
+  EXPECT_EQ(csv_field("a＝1"), "a＝1");
+  EXPECT_EQ(csv_field("\u200b=1"), "\\xe2\\x80\\x8b=1") << "what stands before it is seen";
+}
+
+TEST(CsvField, RunsNoFormulaWhereAnotherSeparatorHolds) {
+  EXPECT_EQ(csv_field(";=1+1"), ";'=1+1");
+  EXPECT_EQ(csv_field("a;=1+1;b"), "a;'=1+1;b");
+  EXPECT_EQ(csv_field("a; ＝1"), "a; '＝1");
+  EXPECT_EQ(csv_field("a|@SUM(A1)"), "a|'@SUM(A1)");
+  EXPECT_EQ(csv_field("a;\"=1\""), "\"a;\"\"'=1\"\"\"");
+  EXPECT_EQ(csv_field("a\n=1"), "\"a\n'=1\"");
+  EXPECT_EQ(csv_field("a;b;c=1"), "a;b;c=1");
 }
 
 TEST(CsvField, EscapesControlsAndInvalidBytes) {

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "util/escape.h"
+#include "util/utf8.h"
 #include "views/columns.h"
 
 namespace tcpdwell {

@@ -1,17 +1,19 @@
 // What the page of a report and the live page share; the rest of a page's script follows in the same function.
 const STATES = ["LISTEN","SYN_SENT","SYN_RECV","ESTABLISHED","FIN_WAIT1","FIN_WAIT2","CLOSING","TIME_WAIT","CLOSE_WAIT","LAST_ACK","CLOSE","UNKNOWN"];
 const byId = id => document.getElementById(id);
-// Everything a trace says gets into the page here, as text.
+// Everything a trace says gets into the page here, as text; a character that cannot be seen as its number.
+const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+const visible = text => String(text).replace(unseen, c => "\\u{" + c.codePointAt(0).toString(16) + "}");
 const make = (tag, attributes, ...children) => {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes || {})) node.setAttribute(name, value);
-  for (const child of children) node.append(child);
+  for (const child of children) node.append(child instanceof Node ? child : visible(child));
   return node;
 };
 const draw = (tag, attributes, text) => {
   const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes || {})) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = text;
+  if (text !== undefined) node.textContent = visible(text);
   return node;
 };
 const titled = (node, text) => { node.append(draw("title", {}, text)); return node; };
