@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <utility>
@@ -50,7 +51,15 @@ std::string glob_text(const std::string& text) {
   return escaped;
 }
 
+template <class Clock>
+std::int64_t now_ns() {
+  return std::chrono::nanoseconds(Clock::now().time_since_epoch()).count();
+}
+
 }  // namespace
+
+RotateClocks::RotateClocks()
+    : wall(now_ns<std::chrono::system_clock>), monotonic(now_ns<std::chrono::steady_clock>) {}
 
 Status parse_rotate(const std::string& text, RotateOptions& options) {
   const Error wrong{
@@ -79,12 +88,9 @@ Result<std::unique_ptr<RotatingTrace>> RotatingTrace::create(RotateOptions optio
 RotatingTrace::~RotatingTrace() = default;
 
 std::int64_t RotatingTrace::wall_now() const {
-  using namespace std::chrono;
-  const auto now = [](auto clock) {
-    return duration_cast<nanoseconds>(clock.now().time_since_epoch()).count();
-  };
   // In the trace's own time where there is one: a step of the wall clock is none in there.
-  return wall_offset_ns_ != 0 ? now(steady_clock{}) + wall_offset_ns_ : now(system_clock{});
+  return wall_offset_ns_ != 0 ? options_.clocks.monotonic() + wall_offset_ns_
+                              : options_.clocks.wall();
 }
 
 Status RotatingTrace::open_part(std::int64_t wall_ns) {
@@ -95,7 +101,7 @@ Status RotatingTrace::open_part(std::int64_t wall_ns) {
   auto file = create_trace_file(part_path_, final_path_);
   if (!file) return file.error();
   file_ = std::move(file).value();
-  part_began_ = Clock::now();
+  part_began_ = options_.clocks.monotonic();
   part_start_wall_ns_ = last_wall_ns_ = wall_ns;
   totals_ = TraceEnd{};
   suspension_ = Suspension();
@@ -220,7 +226,7 @@ Status RotatingTrace::write(std::string_view bytes) {
 }
 
 Status RotatingTrace::flush() {
-  const auto age = std::chrono::nanoseconds(Clock::now() - part_began_).count();
+  const std::int64_t age = options_.clocks.monotonic() - part_began_;
   if (options_.max_age_ns != 0 && static_cast<std::uint64_t>(age) >= options_.max_age_ns)
     return rotate();
   return file_->flush();

@@ -2,8 +2,8 @@
 /// A recording in several files, each a whole trace.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +16,12 @@
 
 namespace tcpdwell {
 
+/// What a recording goes by, in nanoseconds; a test turns the hands itself.
+struct RotateClocks {
+  RotateClocks();  ///< the machine's
+  std::function<std::int64_t()> wall, monotonic;
+};
+
 struct RotateOptions {
   std::string path;  ///< "dir/trace.json.zst" makes "dir/trace-20260102T030405Z-0001.json.zst"
   std::uint64_t max_bytes = 0;   ///< of a file, as it is on disk; 0 = no limit
@@ -23,6 +29,7 @@ struct RotateOptions {
   std::size_t keep = 0;          ///< finished files that stay, of earlier recordings too; 0 = all
   bool seeds =
       true;  ///< begin each file with what is open: not where filters hide lines of a connection
+  RotateClocks clocks;
 };
 
 /// "100M", "1h": a size or a duration. Fault::Usage for anything else, and for 0.
@@ -47,7 +54,6 @@ class RotatingTrace : public Consumer, public Output {
   Status close() override;
 
  private:
-  using Clock = std::chrono::steady_clock;
   struct Open {
     Socket socket;
     State state = State::Unknown;
@@ -75,7 +81,7 @@ class RotatingTrace : public Consumer, public Output {
   std::unique_ptr<Output> file_;
   std::string part_path_, final_path_;
   std::uint64_t part_ = 0;
-  Clock::time_point part_began_;
+  std::int64_t part_began_ = 0;  ///< by the monotonic clock
   std::uint64_t unlooked_bytes_ = 0;  ///< written since the size was looked at
   Header header_;
   TraceEnd totals_;  ///< of this file
