@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "util/duration.h"
@@ -15,6 +16,10 @@ namespace {
 constexpr std::uint64_t kLookEvery = 256U << 10;
 
 }  // namespace
+
+RotateClocks::RotateClocks()
+    : wall([] { return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count(); }),
+      monotonic([] { return static_cast<std::int64_t>(host_clock_ns()); }) {}
 
 Status parse_rotate(const std::string& text, RotateOptions& options) {
   const Error wrong{
@@ -46,10 +51,9 @@ Result<std::unique_ptr<RotatingTrace>> RotatingTrace::create(RotateOptions optio
 RotatingTrace::~RotatingTrace() = default;
 
 std::int64_t RotatingTrace::wall_now() const {
-  using namespace std::chrono;
   // In the trace's own time where there is one: a step of the wall clock is none in there.
-  if (wall_offset_ns_ != 0) return static_cast<std::int64_t>(host_clock_ns()) + wall_offset_ns_;
-  return duration_cast<nanoseconds>(system_clock::now().time_since_epoch()).count();
+  return wall_offset_ns_ != 0 ? options_.clocks.monotonic() + wall_offset_ns_
+                              : options_.clocks.wall();
 }
 
 Status RotatingTrace::open_part(std::int64_t wall_ns) {
@@ -57,7 +61,7 @@ Status RotatingTrace::open_part(std::int64_t wall_ns) {
   if (!file) return file.error();
   file_ = std::move(file).value();
   ++part_;
-  part_began_ = Clock::now();
+  part_began_ = options_.clocks.monotonic();
   part_start_wall_ns_ = last_wall_ns_ = wall_ns;
   totals_ = TraceEnd{};
   suspension_ = Suspension();
@@ -172,7 +176,7 @@ Status RotatingTrace::write(std::string_view bytes) {
 }
 
 Status RotatingTrace::flush() {
-  const auto age = std::chrono::nanoseconds(Clock::now() - part_began_).count();
+  const std::int64_t age = options_.clocks.monotonic() - part_began_;
   if (options_.max_age_ns != 0 && static_cast<std::uint64_t>(age) >= options_.max_age_ns)
     return rotate();
   return file_->flush();

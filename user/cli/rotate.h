@@ -2,8 +2,8 @@
 /// A recording in several files, each a whole trace.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,12 +19,19 @@
 
 namespace tcpdwell {
 
+/// What a recording goes by, in nanoseconds; a test turns the hands itself.
+struct RotateClocks {
+  RotateClocks();  ///< the machine's
+  std::function<std::int64_t()> wall, monotonic;
+};
+
 struct RotateOptions {
   Parts::Options files;
   std::uint64_t max_bytes = 0;   ///< of a file, as it is on disk; 0 = no limit
   std::uint64_t max_age_ns = 0;  ///< 0 = no limit
   bool seeds =
       true;  ///< begin each file with what is open: not where filters hide lines of a connection
+  RotateClocks clocks;
 };
 
 /// "100M", "1h": a size or a duration. Fault::Usage for anything else, and for 0.
@@ -51,7 +58,6 @@ class RotatingTrace : public Consumer, public Output {
   Status close() override;
 
  private:
-  using Clock = std::chrono::steady_clock;
   struct Open {
     Socket socket;
     State state = State::Unknown;
@@ -72,8 +78,8 @@ class RotatingTrace : public Consumer, public Output {
   const RotateOptions options_;
   std::unique_ptr<Parts> files_;
   std::unique_ptr<Output> file_;
-  std::uint64_t part_ = 0;  ///< files begun
-  Clock::time_point part_began_;
+  std::uint64_t part_ = 0;       ///< files begun
+  std::int64_t part_began_ = 0;  ///< by the monotonic clock
   std::uint64_t unlooked_bytes_ = 0;  ///< written since the size was looked at
   Header header_;
   TraceEnd totals_;  ///< of this file

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Whether the terminal can be a screen. Alone in its file: term.h makes macros of some hundred words.
+// Whether the terminal can be a screen. Alone in its file: term.h makes macros of some hundred words, so it comes last.
+// clang-format off
 #include "cli/curses.h"
 
 #include <curses.h>
@@ -10,6 +11,7 @@
 #include <string>
 
 #include <term.h>
+// clang-format on
 
 namespace tcpdwell {
 namespace {
