@@ -62,7 +62,7 @@ SEC("fexit/inet_twsk_alloc")
 int BPF_PROG(on_tw_alloc, const struct sock *sk, void *death_row, const int state,
 	     struct inet_timewait_sock *tw)
 {
-	struct td_counters *count = counters(TD_PROGRAM_MINI);
+	struct td_counters *count = counters_while_live();
 
 	if (count && tw && sk->sk_protocol == IPPROTO_TCP)
 		mini_begin(count, bpf_get_socket_cookie((void *)sk), tw);
@@ -72,7 +72,7 @@ int BPF_PROG(on_tw_alloc, const struct sock *sk, void *death_row, const int stat
 SEC("fentry/__inet_twsk_schedule")
 int BPF_PROG(on_tw_schedule, struct inet_timewait_sock *tw, int timeo, bool rearm)
 {
-	struct td_counters *count = counters(TD_PROGRAM_MINI);
+	struct td_counters *count = counters_while_live();
 	__u64 cookie = tw_cookie(tw);
 	struct td_mini *m = rearm ? mini_of(tw, cookie) : NULL;
 
@@ -83,7 +83,7 @@ int BPF_PROG(on_tw_schedule, struct inet_timewait_sock *tw, int timeo, bool rear
 
 static __always_inline void on_tw_end(struct inet_timewait_sock *tw, __u8 reason)
 {
-	struct td_counters *count = counters(TD_PROGRAM_MINI);
+	struct td_counters *count = counters_while_live();
 	__u64 cookie = tw_cookie(tw);
 	struct td_mini *m = mini_of(tw, cookie);
 
@@ -181,7 +181,7 @@ int BPF_PROG(on_tw_kill, struct inet_timewait_sock *tw)
 
 static __always_inline int added(const struct sock *sk, struct request_sock *req)
 {
-	struct td_counters *count = counters(TD_PROGRAM_MINI);
+	struct td_counters *count = counters_while_live();
 	struct td_tuple t = {};
 
 	if (!count || sk->sk_protocol != IPPROTO_TCP)

@@ -38,7 +38,7 @@ static __always_inline bool cidr_in(const volatile struct td_cidr *cidrs, __u8 n
 
 /* A connection whose owner changes (listener, accepting process, closing process) is shown from the
  * first owner that matches to its end, so that no chain breaks off. */
-static __always_inline bool owner_passes(struct td_sock *s)
+static __always_inline bool show_by_owner(struct td_sock *s)
 {
 	__u32 pid = s->pid;
 
@@ -70,7 +70,7 @@ static __always_inline bool socket_passes(const struct td_who *who, struct td_so
 		return false;
 	if (cfg.n_remote && !cidr_in(cfg.remote, cfg.n_remote, who->family, who->raddr))
 		return false;
-	return owner_passes(s);
+	return show_by_owner(s);
 }
 
 static __always_inline bool change_passes(int old_state, int new_state, __u8 dwell, __u64 dwell_ns)

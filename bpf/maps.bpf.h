@@ -266,15 +266,18 @@ struct {
 	__uint(max_entries, 8 << 20); /* set before load from --buffer */
 } ring SEC(".maps");
 
-/* NULL while a program that follows events is to do nothing. */
-static __always_inline struct td_counters *counters(__u32 program)
+static __always_inline struct td_counters *counters_of(__u32 program)
 {
 	__u32 zero = 0;
 	struct td_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
 
-	if (program == TD_PROGRAM_MINI && !live)
-		return NULL;
 	return cpu ? &cpu->of[program & (TD_PROGRAMS - 1)] : NULL;
+}
+
+/* For programs that follow request and time-wait sockets: NULL while they are to do nothing. */
+static __always_inline struct td_counters *counters_while_live(void)
+{
+	return live ? counters_of(TD_PROGRAM_MINI) : NULL;
 }
 
 #endif

@@ -232,7 +232,7 @@ static __always_inline bool note_seed(void *map, const void *key, const void *va
 	error = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
 
 	if (error && error != -EEXIST) {
-		count = counters(TD_PROGRAM_SWEEP);
+		count = counters_of(TD_PROGRAM_SWEEP);
 		if (count)
 			count_one(&count->map_full);
 	}

@@ -118,7 +118,7 @@ static long sweep_undecided(struct bpf_map *map, __u32 *key, __u64 *slot, struct
 SEC("syscall")
 int sweep(void *ctx)
 {
-	struct td_sweep arg = {.count = counters(TD_PROGRAM_SWEEP), .now = stopped_ns ?: bpf_ktime_get_ns()};
+	struct td_sweep arg = {.count = counters_of(TD_PROGRAM_SWEEP), .now = stopped_ns ?: bpf_ktime_get_ns()};
 
 	if (!arg.count)
 		return 0;
@@ -143,7 +143,7 @@ struct td_reap {
 SEC("syscall")
 int reap(struct td_reap *ctx)
 {
-	struct td_counters *count = counters(TD_PROGRAM_SWEEP);
+	struct td_counters *count = counters_of(TD_PROGRAM_SWEEP);
 	__u64 now = bpf_ktime_get_ns(), cookie = ctx->cookie;
 	struct td_mini *m;
 

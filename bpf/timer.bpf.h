@@ -204,7 +204,7 @@ int BPF_PROG(on_timer_start, struct timer_list *timer)
 
 	if (fn != cfg.tw_timer_fn && fn != cfg.reqsk_timer_fn)
 		return 0;
-	count = counters(TD_PROGRAM_MINI);
+	count = counters_while_live();
 	if (!count)
 		return 0;
 	if (fn == cfg.tw_timer_fn)
@@ -222,7 +222,7 @@ int BPF_PROG(on_timer_cancel, struct timer_list *timer)
 
 	if (fn != cfg.tw_timer_fn && fn != cfg.reqsk_timer_fn)
 		return 0;
-	count = counters(TD_PROGRAM_MINI);
+	count = counters_while_live();
 	if (!count)
 		return 0;
 	if (fn == cfg.tw_timer_fn)
@@ -240,7 +240,7 @@ int BPF_PROG(on_timer_expire, struct timer_list *timer)
 
 	if (fn != cfg.tw_timer_fn && fn != cfg.reqsk_timer_fn)
 		return 0;
-	count = counters(TD_PROGRAM_MINI);
+	count = counters_while_live();
 	if (!count)
 		return 0;
 	if (fn == cfg.tw_timer_fn)

@@ -6,7 +6,7 @@
 #include <ostream>
 #include <vector>
 
-#include "cli/outline.h"
+#include "cli/command_outline.h"
 
 namespace tcpdwell {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// Bytes as a client sends them to `serve`: through its server, over a unix socket and in its thread; and what
-/// of them is a request's target, Host and Accept, through what reads and answers these, whose every answer must be
-/// what its type says.
+/// Bytes as a client sends them to `serve`: through its server, over a unix socket and in its
+/// thread; and what of them is a request's target, Host and Accept, through what reads and answers
+/// these, whose every answer must be what its type says.
 #include <poll.h>
 #include <rapidjson/reader.h>
 #include <strings.h>
@@ -17,8 +17,8 @@
 #include <string>
 #include <utility>
 
-#include "cli/site.h"
 #include "fuzz/require.h"
+#include "routes/routes.h"
 #include "serve/http.h"
 #include "serve/request.h"
 #include "unit/trace/events_for_tests.h"
@@ -41,15 +41,15 @@ class Host {
       static_cast<void>(watch_.transition(event));
     }
     for (const bool all : {false, true}) {
-      desk.get(0, all);
-      desk.make(watch_, 0);
+      exchange.get(0, all);
+      exchange.make(watch_, 0);
     }
   }
-  Desk desk;
+  StateExchange exchange;
 
  private:
   RandomEvents random_{1};
-  Watch watch_;
+  HostActivity watch_;
 };
 
 class Folder {
@@ -67,7 +67,7 @@ class Folder {
 };
 
 /// What there is does not change: any request is answered from it.
-HttpReply answer(Site& site, HttpRequest request) {
+HttpReply answer(Routes& site, HttpRequest request) {
   request.arrived_ns = 0;
   auto reply = site.answer(request);
   TD_REQUIRE(reply);
@@ -76,7 +76,7 @@ HttpReply answer(Site& site, HttpRequest request) {
 
 class Server {
  public:
-  Server() : site_(host_.desk, sample_header(), 1) {
+  Server() : site_(host_.exchange, sample_header(), 1) {
     HttpOptions options;
     options.unix_path = folder_.socket();
     auto made = HttpServer::listen(options);
@@ -97,7 +97,8 @@ class Server {
   /// Says all of it, then nothing more; what comes back, to the end.
   std::string talk(std::string_view said) {
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    TD_REQUIRE(fd >= 0 && connect(fd, reinterpret_cast<const sockaddr*>(&address_), sizeof address_) == 0);
+    TD_REQUIRE(fd >= 0 &&
+               connect(fd, reinterpret_cast<const sockaddr*>(&address_), sizeof address_) == 0);
     // It may have ended the connection already.
     static_cast<void>(send(fd, said.data(), said.size(), MSG_NOSIGNAL));
     shutdown(fd, SHUT_WR);
@@ -116,20 +117,23 @@ class Server {
  private:
   Folder folder_;
   Host host_;
-  Site site_;
+  Routes site_;
   std::unique_ptr<HttpServer> server_;
   sockaddr_un address_{};
 };
 
 bool is_one_line(const std::string& text) {
-  return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  return std::none_of(text.begin(), text.end(),
+                      [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
 bool is_json(const std::string& text) {
   rapidjson::StringStream stream(text.c_str());
   rapidjson::BaseReaderHandler<> nothing;
   return text.find('\0') == std::string::npos &&
-         !rapidjson::Reader().Parse<rapidjson::kParseValidateEncodingFlag>(stream, nothing).IsError();
+         !rapidjson::Reader()
+              .Parse<rapidjson::kParseValidateEncodingFlag>(stream, nothing)
+              .IsError();
 }
 
 void check(HttpReply reply) {
@@ -160,7 +164,7 @@ const char* header_of(const std::string& text, const char* name, std::string& va
   return value.c_str();
 }
 
-void ask(Site& site, const std::string& text) {
+void ask(Routes& site, const std::string& text) {
   std::string host, accept, target = text.substr(std::min(text.size(), text.find(' ') + 1));
   target.resize(std::min(target.size(), target.find_first_of(" \r\n")));
   const char* const named = header_of(text, "Host: ", host);
@@ -171,14 +175,15 @@ void ask(Site& site, const std::string& text) {
   const std::string path = target.substr(0, mark);
   const std::string query = mark == std::string::npos ? "" : target.substr(mark + 1);
   const char* const accepted = header_of(text, "Accept: ", accept);
-  check(answer(site, request_of(path.c_str(), mark == std::string::npos ? nullptr : query.c_str(), accepted)));
+  check(answer(site, request_of(path.c_str(), mark == std::string::npos ? nullptr : query.c_str(),
+                                accepted)));
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static Host host;
-  static Site site(host.desk, sample_header(), 1);
+  static Routes site(host.exchange, sample_header(), 1);
   static Server server;
   const std::string text(reinterpret_cast<const char*>(data), size);
   ask(site, text);

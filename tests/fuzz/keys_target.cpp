@@ -13,11 +13,11 @@
 
 #include "aggregate/aggregator.h"
 #include "aggregate/analyzer.h"
-#include "aggregate/groups.h"
+#include "aggregate/host_activity.h"
+#include "aggregate/open_groups.h"
 #include "aggregate/open_table.h"
 #include "aggregate/ports.h"
-#include "aggregate/watch.h"
-#include "cli/known.h"
+#include "cli/ask_serve.h"
 #include "fuzz/require.h"
 #include "support/colliding.h"
 #include "trace/compress.h"
@@ -145,7 +145,7 @@ class Everything {
       tables_.push_back(std::make_unique<Aggregator>(options));
     }
     for (const auto& by : std::initializer_list<std::vector<Key>>{{}, {Key::Remote}, {Key::Comm}})
-      groups_.push_back(std::make_unique<Groups>(Grouping{by}));
+      groups_.push_back(std::make_unique<OpenGroups>(Grouping{by}));
     for (auto& table : tables_) consumers_.push_back(table.get());
     for (auto& groups : groups_) consumers_.push_back(groups.get());
     for (Consumer* one : std::initializer_list<Consumer*>{&table_, &analyzer_, &watch_})
@@ -169,7 +169,7 @@ class Everything {
     analyzer_.each_open(wall_ns, [&](const Followed& followed, const Dwell& age) {
       for (auto& groups : groups_) groups->open(followed, age);
     });
-    for (auto& groups : groups_) TD_REQUIRE(groups->take().size() <= Groups::kMostRows);
+    for (auto& groups : groups_) TD_REQUIRE(groups->take().size() <= OpenGroups::kMostRows);
     watch_.begin_window(wall_ns);
   }
   void end() {
@@ -182,9 +182,9 @@ class Everything {
   OpenTable open_;
   Aggregator table_{AggregatorOptions{}, open_};
   Analyzer analyzer_{AnalyzerOptions{}, open_};
-  Watch watch_;
+  HostActivity watch_;
   std::vector<std::unique_ptr<Aggregator>> tables_;
-  std::vector<std::unique_ptr<Groups>> groups_;
+  std::vector<std::unique_ptr<OpenGroups>> groups_;
   std::vector<Consumer*> consumers_;
 };
 
@@ -198,7 +198,7 @@ void ask(const Recipe& recipe, std::uint64_t first, std::uint64_t count) {
   for (std::uint64_t n = first; n < first + count; ++n) TD_REQUIRE(writer.seed(seed_of(recipe, n)));
   TD_REQUIRE(writer.end({}));
   const auto input = open_trace_bytes(answer.text);
-  const auto known = Known::read(*input, "serve");
+  const auto known = ServeAnswer::read(*input, "serve");
   if (!known) return;
   for (Seed seed : known->sockets()) known->improve(seed);
 }

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "aggregate/open_table.h"
-#include "aggregate/rows.h"
+#include "aggregate/row_table.h"
 
 namespace tcpdwell {
 namespace {

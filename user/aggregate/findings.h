@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "aggregate/followed.h"
-#include "aggregate/rows.h"
+#include "aggregate/row_table.h"
 
 namespace tcpdwell {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "aggregate/rows.h"
+#include "aggregate/row_table.h"
 #include "model/analysis.h"
 
 namespace tcpdwell {

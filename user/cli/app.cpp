@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
-#include "cli/command.h"
 #include "cli/commands.h"
-#include "cli/inherited.h"
-#include "cli/pipeline.h"
+#include "run/child.h"
+#include "run/inherited.h"
+#include "run/pipeline.h"
 #include "util/output.h"
 
 namespace tcpdwell {
@@ -81,7 +81,8 @@ Status check_command(const CLI::App& app, const Words& words, bool dashes) {
 /// is taken by one that every use of fails (EBADF).
 void reserve_standard_streams() {
   for (int fd = 0; fd <= 2; ++fd)
-    if (fcntl(fd, F_GETFD) < 0) [[maybe_unused]] const int taken = open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+    if (fcntl(fd, F_GETFD) < 0) [[maybe_unused]]
+      const int taken = open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
 /// File capabilities are another matter: they give what tracing needs, and no file of somebody
@@ -104,7 +105,8 @@ int run_app(int argc, char** argv) {
   Invocation invocation;
   offer_commands(app, invocation);
 
-  const bool dashes = std::any_of(argv + 1, argv + argc, [](const char* word) { return std::string_view(word) == "--"; });
+  const bool dashes = std::any_of(argv + 1, argv + argc,
+                                  [](const char* word) { return std::string_view(word) == "--"; });
   Words words = split(argc, argv);
   if (wants_default(words.ours)) words.ours.insert(words.ours.begin(), "trace");
   try {

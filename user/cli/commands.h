@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/options.h"
+#include "run/options.h"
 #include "util/result.h"
 
 namespace CLI {

@@ -10,9 +10,9 @@
 #include "aggregate/aggregator.h"
 #include "aggregate/compare.h"
 #include "cli/commands.h"
-#include "cli/files.h"
-#include "cli/pipeline.h"
-#include "cli/reading.h"
+#include "cli/play_trace.h"
+#include "cli/trace_arguments.h"
+#include "run/pipeline.h"
 #include "trace/compress.h"
 
 namespace tcpdwell {

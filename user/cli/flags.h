@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/options.h"
+#include "run/options.h"
 
 namespace CLI {
 class App;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /// `tcpdwell report`: tables, findings and pictures from traces, without root.
+#include "sinks/report.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -13,27 +15,32 @@
 #include "aggregate/analyzer.h"
 #include "aggregate/open_table.h"
 #include "cli/commands.h"
-#include "cli/files.h"
-#include "cli/pipeline.h"
-#include "cli/reading.h"
+#include "cli/play_trace.h"
+#include "cli/trace_arguments.h"
+#include "run/pipeline.h"
 #include "sinks/diagram.h"
 #include "sinks/html.h"
 #include "sinks/perfetto.h"
-#include "sinks/report.h"
 
 namespace tcpdwell {
 namespace {
 
 Result<CsvTable> parse_table(const std::string& name) {
   static constexpr std::pair<std::string_view, CsvTable> kTables[] = {
-      {"states", CsvTable::States}, {"ends", CsvTable::Ends},       {"edges", CsvTable::Edges}, {"ports", CsvTable::Ports},
-      {"series", CsvTable::Series}, {"slowest", CsvTable::Slowest}, {"stuck", CsvTable::Stuck}, {"findings", CsvTable::Findings}};
+      {"states", CsvTable::States}, {"ends", CsvTable::Ends},        {"edges", CsvTable::Edges},
+      {"ports", CsvTable::Ports},   {"series", CsvTable::Series},    {"slowest", CsvTable::Slowest},
+      {"stuck", CsvTable::Stuck},   {"findings", CsvTable::Findings}};
   for (const auto& [word, table] : kTables)
     if (word == name) return table;
-  return Error{Fault::Usage, fmt::format("--table {}: expected states, ends, edges, ports, series, slowest, stuck or findings", name)};
+  return Error{
+      Fault::Usage,
+      fmt::format(
+          "--table {}: expected states, ends, edges, ports, series, slowest, stuck or findings",
+          name)};
 }
 
-Status write_report(ReportFormat format, CsvTable table, const RawOptions& raw, Output& out, const Report& report) {
+Status write_report(ReportFormat format, CsvTable table, const RawOptions& raw, Output& out,
+                    const Report& report) {
   switch (format) {
     case ReportFormat::Json:
       return write_report_json(out, report);
@@ -77,7 +84,8 @@ Result<Asked> parse_asked(const Invocation& invocation) {
   if (!by) return by.error();
   auto files = expand_globs(invocation.files);
   if (!files) return files.error();
-  return Asked{*format, *table, std::move(choice->filter), std::move(by).value(), std::move(files).value()};
+  return Asked{*format, *table, std::move(choice->filter), std::move(by).value(),
+               std::move(files).value()};
 }
 
 AggregatorOptions rows_of(const Asked& asked) {
@@ -95,7 +103,8 @@ AnalyzerOptions analysis_of(const Asked& asked, PerfettoWriter* slices) {
   return options;
 }
 
-/// What follows a connection needs all its lines: states and durations choose rows of the table alone.
+/// What follows a connection needs all its lines: states and durations choose rows of the table
+/// alone.
 Filter whole_connections_of(Filter filter) {
   filter.states = 0;
   filter.min_dwell_ns = 0;
@@ -142,7 +151,8 @@ Result<int> run_report(const Invocation& invocation) {
     out = std::move(opened).value();
     return Ok;
   };
-  std::unique_ptr<PerfettoWriter> slices;  // written while reading; all else opens its output when there is something to write
+  std::unique_ptr<PerfettoWriter>
+      slices;  // written while reading; all else opens its output when there is something to write
   if (asked->format == ReportFormat::Perfetto) {
     if (Status opened = open_out(); !opened) return opened.error();
     slices = std::make_unique<PerfettoWriter>(*out);
@@ -151,7 +161,8 @@ Result<int> run_report(const Invocation& invocation) {
   if (!report) return report.error();
   if (!out)
     if (Status opened = open_out(); !opened) return opened.error();
-  Status status = slices ? slices->finish(report->analysis.series) : write_report(asked->format, asked->table, raw, *out, *report);
+  Status status = slices ? slices->finish(report->analysis.series)
+                         : write_report(asked->format, asked->table, raw, *out, *report);
   if (status) status = out->close();
   if (!status && status.error().os_errno != EPIPE) return status.error();
   return 0;

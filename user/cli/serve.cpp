@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "aggregate/watch.h"
+#include "aggregate/host_activity.h"
 #include "cli/commands.h"
-#include "cli/live.h"
-#include "cli/notify.h"
-#include "cli/pipeline.h"
-#include "cli/site.h"
 #include "enrich/host.h"
+#include "routes/routes.h"
+#include "run/live_run.h"
+#include "run/notify.h"
+#include "run/pipeline.h"
 #include "serve/http.h"
 
 namespace tcpdwell {
@@ -27,8 +27,9 @@ class Serve {
   Serve(const RawOptions& raw, Header header, std::unique_ptr<HttpServer> server)
       : raw_(raw),
         header_(std::move(header)),
-        watch_(Watch::kFollowed + raw.max_time_wait),  // who asks for many time-wait sockets has the memory
-        site_(desk_, header_, header_.start_wall_ns),
+        watch_(HostActivity::kFollowed +
+               raw.max_time_wait),  // who asks for many time-wait sockets has the memory
+        site_(exchange_, header_, header_.start_wall_ns),
         server_(std::move(server)) {}
 
   Result<int> run(LivePlan plan) {
@@ -38,7 +39,7 @@ class Serve {
     plan.on_ready = [this, keep = plan.keep] { return ready(keep); };
     plan.on_hangup = [this] { reload(); };
     plan.after_drain = [this] {
-      if (desk_.make(watch_, clock_.offset_ns())) server_->wake();
+      if (exchange_.make(watch_, clock_.offset_ns())) server_->wake();
       return Status(Ok);
     };
     plan.tick_ns = std::min(kTickNs, notifier_.watchdog_ns().value_or(kTickNs));
@@ -97,9 +98,9 @@ class Serve {
   Header header_;
   WallClock clock_;
   Notifier notifier_;
-  Watch watch_;
-  Desk desk_;
-  Site site_;
+  HostActivity watch_;
+  StateExchange exchange_;
+  Routes site_;
   std::unique_ptr<HttpServer> server_;  ///< first to go: its thread uses the rest
   std::uint64_t beats_ = 0;
   unsigned silent_ = 0;
@@ -114,7 +115,7 @@ Result<int> run_serve(const Invocation& invocation) {
     return Error{Fault::Usage,
                  "serve: --state and --min-dwell would cut connections in pieces; ask for them in "
                  "queries: /api/stuck?state=close-wait&older=30s"};
-  auto plan = live_plan(invocation, *choice);
+  auto plan = live_plan(invocation.raw, invocation.command, *choice);
   if (!plan) return plan.error();
   HttpOptions options;
   options.addresses = invocation.listen;

@@ -4,8 +4,8 @@
 
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
-#include "cli/live.h"
-#include "cli/pipeline.h"
+#include "run/live_run.h"
+#include "run/pipeline.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -25,7 +25,8 @@ class Stat {
       Status status = table(outcome->end_wall_ns);
       if (!status && status.error().os_errno != EPIPE) return status.error();
     }
-    if (Status status = out_.close(); !status && status.error().os_errno != EPIPE) return status.error();
+    if (Status status = out_.close(); !status && status.error().os_errno != EPIPE)
+      return status.error();
     return outcome->command_status;
   }
 
@@ -42,7 +43,8 @@ class Stat {
     if (written_ != 0 && format_ == Format::Text)
       if (Status status = out_.write("\n"); !status) return status;
     const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
-    Status status = write_table(format_, raw, fd, out_, aggregator_.take_summary(wall_ns), written_ == 0);
+    Status status =
+        write_table(format_, raw, fd, out_, aggregator_.take_summary(wall_ns), written_ == 0);
     ++written_;
     return status ? out_.flush() : status;
   }
@@ -63,7 +65,7 @@ Result<int> run_stat(const Invocation& invocation) {
   if (!choice) return choice.error();
   auto by = parse_by(invocation.raw);
   if (!by) return by.error();
-  auto plan = live_plan(invocation, *choice);
+  auto plan = live_plan(invocation.raw, invocation.command, *choice);
   if (!plan) return plan.error();
   if (!invocation.interval.empty()) {
     auto interval = parse_duration_ns(invocation.interval);
@@ -78,7 +80,8 @@ Result<int> run_stat(const Invocation& invocation) {
   options.by = std::move(by).value();
   options.states = choice->filter.states;
   options.open_known = choice->filter.min_dwell_ns == 0;
-  return Stat(invocation, *format, **out, std::move(options)).run(std::move(plan).value(), choice->filter);
+  return Stat(invocation, *format, **out, std::move(options))
+      .run(std::move(plan).value(), choice->filter);
 }
 
 }  // namespace tcpdwell

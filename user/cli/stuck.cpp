@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// `tcpdwell stuck`: the sockets that exist now. One walk, nothing is attached; a `serve` that runs here is
-/// asked for what the kernel has forgotten of them.
+/// `tcpdwell stuck`: the sockets that exist now. One walk, nothing is attached; a `serve` that runs
+/// here is asked for what the kernel has forgotten of them.
 #include "views/stuck.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "capture/tracer.h"
+#include "cli/ask_serve.h"
 #include "cli/commands.h"
-#include "cli/known.h"
-#include "cli/pipeline.h"
 #include "enrich/cgroups.h"
 #include "enrich/host.h"
+#include "run/pipeline.h"
 #include "trace/writer.h"
 #include "util/duration.h"
 
@@ -26,7 +26,7 @@ bool wanted(State state, const RawOptions& raw, bool states_named) {
 
 class Gathering : public Consumer {
  public:
-  Gathering(const RawOptions& raw, const Filter& filter, const Known* known)
+  Gathering(const RawOptions& raw, const Filter& filter, const ServeAnswer* known)
       : raw_(raw), filter_(filter), known_(known) {
     sockets.reserve(kExpected);
   }
@@ -41,7 +41,8 @@ class Gathering : public Consumer {
   std::vector<Listed> sockets;
 
  private:
-  /// Address space, not memory: moving a hundred thousand again and again costs more than what is read of them.
+  /// Address space, not memory: moving a hundred thousand again and again costs more than what is
+  /// read of them.
   static constexpr std::size_t kExpected = 1U << 17;
 
   Status add(const Seed& seed) {
@@ -51,7 +52,7 @@ class Gathering : public Consumer {
 
   const RawOptions& raw_;
   const Filter& filter_;
-  const Known* known_;
+  const ServeAnswer* known_;
   CgroupNames names_;
 };
 
@@ -67,18 +68,24 @@ Status write_json(Output& out, const std::vector<Listed>& sockets) {
 
 Status write_text(const RawOptions& raw, Output& out, const std::vector<Listed>& sockets) {
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
-  const StuckOptions options{want_colour(raw, fd), raw.wide, raw.time, raw.wide ? 0 : terminal_columns(fd)};
+  const StuckOptions options{want_colour(raw, fd), raw.wide, raw.time,
+                             raw.wide ? 0 : terminal_columns(fd)};
   Status status = write_stuck_text(out, sockets, options);
   return status && !raw.quiet ? write_stuck_summary(out, sockets, options) : status;
 }
 
 void tell_gaps(const SeedReport& report) {
   if (report.unreachable != 0)
-    complain(fmt::format("{} network namespaces could not be entered (needs CAP_SYS_ADMIN): their sockets are missing",
-                         report.unreachable));
+    complain(
+        fmt::format("{} network namespaces could not be entered (needs CAP_SYS_ADMIN): their "
+                    "sockets are missing",
+                    report.unreachable));
   if (report.unseen_processes != 0)
-    complain(fmt::format("the network namespaces of {} processes could not be looked up (needs CAP_SYS_PTRACE): sockets "
-                         "of other namespaces are missing", report.unseen_processes));
+    complain(
+        fmt::format("the network namespaces of {} processes could not be looked up (needs "
+                    "CAP_SYS_PTRACE): sockets "
+                    "of other namespaces are missing",
+                    report.unseen_processes));
 }
 
 Result<TracerOptions> listing_options(const RawOptions& raw) {
@@ -92,10 +99,10 @@ Result<TracerOptions> listing_options(const RawOptions& raw) {
   return options;
 }
 
-std::optional<Known> ask_serve(const Invocation& invocation) {
+std::optional<ServeAnswer> ask_serve(const Invocation& invocation) {
   const std::string& path = invocation.socket;
   if (path.empty()) return std::nullopt;
-  auto known = Known::ask(path);
+  auto known = ServeAnswer::ask(path);
   if (known) {
     if (invocation.raw.verbose)
       complain(fmt::format("a serve knows of {} sockets since when they are in their state ({})",
@@ -112,7 +119,8 @@ std::optional<Known> ask_serve(const Invocation& invocation) {
   return std::nullopt;
 }
 
-/// What the kernel may have forgotten, and serve has not, must not be held against a socket before it is asked.
+/// What the kernel may have forgotten, and serve has not, must not be held against a socket before
+/// it is asked.
 void leave_to_us(Filter& filter) {
   filter.pids.clear();
   filter.comms.clear();
@@ -127,7 +135,7 @@ Result<int> run_stuck(const Invocation& invocation) {
   if (!format) return format.error();
   auto options = listing_options(raw);
   if (!options) return options.error();
-  const std::optional<Known> known = ask_serve(invocation);
+  const std::optional<ServeAnswer> known = ask_serve(invocation);
   const Filter filter = options->filter;
   Gathering gathering(raw, filter, known ? &*known : nullptr);
   if (known) leave_to_us(options->filter);

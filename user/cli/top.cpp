@@ -18,15 +18,15 @@
 
 #include "aggregate/aggregator.h"
 #include "aggregate/analyzer.h"
-#include "aggregate/groups.h"
-#include "aggregate/open_rows.h"
+#include "aggregate/first_open.h"
+#include "aggregate/open_groups.h"
 #include "aggregate/open_table.h"
 #include "cli/commands.h"
-#include "cli/curses.h"
-#include "cli/live.h"
-#include "cli/pipeline.h"
 #include "enrich/cgroups.h"
 #include "enrich/host.h"
+#include "run/live_run.h"
+#include "run/pipeline.h"
+#include "terminal/curses.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -111,15 +111,15 @@ class Counting : public Consumer {
   void use(const std::optional<Grouping>& grouping, std::int64_t wall_ns) {
     if (grouping && groups_ && groups_->grouping() == *grouping) return;
     groups_.reset();
-    if (grouping) groups_ = std::make_unique<Groups>(*grouping);
+    if (grouping) groups_ = std::make_unique<OpenGroups>(*grouping);
     since_wall_ns_ = wall_ns;
   }
-  Groups* groups() { return groups_.get(); }
+  OpenGroups* groups() { return groups_.get(); }
   std::int64_t since_wall_ns() const { return since_wall_ns_; }
   void restart(std::int64_t wall_ns) { since_wall_ns_ = wall_ns; }
 
  private:
-  std::unique_ptr<Groups> groups_;
+  std::unique_ptr<OpenGroups> groups_;
   std::int64_t since_wall_ns_ = 0;
 };
 
@@ -209,8 +209,8 @@ class TopRun {
     const std::uint64_t begun_ns = now_ns(CLOCK_MONOTONIC);
     const TopRequest request = top_.request();
     counting_.use(request.grouping, wall_ns);
-    Groups* const groups = counting_.groups();
-    OpenRows rows(request.order, request.reversed, TopData::kMostConnections);
+    OpenGroups* const groups = counting_.groups();
+    FirstOpen rows(request.order, request.reversed, TopData::kMostConnections);
     TopData data;
     data.wall_ns = wall_ns;
     analyzer_.each_open(wall_ns, [&](const Followed& followed, const Dwell& age) {
@@ -238,7 +238,7 @@ class TopRun {
       oldest = age;
   }
 
-  void take_groups(Groups& groups, TopData& data, std::int64_t wall_ns) {
+  void take_groups(OpenGroups& groups, TopData& data, std::int64_t wall_ns) {
     const double seconds = static_cast<double>(wall_ns - counting_.since_wall_ns()) / 1e9;
     if (seconds > 0) data.counted_s = seconds;
     data.groups = groups.take();
@@ -389,7 +389,7 @@ Result<int> run_top(const Invocation& invocation) {
   FilterChoice traced = *choice;
   traced.filter.states = 0;
   traced.filter.min_dwell_ns = 0;
-  auto plan = live_plan(invocation, traced);
+  auto plan = live_plan(invocation.raw, invocation.command, traced);
   if (!plan) return plan.error();
   if (Status usable = CursesScreen::usable(); !usable) return usable.error();
   Header header = live_header(choice->filter);

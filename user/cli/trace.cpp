@@ -8,9 +8,9 @@
 
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
-#include "cli/live.h"
-#include "cli/pipeline.h"
-#include "cli/rotate.h"
+#include "run/live_run.h"
+#include "run/pipeline.h"
+#include "run/rotate.h"
 #include "trace/writer.h"
 
 namespace tcpdwell {
@@ -33,7 +33,8 @@ Status write_summary(const RawOptions& raw, Format format, const Summary& summar
   const int fd = with_lines ? STDOUT_FILENO : STDERR_FILENO;
   FdOutput out(fd, with_lines ? "standard output" : "standard error", false);
   if (Status status = out.write("\n"); !status) return status;
-  if (Status status = write_table(Format::Text, raw, fd, out, summary, true); !status) return status;
+  if (Status status = write_table(Format::Text, raw, fd, out, summary, true); !status)
+    return status;
   return out.flush();
 }
 
@@ -62,7 +63,7 @@ struct Lines {
   /// Flushes what was written every `flush_every`, and plays the run into `sink`.
   Result<int> run(Output& out, Consumer& sink, Clock::duration flush_every) {
     const RawOptions& raw = invocation.raw;
-    auto plan = live_plan(invocation, choice);
+    auto plan = live_plan(invocation.raw, invocation.command, choice);
     if (!plan) return plan.error();
     Aggregator aggregator(table_options(choice.filter, by));
     Tee tee({&sink, &aggregator});
@@ -79,7 +80,8 @@ struct Lines {
     if (!outcome) return outcome.error();
     if (!closed) return closed.error();
     if (!raw.quiet)
-      if (Status status = forgive_closed_pipe(write_summary(raw, format, aggregator.take_summary(outcome->end_wall_ns)));
+      if (Status status = forgive_closed_pipe(
+              write_summary(raw, format, aggregator.take_summary(outcome->end_wall_ns)));
           !status)
         return status.error();
     return outcome->command_status;
@@ -132,7 +134,8 @@ Result<int> run_record(const Invocation& invocation) {
   auto lines = parse_lines(invocation);
   if (!lines) return lines.error();
   if (lines->format != Format::Json)
-    return Error{Fault::Usage, "record writes JSON traces; use trace --format text|csv -o FILE for others"};
+    return Error{Fault::Usage,
+                 "record writes JSON traces; use trace --format text|csv -o FILE for others"};
   if (!invocation.rotate.empty()) return run_rotating(*lines, invocation);
   if (invocation.keep != 0) return Error{Fault::Usage, "--keep needs --rotate"};
   auto out = open_output(invocation.raw);

@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "aggregate/findings.h"
-#include "aggregate/groups.h"
+#include "aggregate/host_activity.h"
+#include "aggregate/open_groups.h"
 #include "aggregate/open_table.h"
 #include "aggregate/ports.h"
-#include "aggregate/watch.h"
 #include "support/colliding.h"
 
 namespace tcpdwell {
@@ -101,8 +101,8 @@ TEST(Flood, RowTable) {
   flood_table(by_remote, [&](const Socket& socket) { rows.enter({socket, State::Established}); });
 }
 
-TEST(Flood, Groups) {
-  Groups groups({{Key::Remote}});
+TEST(Flood, OpenGroups) {
+  OpenGroups groups({{Key::Remote}});
   Followed followed;
   followed.state = State::Established;
   flood_table(by_remote, [&](const Socket& socket) {
@@ -210,7 +210,7 @@ TEST(Flood, OwnersOfWhatIsOpen) {
     if (n != 0) socket.owner.comm = same_hash(n);
     return socket;
   };
-  Watch watch;
+  HostActivity watch;
   std::size_t played = 0;
   flood_table(make, [&](const Socket& socket) {
     Transition t;

@@ -12,8 +12,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "cli/known.h"
-#include "cli/rotate.h"
+#include "cli/ask_serve.h"
+#include "run/rotate.h"
 #include "trace/compress.h"
 #include "trace/writer.h"
 
@@ -54,7 +54,7 @@ TEST(Flood, SocketsThatAServeKnows) {
   }
   expect_as_random(answer_of(colliding), answer_of(others), [](const std::string& answer) {
     const auto input = open_trace_bytes(answer);
-    const auto known = Known::read(*input, "serve");
+    const auto known = ServeAnswer::read(*input, "serve");
     ASSERT_TRUE(known.ok());
     ASSERT_EQ(known->size(), kKeys);
     for (Seed seed : known->sockets()) known->improve(seed);

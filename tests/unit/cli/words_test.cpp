@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "cli/command_outline.h"
 #include "cli/help.h"
-#include "cli/options.h"
-#include "cli/outline.h"
+#include "run/options.h"
 
 namespace tcpdwell {
 namespace {

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "routes/routes.h"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include "model/filter.h"
+#include "model/listing.h"
+#include "sinks/live_json.h"
+#include "trace/writer.h"
+#include "util/duration.h"
+#include "util/host_clock.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+/// A state of 100,000 sockets takes some milliseconds to make, and ten more if all of them are in
+/// it.
+constexpr std::uint64_t kBetweenNs = kSecond / 4, kBetweenWholeNs = kSecond;
+constexpr std::uint64_t kWholeKeptNs = 5 * kSecond;
+constexpr std::size_t kPieceBytes = 64U << 10;  ///< and one line
+constexpr std::uint64_t kMostRows = 10'000;
+
+std::uint64_t processor_time_ns() {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * kSecond + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+std::optional<std::uint64_t> resident_bytes() {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/self/statm", "re"),
+                                                             std::fclose);
+  unsigned long long all = 0, resident = 0;
+  if (!file || std::fscanf(file.get(), "%llu %llu", &all, &resident) != 2) return std::nullopt;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+std::string random_word() {
+  std::array<unsigned char, 16> bytes{};
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) return "";
+  return fmt::format("{:02x}", fmt::join(bytes, ""));
+}
+
+HttpReply refused(int status, std::string why) {
+  return {status, "text/plain; charset=utf-8", std::move(why) + "\n", nullptr, ""};
+}
+
+HttpReply page() {
+  const std::string nonce = random_word();
+  if (nonce.empty()) return refused(503, "no random bytes are to be had");
+  HttpReply reply{200, "text/html; charset=utf-8", live_page(nonce), nullptr, ""};
+  reply.csp = fmt::format(
+      "default-src 'none'; style-src 'nonce-{0}'; script-src 'nonce-{0}'; img-src data:; "
+      "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      nonce);
+  return reply;
+}
+
+/// What a query may restrict.
+struct Wanted {
+  StateSet states = 0;
+  std::uint64_t older_ns = 0, limit = 100;
+};
+
+Result<Wanted> read_query(const HttpRequest& request) {
+  Wanted wanted;
+  for (const auto& [name, value] : request.query) {
+    if (name == "state") {
+      auto states = parse_states(value);
+      if (!states) return states.error();
+      wanted.states = *states;
+    } else if (name == "older") {
+      auto ns = parse_duration_ns(value);
+      if (!ns) return ns.error();
+      wanted.older_ns = *ns;
+    } else if (name == "limit") {
+      const auto [end, error] =
+          std::from_chars(value.data(), value.data() + value.size(), wanted.limit);
+      if (error != std::errc() || end != value.data() + value.size() || wanted.limit > kMostRows)
+        return Error{Fault::Usage, fmt::format("limit: expected a number up to {}", kMostRows)};
+    } else {
+      return Error{Fault::Usage, "expected state, older and limit in the query"};
+    }
+  }
+  return wanted;
+}
+
+Listed listed(const LiveState& state, const OpenSocket& open) {
+  Listed one;
+  one.seed.wall_ns = state.wall_ns;
+  one.seed.mono_ns = state.mono_ns;
+  one.seed.socket = open.socket;
+  one.seed.state = open.state;
+  one.seed.age = open.age;
+  return one;
+}
+
+bool needs_all_sockets(const std::string& path) {
+  return path == "/api/stuck" || path == "/api/sockets";
+}
+
+}  // namespace
+
+StateExchange::State StateExchange::get(std::uint64_t since_ns, bool all_sockets) {
+  const std::lock_guard lock(mutex_);
+  const State& have = all_sockets ? newest_whole_ : newest_;
+  if (have && have->mono_ns >= since_ns) return have;
+  (all_sockets ? whole_wanted_ : wanted_) = true;
+  return nullptr;
+}
+
+bool StateExchange::make(const HostActivity& watch, std::int64_t wall_offset_ns) {
+  const std::uint64_t now = host_clock_ns();
+  State old;  // freed when the lock is not held any more
+  bool whole = false, small = false;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto due = [now](const State& last, std::uint64_t between) {
+      return !last || now - last->mono_ns >= between;
+    };
+    whole = whole_wanted_ && due(newest_whole_, kBetweenWholeNs);
+    small = wanted_ && due(newest_, kBetweenNs);
+    if (whole || due(newest_whole_, kWholeKeptNs)) old = std::exchange(newest_whole_, nullptr);
+  }
+  old.reset();
+  whole = whole && whole_in_use() < kMostWhole;
+  if (!whole && !small) return false;
+  auto made = std::make_shared<const LiveState>(
+      watch.look(now, static_cast<std::int64_t>(now) + wall_offset_ns, whole));
+  if (whole) whole_made_.push_back(made);
+  const std::lock_guard lock(mutex_);
+  wanted_ = false;
+  if (whole) {
+    whole_wanted_ = false;
+    old = std::exchange(newest_whole_, made);
+  } else {
+    old = std::exchange(newest_, std::move(made));
+  }
+  return true;
+}
+
+std::size_t StateExchange::whole_in_use() {
+  whole_made_.erase(std::remove_if(whole_made_.begin(), whole_made_.end(),
+                                   [](const auto& made) { return made.expired(); }),
+                    whole_made_.end());
+  return whole_made_.size();
+}
+
+Routes::Routes(StateExchange& exchange, Header header, std::int64_t start_wall_ns)
+    : exchange_(exchange), header_(std::move(header)), start_wall_ns_(start_wall_ns) {}
+
+std::optional<HttpReply> Routes::answer(const HttpRequest& request) {
+  const std::string& path = request.path;
+  if (path == "/") return page();
+  if (path == "/healthz") return HttpReply{200, "text/plain; charset=utf-8", "ok\n", nullptr, ""};
+  if (path == "/favicon.ico") return HttpReply{204, "image/x-icon", "", nullptr, ""};
+  if (path != "/metrics" && path != "/api/states" && path != "/api/findings" &&
+      path != "/api/connections" && !needs_all_sockets(path))
+    return refused(404,
+                   "There are /, /metrics, /healthz, /api/states, /api/stuck, /api/connections, "
+                   "/api/findings, /api/sockets and /api/events.");
+  StateExchange::State state = exchange_.get(request.arrived_ns, needs_all_sockets(path));
+  if (!state) return std::nullopt;
+  if (path == "/metrics") return metrics(*state, request);
+  if (path == "/api/stuck") return stuck(*state, request);
+  if (path == "/api/sockets") return sockets(std::move(state));
+  HttpReply reply;
+  if (path == "/api/states") reply.body = states_json(*state);
+  if (path == "/api/findings") reply.body = findings_json(*state);
+  if (path == "/api/connections") {
+    auto wanted = read_query(request);
+    if (!wanted) return refused(400, wanted.error().message);
+    reply.body = connections_json(*state, static_cast<std::size_t>(wanted->limit));
+  }
+  return reply;
+}
+
+HttpReply Routes::metrics(const LiveState& state, const HttpRequest& request) const {
+  const bool open = request.accept.find("application/openmetrics-text") != std::string::npos;
+  const auto format = open ? MetricsFormat::OpenMetrics : MetricsFormat::Prometheus;
+  const ProcessFigures process{processor_time_ns(), resident_bytes(), start_wall_ns_,
+                               header_.version,     header_.kernel,   header_.arch,
+                               state.minisockets};
+  return {200, std::string(content_type_of(format)), metrics_text(state, process, format), nullptr,
+          ""};
+}
+
+HttpReply Routes::stuck(const LiveState& state, const HttpRequest& request) {
+  auto wanted = read_query(request);
+  if (!wanted) return refused(400, wanted.error().message);
+  std::vector<const OpenSocket*> rows;
+  for (const OpenSocket& open : state.sockets) {
+    // TIME_WAIT passes by itself and a listener waits for ever: who asks for them gets them.
+    const bool shown = wanted->states != 0
+                           ? (wanted->states & bit(open.state)) != 0
+                           : open.state != State::Listen && open.state != State::TimeWait;
+    if (shown && open.age.ns >= wanted->older_ns) rows.push_back(&open);
+  }
+  HttpReply reply;
+  reply.body = fmt::format("{{\"ts\":\"{}\",\"matching\":{},\"sockets\":[", rfc3339(state.wall_ns),
+                           rows.size());
+  const auto most =
+      static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(wanted->limit, rows.size()));
+  std::partial_sort(rows.begin(), rows.begin() + most, rows.end(),
+                    [](const OpenSocket* a, const OpenSocket* b) { return a->age.ns > b->age.ns; });
+  // Copies: the state of all sockets is not kept for as long as a client takes to read of some.
+  std::vector<Listed> chosen;
+  chosen.reserve(static_cast<std::size_t>(most));
+  for (auto row = rows.begin(); row != rows.begin() + most; ++row)
+    chosen.push_back(listed(state, **row));
+  reply.more = [this, chosen = std::move(chosen), next = std::size_t{0}]() mutable {
+    std::string piece;
+    if (next > chosen.size()) return piece;
+    for (; next < chosen.size() && piece.size() < kPieceBytes; ++next) {
+      Listed one = chosen[next];
+      one.cgroup = names_.find(one.seed.socket.owner.cgroup_id);
+      if (next != 0) piece += ',';
+      append_json(piece, one);
+      piece.pop_back();  // its line feed
+    }
+    if (next < chosen.size()) return piece;
+    ++next;
+    return piece + "]}\n";
+  };
+  return reply;
+}
+
+/// All of them as a JSON trace of seeds, whose last line tells that it is whole.
+HttpReply Routes::sockets(StateExchange::State state) {
+  HttpReply reply;
+  reply.type = "application/x-ndjson";
+  Header header = header_;
+  header.start_wall_ns = state->wall_ns;
+  header.minisockets = state->minisockets;
+  append_json(reply.body, header);
+  reply.more = [state = std::move(state), head = std::move(reply.body),
+                next = std::size_t{0}]() mutable {
+    std::string piece = std::exchange(head, {});
+    const std::size_t all = state->sockets.size();
+    if (next > all) return piece;
+    for (; next < all && piece.size() < kPieceBytes; ++next)
+      append_json(piece, listed(*state, state->sockets[next]).seed);
+    if (next < all) return piece;
+    ++next;
+    append_json(piece, TraceEnd{state->wall_ns, 0, state->totals.lost, 0, all});
+    return piece;
+  };
+  return reply;
+}
+
+std::optional<std::string> Routes::event(std::uint64_t since_ns) {
+  const std::uint64_t now = host_clock_ns();
+  if (since_ns != 0 && now - since_ns < kSecond * 9 / 10) return std::nullopt;
+  const StateExchange::State state = exchange_.get(now - kSecond / 2, false);
+  if (!state) return std::nullopt;
+  // One text for all who look.
+  if (state->mono_ns != last_made_ns_) last_event_ = live_event(*state, header_.host);
+  last_made_ns_ = state->mono_ns;
+  return last_event_;
+}
+
+}  // namespace tcpdwell

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// What `serve` answers: from the newest state of the host that the tracing thread has handed over.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "enrich/cgroups.h"
+#include "model/event.h"
+#include "model/live_state.h"
+#include "routes/state_exchange.h"
+#include "serve/http.h"
+#include "sinks/prometheus.h"
+
+namespace tcpdwell {
+
+class Routes {
+ public:
+  Routes(StateExchange& exchange, Header header, std::int64_t start_wall_ns);
+
+  std::optional<HttpReply> answer(const HttpRequest& request);
+  /// A second after the last one at the earliest.
+  std::optional<std::string> event(std::uint64_t since_ns);
+
+ private:
+  HttpReply metrics(const LiveState& state, const HttpRequest& request) const;
+  HttpReply stuck(const LiveState& state, const HttpRequest& request);
+  HttpReply sockets(StateExchange::State state);
+
+  StateExchange& exchange_;
+  Header header_;
+  std::int64_t start_wall_ns_;
+  CgroupNames names_;
+  std::uint64_t last_made_ns_ = 0;
+  std::string last_event_;
+};
+
+}  // namespace tcpdwell

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// What flags say, checked and turned into what the program works with. Every error is one line and
+/// exit status 2.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "capture/tracer.h"
+#include "model/filter.h"
+#include "model/summary.h"
+
+namespace CLI {
+class Option;
+}
+
+namespace tcpdwell {
+
+/// What a shell may complete an option's value with: these words, or names of files. It restricts
+/// nothing: what a value may be is decided where it is read.
+struct Offer {
+  std::vector<std::string> words;
+  bool files = false;
+};
+
+enum class Format { Text, Json, Csv };
+enum class ReportFormat { Text, Json, Csv, Html, Svg, Dot, Perfetto };
+
+/// Flag values as typed: cli/flags.h.
+struct RawOptions {
+  std::vector<std::string> pids, comms, local_ports, remote_ports, local, remote, states, by;
+  bool ipv4 = false, ipv6 = false;
+  std::string netns = "all", cgroup, min_dwell, format = "text", output, duration, user,
+              buffer = "8M", minisockets = "auto", mode = "600";
+  std::uint64_t count = 0;
+  std::uint32_t max_time_wait = 0, max_requests = 0;  ///< 0: from the host's own limits
+  bool wide = false, time = false, no_color = false, quiet = false, verbose = false;
+  bool listening = false, all = false;         ///< of `stuck`, as netstat's -l and -a
+  std::map<const CLI::Option*, Offer> offers;  ///< not typed, but told beside what is
+};
+
+/// Where the connections are: this host, whose namespaces and cgroups can be looked up, or a trace.
+enum class Scope { Live, Trace };
+
+struct FilterChoice {
+  Filter filter;
+  std::optional<TracerOptions::CgroupScope> cgroup;  ///< Scope::Live only
+};
+Result<FilterChoice> parse_filter(const RawOptions& raw, Scope scope);
+Result<Format> parse_format(const RawOptions& raw);
+Result<ReportFormat> parse_report_format(const RawOptions& raw);
+Result<std::vector<Key>> parse_by(const RawOptions& raw);
+/// Permissions as chmod takes them, in octal: "640".
+Result<mode_t> parse_mode(const std::string& text);
+
+/// Columns of the terminal at `fd`; 0 where there is none.
+std::size_t terminal_columns(int fd);
+
+/// Whether to colour what goes to `fd`: a terminal, no --no-color, no NO_COLOR, not TERM=dumb.
+bool want_colour(const RawOptions& raw, int fd);
+
+}  // namespace tcpdwell

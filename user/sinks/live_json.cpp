@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "sinks/live_json.h"
+
+#include <sinks_page.h>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "model/summary.h"
+#include "sinks/diagram.h"
+#include "sinks/report_json.h"
+#include "sinks/tables.h"
+#include "util/duration.h"
+#include "util/escape.h"
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::size_t kStuckOnPage = 25, kPortsOnPage = 10;
+
+Summary summary_of(const LiveState& state) {
+  Summary summary;
+  summary.start_wall_ns = state.start_wall_ns;
+  summary.end_wall_ns = state.wall_ns;
+  summary.by = {Key::State};
+  summary.lost = state.totals.lost;
+  summary.minisockets_off = state.minisockets == "off";
+  for (const State s : kLifeOrder) {
+    const auto at = static_cast<std::size_t>(s);
+    const DwellTotals& dwells = state.totals.dwells[at];
+    Row row;
+    row.keys = {std::string(name_of(s))};
+    row.numeric = {std::nullopt};
+    row.exact = dwells.exact;
+    row.at_least = dwells.at_least;
+    row.unknown = dwells.unknown;
+    row.open = state.count_of(s, state.population);
+    if (row.count() > 0 || row.open.value_or(0) > 0) summary.rows.push_back(std::move(row));
+  }
+  return summary;
+}
+
+void add_sockets(JsonText& json, const LiveState& state,
+                 const std::array<std::uint64_t, kStateCount>& sockets) {
+  for (const State s : kLifeOrder)
+    if (s != State::Close && s != State::Unknown)
+      json.field(name_of(s), state.count_of(s, sockets));
+}
+
+void add_owners(JsonText& json, const LiveState& state) {
+  json.name("owners").begin_list();
+  for (const OwnerRow& owner : state.owners) {
+    json.begin_object().field("comm",
+                              owner.comm ? std::optional(owner.comm->view()) : std::nullopt);
+    std::uint64_t all = 0;
+    for (const std::uint64_t count : owner.sockets) all += count;
+    json.field("all", all);
+    add_sockets(json, state, owner.sockets);
+    json.end_object();
+  }
+  json.end_list();
+}
+
+template <class Row>
+std::vector<Row> first(const std::vector<Row>& rows, std::size_t most) {
+  return {rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), most))};
+}
+
+std::vector<PortRow> used(const std::vector<PortRow>& ports) {
+  std::vector<PortRow> rows;
+  for (const PortRow& row : ports)
+    if (row.live + row.time_wait > 0 && rows.size() < kPortsOnPage) rows.push_back(row);
+  return rows;
+}
+
+}  // namespace
+
+std::string states_json(const LiveState& state) {
+  std::string text;
+  append_summary_json(text, summary_of(state));
+  JsonText json(text);
+  json.go_on();
+  json.name("sockets").begin_object();
+  add_sockets(json, state, state.population);
+  json.end_object();
+  return text + "}\n";
+}
+
+std::string findings_json(const LiveState& state) {
+  std::string text;
+  JsonText json(text);
+  json.begin_object()
+      .field("start", rfc3339(state.window_wall_ns))
+      .field("end", rfc3339(state.wall_ns));
+  add_findings(json, state.recent.findings);
+  add_ends(json, state.recent.ends);
+  add_ports(json, state.recent.ports);
+  json.end_object();
+  return text + "\n";
+}
+
+std::string connections_json(const LiveState& state, std::size_t most) {
+  std::string text;
+  JsonText json(text);
+  json.begin_object()
+      .field("start", rfc3339(state.window_wall_ns))
+      .field("end", rfc3339(state.wall_ns));
+  add_connections(json, "stuck", first(state.recent.stuck, most));
+  add_connections(json, "slowest", first(state.recent.slowest, most));
+  json.field("not_followed", state.not_followed).end_object();
+  return text + "\n";
+}
+
+std::string live_event(const LiveState& state, const std::string& host) {
+  std::string text;
+  JsonText json(text);
+  json.begin_object().field("ts", rfc3339(state.wall_ns)).field("host", printable(host));
+  json.name("sockets").begin_object();
+  add_sockets(json, state, state.population);
+  json.end_object().name("states");
+  append_summary_json(text, summary_of(state));
+  text += '}';
+  json.go_on();
+  std::string diagram;
+  append_diagram_svg(diagram, state.recent.edges, false, &state.population);
+  json.field("diagram", diagram);
+  add_distributions(json, state.recent.edges);
+  add_findings(json, state.recent.findings);
+  add_connections(json, "stuck", first(state.recent.stuck, kStuckOnPage));
+  add_owners(json, state);
+  add_ports(json, used(state.recent.ports));
+  json.end_object();
+  return text;
+}
+
+std::string live_page(std::string_view nonce) {
+  std::string page =
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
+      "<link rel=\"icon\" href=\"data:,\"><title>tcpdwell</title><style nonce=\"";
+  page.append(nonce).append("\">").append(kPageStyle);
+  page.append("</style></head><body>").append(kLiveBody).append("<script nonce=\"").append(nonce);
+  page.append("\">\"use strict\";(() => {").append(kPageCommon).append(kLiveScript);
+  page += "})();</script></body></html>\n";
+  return page;
+}
+
+}  // namespace tcpdwell
