@@ -182,9 +182,9 @@ class Serve(TestCase):
             client.close()
 
             told = run(*ask, "-v").err
-            self.assertIn("a serve knows of", told)
+            self.assertIn("serve knows how long", told)
             told = run("stuck", *HERE, "--socket", serve.socket + ".none", "-v").err
-            self.assertIn("no serve is asked", told)
+            self.assertIn("no serve answers", told)
             one_shot = run("stuck", *HERE, "--socket", "", "-L", new.port, "--state", "close-wait").out
             self.assertRegex(one_shot, r"CLOSE_WAIT +>=")
             timed = run(*ask[:-2], "-L", new.port, "--state", "close-wait", "-T").out
@@ -203,7 +203,7 @@ class Serve(TestCase):
             self.assert_error(taken, 1, f"127.0.0.1:{serve.port}", "in use")
         # It may remove nothing any more: nobody answers there, and the next one takes the place.
         self.assertTrue(stat.S_ISSOCK(os.stat(serve.socket).st_mode))
-        self.assertIn("no serve is asked", run("stuck", *HERE, "--socket", serve.socket, "-v").err)
+        self.assertIn("no serve answers", run("stuck", *HERE, "--socket", serve.socket, "-v").err)
         with Live("serve", "--listen", f"127.0.0.1:{free_port()}", "--socket", serve.socket) as again:
             wait_for(lambda: run("stuck", *HERE, "--socket", serve.socket, "-v").err.startswith("tcpdwell: a serve"))
         self.assertEqual(again.outcome.status, 0)

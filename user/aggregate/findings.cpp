@@ -72,7 +72,7 @@ void add_port_exhaustion(const std::vector<PortRow>& ports, std::vector<Finding>
              "keep connections open and use them again, or widen net.ipv4.ip_local_port_range{}.",
              human_count(row.peak), human_count(row.range), percent, address_text(row.family, here),
              to, human_count(row.peak_time_wait),
-             row.range_known ? "" : " (whose default is supposed here)")});
+             row.range_known ? "" : " (the default range: the trace does not say which)")});
   }
 }
 

@@ -135,7 +135,7 @@ CheckItem capability(const char* name) {
 CheckItem extra_capability(const char* name, unsigned number, std::string serves) {
   std::string lower(name);
   for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  CheckItem check = item(name, has_capability(number), std::move(serves), "setcap " + lower + "+ep, beside the others");
+  CheckItem check = item(name, has_capability(number), std::move(serves), "add " + lower + " to the capabilities that setcap gives");
   check.needed = false;
   check.permission = true;
   return check;
@@ -154,8 +154,8 @@ CheckReport run_checks() {
       item("socket cookie in tracing programs", kernel_has_tracing_cookie(), "connection ids", upgrade),
       capability("CAP_BPF"),
       capability("CAP_PERFMON"),
-      extra_capability("CAP_SYS_PTRACE", CAP_SYS_PTRACE, "finding other network namespaces: their older sockets; --netns PID"),
-      extra_capability("CAP_SYS_ADMIN", CAP_SYS_ADMIN, "entering other network namespaces: their older sockets"),
+      extra_capability("CAP_SYS_PTRACE", CAP_SYS_PTRACE, "finding other network namespaces, for their older sockets and for --netns PID"),
+      extra_capability("CAP_SYS_ADMIN", CAP_SYS_ADMIN, "entering other network namespaces, for their older sockets"),
       fentry_check(),
       timer_check(),
   };
@@ -163,7 +163,7 @@ CheckReport run_checks() {
     for (const auto& [name, number] :
          {std::pair("CAP_SETUID", CAP_SETUID), std::pair("CAP_SETGID", CAP_SETGID)})
       checks.push_back(
-          extra_capability(name, number, "going on as another user than root, once attached"));
+          extra_capability(name, number, "becoming a user other than root, once attached"));
   std::optional<Minisockets> way;
   for (CheckItem& check : trial_run(way)) checks.push_back(std::move(check));
   return {std::move(checks), state_checks(way)};

@@ -27,7 +27,7 @@ Result<bpf_prog_info> info_of(const bpf_program* program) {
   bpf_prog_info info{};
   __u32 size = sizeof info;
   if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0)
-    return unreadable("what the kernel tells of the program");
+    return unreadable("what the kernel reports of the program");
   return info;
 }
 

@@ -116,10 +116,10 @@ std::string as_text(const CheckReport& report, const Header& host, bool colour, 
     append_wrapped(out, check.detail, width + 7, width + 7, columns);
     if (check.ok) continue;
     out.append(kIndent, ' ');
-    append_wrapped(out, "serves " + check.serves, kIndent, kIndent + 2, columns);
+    append_wrapped(out, "needed for: " + check.serves, kIndent, kIndent + 2, columns);
     if (check.mend.empty()) continue;
     out.append(kIndent, ' ');
-    append_wrapped(out, "to mend it: " + check.mend, kIndent, kIndent + 2, columns);
+    append_wrapped(out, "what helps: " + check.mend, kIndent, kIndent + 2, columns);
   }
   const bool fine = status_of(checks) == 0;
   out += states_text(report.states, colour, columns);

@@ -111,8 +111,8 @@ void add_stuck(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("stuck", "sockets that exist now, oldest in their state first");
   sub->formatter(std::make_shared<HelpFormat>("stuck [OPTIONS]"));
   sub->footer("Listening sockets are shown with -a, -l or --state listen. An age after >= is a lower\n"
-              "bound: the kernel does not keep when a socket entered most states. A 'tcpdwell serve' that\n"
-              "runs on this host does, and is asked over its unix socket.");
+              "bound: for most states the kernel does not keep when a socket entered them. A running\n"
+              "'tcpdwell serve' does: stuck asks it over its unix socket.");
   add_filter_flags(*sub, raw);
   sub->add_option("--older", raw.min_dwell, "in their state for at least this: 30s, 5m; the same as --min-dwell")
       ->type_name("DURATION")
@@ -134,7 +134,7 @@ void add_top(CLI::App& app, Invocation& invocation) {
   RawOptions& raw = invocation.raw;
   CLI::App* sub = app.add_subcommand("top", "full-screen live view");
   sub->formatter(std::make_shared<HelpFormat>("top [INTERVAL] [OPTIONS]"));
-  sub->footer("? tells the keys. --state and --min-dwell choose what is listed; all is traced.");
+  sub->footer("Press ? for the keys. --state and --min-dwell choose what is listed; all is traced.");
   sub->add_option("INTERVAL", invocation.interval,
                   "seconds between pictures, or with a unit: 500ms, 1m [1]")
       ->type_name("");
@@ -161,10 +161,10 @@ void add_serve(CLI::App& app, Invocation& invocation) {
   sub->formatter(std::make_shared<HelpFormat>("serve [OPTIONS]"));
   sub->footer(
       "Answers GET of /metrics, /healthz, /api/states, /api/stuck, /api/connections,\n"
-      "/api/findings, /api/sockets, /api/events, and of /, a page to watch. Nothing can be\n"
-      "changed through it, and it asks nobody who they are: what may reach the address may\n"
-      "read. 'tcpdwell stuck' asks it over its unix socket. SIGHUP lets recent findings begin\n"
-      "anew; SIGTERM ends it.");
+      "/api/findings, /api/sockets, /api/events, and of /, a live page. Nothing can be changed\n"
+      "through it. It has no authentication: anyone who can reach the address can read\n"
+      "everything. 'tcpdwell stuck' asks it over its unix socket. SIGHUP starts recent\n"
+      "findings afresh; SIGTERM ends it.");
   sub->add_option("--listen", invocation.listen,
                   "ADDRESS:PORT, also several [127.0.0.1:9978, [::1]:9978]")
       ->type_name("LIST")
@@ -218,13 +218,13 @@ bool takes_program(std::string_view command) {
 }
 
 void offer_commands(CLI::App& app, Invocation& invocation) {
-  app.description("How long TCP connections dwell in each state, whose they are, what ended them.");
+  app.description("How long TCP connections dwell in each state, which process owns them, why they ended.");
   app.name("tcpdwell");
   app.set_version_flag("--version", "tcpdwell " TCPDWELL_VERSION);
   app.require_subcommand(1);
   app.formatter(std::make_shared<HelpFormat>("[COMMAND] [OPTIONS] [-- PROGRAM [ARG...]]"));
   app.footer(
-      "'tcpdwell COMMAND --help' tells a command's options; without one it is trace.\n"
+      "'tcpdwell COMMAND --help' lists a command's options. The default command is trace.\n"
       "Exit status: 0 fine, 1 run-time failure, 2 bad usage or input file,\n"
       "3 not permitted, 4 this kernel cannot; with -- PROGRAM, the program's own.");
   for (auto* add : {add_trace, add_stat, add_record, add_report, add_diff, add_stuck, add_top, add_serve, add_explain, add_check})

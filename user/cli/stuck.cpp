@@ -105,7 +105,7 @@ std::optional<ServeAnswer> ask_serve(const Invocation& invocation) {
   auto known = ServeAnswer::ask(path);
   if (known) {
     if (invocation.raw.verbose)
-      complain(fmt::format("a serve knows of {} sockets since when they are in their state ({})",
+      complain(fmt::format("serve knows how long {} sockets have been in their state ({})",
                            known->size(), path));
     return std::move(known).value();
   }
@@ -115,7 +115,7 @@ std::optional<ServeAnswer> ask_serve(const Invocation& invocation) {
         fmt::format("goes on without serve ({}): ages are what the kernel remembers", why.message));
   else if (invocation.raw.verbose)
     complain(
-        fmt::format("no serve is asked ({}): ages are what the kernel remembers", why.message));
+        fmt::format("no serve answers ({}): ages are what the kernel remembers", why.message));
   return std::nullopt;
 }
 

@@ -365,7 +365,7 @@ void HttpServer::Impl::accept_failed(int code) {
   if (!std::exchange(told_of_accept, true) && site.trouble)
     site.trouble(
         fmt::format("cannot accept another client: {}; the one who is here longest makes room "
-                    "(told once; 'ulimit -n' or LimitNOFILE= sets how many may be open)",
+                    "(said once; 'ulimit -n' or LimitNOFILE= sets how many may be open)",
                     std::strerror(code)));
 }
 

@@ -194,7 +194,7 @@ void add_findings(Writer& out, const LiveState& state) {
 }
 
 void add_process(Writer& out, const ProcessFigures& process) {
-  out.family("tcpdwell_build_info", Kind::Gauge, "Always 1; the labels tell.");
+  out.family("tcpdwell_build_info", Kind::Gauge, "Always 1; the labels have the values.");
   out.add({{"version", process.version},
            {"kernel", process.kernel},
            {"arch", process.arch},

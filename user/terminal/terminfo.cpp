@@ -42,7 +42,7 @@ Status CursesScreen::usable() {
   del_curterm(cur_term);
   if (!usable)
     return no_screen(
-        fmt::format("needs a terminal whose cursor can be moved, and TERM={} is none", term));
+        fmt::format("needs a terminal whose cursor can be moved; TERM={} is not one", term));
   return Ok;
 }
 

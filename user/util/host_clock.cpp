@@ -58,7 +58,7 @@ Status host_clock_known() {
   if (offset()) return Ok;
   return Error{
       Fault::Runtime,
-      "this may be a time namespace, and how far its clock is from the host's cannot be told: "
+      "this may be a time namespace, and how far its clock is from the host's is not known: "
       "/proc/self/timens_offsets cannot be read; run outside of it, or mount /proc"};
 }
 

@@ -121,7 +121,7 @@ Explanation explain_time_wait() {
       .long_stay =
           "About a minute is right and no fault: TCP_TIMEWAIT_LEN, 60 s, is fixed in the kernel's "
           "source. The timer fires late rather than early, by up to some 4 s. More than that: the "
-          "peer repeated its FIN, each time the 60 s start anew. Thousands cost little memory; "
+          "peer repeated its FIN, each time the 60 s start again. Thousands cost little memory; "
           "they hurt where one client meets one server port so often that local ports run out "
           "(EADDRNOTAVAIL).",
       .advice =

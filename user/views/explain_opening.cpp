@@ -105,7 +105,7 @@ Explanation explain_syn_recv() {
                  {"net.ipv4.tcp_max_syn_backlog",
                   "a further limit on half-open connections, in force while tcp_syncookies is 0."},
                  {"nstat -az TcpExtListenOverflows TcpExtTCPReqQFullDoCookies",
-                  "tells a full accept queue from a flood of SYNs."}},
+                  "shows whether the accept queue is full or SYNs flood in."}},
       .measured =
           "From the SYN's arrival to the last ACK, where the kernel lets the request socket be "
           "seen; the state tracepoint alone would show the last microseconds only. Unknown "
@@ -178,7 +178,7 @@ Explanation explain_close() {
                  {"in the code", "close the descriptor when connect(), read() or write() failed."}},
       .measured =
           "Nothing: no dwell is counted for it. The line that arrives here is the "
-          "connection's last one and tells its life, path, who closed, and traffic where "
+          "connection's last one and has its life, path, who closed, and traffic where "
           "they are known. A socket that connects again is a new connection (conn id with "
           ".2, .3 and so on).",
   };
@@ -190,7 +190,7 @@ Explanation explain_unknown() {
       .meaning =
           "The word stands where a state could not be seen. The kernel has no such state; "
           "netstat has the word for numbers it cannot name.",
-      .waiting = "Nobody can tell.",
+      .waiting = "Nobody knows.",
       .in = {{std::nullopt, "an event before this one was lost, or its state could not be read"}},
       .out = {{std::nullopt, "the next event is seen; its line is flagged as a gap"}},
       .kernel = "Whatever it is, tcpdwell did not see it.",
