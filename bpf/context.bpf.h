@@ -3,6 +3,8 @@
 #ifndef TCPDWELL_CONTEXT_BPF_H
 #define TCPDWELL_CONTEXT_BPF_H
 
+#include "maps.bpf.h"
+
 /* include/linux/preempt.h: the bit set while a softirq is served (the one above it only means that
  * BHs are off), and the fields of hard interrupts and NMIs. */
 #define SOFTIRQ_OFFSET 0x100

@@ -3,8 +3,9 @@
 #ifndef TCPDWELL_EMIT_BPF_H
 #define TCPDWELL_EMIT_BPF_H
 
-#define AF_INET 2
-#define AF_INET6 10
+#include "filter.bpf.h"
+#include "lockless.bpf.h"
+#include "maps.bpf.h"
 
 /* One line about to be written. */
 struct td_line {
@@ -86,7 +87,7 @@ static __always_inline void fill(struct td_event *e, const struct td_line *line,
 
 static __always_inline bool ring_is_half_full(void)
 {
-	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= 2 * cfg.wakeup_bytes;
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= cfg.half_full_bytes;
 }
 
 static const struct td_event no_event = {};
@@ -104,14 +105,12 @@ static __noinline int owe(const struct td_line *line, const struct td_who *who,
 	if (!e)
 		return false;
 	fill(e, line, who, s);
-	__sync_fetch_and_add(&owed_lines, 1);
 	if (stats) {
 		e->flags |= TD_F_STATS;
 		e->stats = *stats;
-		e->size = sizeof(*e);
-	} else {
-		e->size = TD_OFFSETOF(struct td_event, stats);
 	}
+	__sync_fetch_and_add(&owed_lines, 1);
+	publish(&e->size, stats ? sizeof(*e) : TD_OFFSETOF(struct td_event, stats));
 	return true;
 }
 
@@ -138,7 +137,7 @@ static __always_inline void write_record(struct td_counters *count, const struct
 	if (!e)
 		e = bpf_ringbuf_reserve(&ring, size, 0);
 	if (!e) {
-		count->ring_full++;
+		count_one(&count->ring_full);
 		s->flags |= TD_S_GAP;
 		return;
 	}

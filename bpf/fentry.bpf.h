@@ -9,11 +9,16 @@
 #ifndef TCPDWELL_FENTRY_BPF_H
 #define TCPDWELL_FENTRY_BPF_H
 
+#include "minisocket.bpf.h"
+#include "owner.bpf.h"
+#include "request.bpf.h"
+
 /* enum tcp_tw_status, include/net/tcp.h */
 #define TCP_TW_RST 1
 #define TCP_TW_SYN 3
 
-/* What this CPU is doing to a request or time-wait socket. */
+/* What this CPU is doing to a request or time-wait socket. Written with BHs off, which no other
+ * segment or timer interrupts. */
 struct td_receiving {
 	__u64 processing; /* inside tcp_timewait_state_process() */
 	__u64 decided;	  /* what it returned last, `verdict`, was about this one */
@@ -84,10 +89,7 @@ static __always_inline void on_tw_end(struct inet_timewait_sock *tw, __u8 reason
 
 	if (!count || !m)
 		return;
-	/* The FIN came while another CPU was at mini_link(), and neither saw the other. */
-	if (m->linked && m->s.state == TD_FIN_WAIT2 && m->changed_ns)
-		mini_change(count, cookie, m, m->changed_ns, m->changed_bound);
-	mini_end(count, cookie, m, bpf_ktime_get_ns(), reason);
+	mini_over(count, cookie, m, bpf_ktime_get_ns(), reason);
 }
 
 SEC("fentry/tw_timer_handler")

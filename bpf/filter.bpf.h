@@ -3,6 +3,8 @@
 #ifndef TCPDWELL_FILTER_BPF_H
 #define TCPDWELL_FILTER_BPF_H
 
+#include "maps.bpf.h"
+
 /* IPv4 as its IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2). */
 static __always_inline void map_address(__u32 *to, const __u32 *addr, __u32 family)
 {
@@ -34,40 +36,21 @@ static __always_inline bool cidr_in(const volatile struct td_cidr *cidrs, __u8 n
 	return false;
 }
 
-static __always_inline bool pid_in(__u32 pid)
-{
-	for (int i = 0; i < TD_MAX_PIDS && i < cfg.n_pids; i++)
-		if (cfg.pids[i] == pid)
-			return true;
-	return false;
-}
-
-static __always_inline bool comm_in(const char *comm)
-{
-	const __u64 *mine = (const __u64 *)comm;
-
-	for (int i = 0; i < TD_MAX_COMMS && i < cfg.n_comms; i++) {
-		const volatile __u64 *wanted = (const volatile __u64 *)cfg.comms[i];
-
-		if (wanted[0] == mine[0] && wanted[1] == mine[1])
-			return true;
-	}
-	return false;
-}
-
 /* A connection whose owner changes (listener, accepting process, closing process) is shown from the
  * first owner that matches to its end, so that no chain breaks off. */
 static __always_inline bool owner_passes(struct td_sock *s)
 {
-	if (!cfg.n_pids && !cfg.n_comms && !cfg.cgroup_id)
+	__u32 pid = s->pid;
+
+	if (!cfg.filter_pids && !cfg.filter_comms && !cfg.cgroup_id)
 		return true;
 	if (s->flags & TD_S_SHOWN)
 		return true;
-	if (cfg.n_pids && !pid_in(s->pid))
+	if (cfg.filter_pids && !bpf_map_lookup_elem(&wanted_pids, &pid))
 		return false;
-	if (cfg.n_comms && !comm_in(s->comm))
+	if (cfg.filter_comms && !bpf_map_lookup_elem(&wanted_comms, s->comm))
 		return false;
-	if (cfg.cgroup_id && !(s->flags & TD_S_CGROUP))
+	if (cfg.cgroup_id && !s->in_cgroup)
 		return false;
 	s->flags |= TD_S_SHOWN;
 	return true;

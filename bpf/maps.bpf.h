@@ -3,6 +3,9 @@
 #ifndef TCPDWELL_MAPS_BPF_H
 #define TCPDWELL_MAPS_BPF_H
 
+#include "kernel.bpf.h"
+#include <tcpdwell/config.h>
+
 const volatile struct td_config cfg = {};
 const volatile __u64 td_lports[TD_PORT_WORDS] = {};
 const volatile __u64 td_rports[TD_PORT_WORDS] = {};
@@ -10,13 +13,20 @@ const volatile __u64 td_rports[TD_PORT_WORDS] = {};
 /* Bits of td_sock.flags. */
 #define TD_S_GAP 0x01	     /* a line of this connection was lost */
 #define TD_S_FIRST_DUE 0x02  /* the connection's first line is still to be written */
-#define TD_S_CGROUP 0x04     /* the owner is inside cfg.cgroup_id */
 #define TD_S_PASSIVE 0x10    /* SYN_RECV after LISTEN: its past is with the request socket */
 #define TD_S_FIN_IN 0x20     /* the peer's FIN was received */
 #define TD_S_SHOWN 0x08	     /* the owner passed the filter once: shown to the end */
 
-/* What is known of one connection. Lives in socket storage: freed with the socket, so there is no
- * map to fill up and no address to mistake for another. */
+/*
+ * What is known of one connection. Lives in socket storage: freed with the socket, so there is no
+ * map to fill up and no address to mistake for another.
+ *
+ * Transitions of one socket come one after the other, under its lock, and the walk over sockets
+ * takes that lock too. But accept() and the walk over open files learn the owner without it, while
+ * the other CPU may have the socket's next transition. So in_cgroup is a byte of its own, for a
+ * flag that is set there could undo one that is set here. A line written at that very moment may
+ * have the owner's old name with the new number; the next one has both.
+ */
 struct td_sock {
 	__u64 since_ns;	 /* when `state` was entered */
 	__u64 start_ns;	 /* when the connection began; 0 = unknown */
@@ -30,7 +40,8 @@ struct td_sock {
 	__u8 flags;
 	__u8 first_old;	 /* with TD_S_FIRST_DUE: the first line is first_old -> first_new */
 	__u8 first_new;
-	__u8 pad[2];
+	__u8 in_cgroup; /* the owner is inside cfg.cgroup_id */
+	__u8 pad;
 	__u64 first_ns;
 	char comm[TD_COMM_LEN];
 };
@@ -58,7 +69,27 @@ enum td_unseen {
 	TD_UNSEEN_SURELY = 2,  /* at changed_ns, or before it */
 };
 
-/* A time-wait socket: what the full socket was, and where its own life stands. */
+/* Whether a time-wait socket has its past. */
+enum td_link {
+	TD_LINK_DUE = 0,   /* not yet */
+	TD_LINK_DONE = 1,  /* the full socket has handed over what it knew */
+	TD_LINK_ENDED = 2, /* it ended: before, then mini_link() tells of it, or after */
+};
+
+/*
+ * A time-wait socket: what the full socket was, and where its own life stands.
+ *
+ * It is in the hash table of connections before the full socket reports its end. So while one CPU
+ * is at mini_link(), another may be at mini_rearm() for a segment or at mini_end() for a RST or the
+ * timer; and the sweep and reap() run on a third. What the full socket hands over (s, who, stats)
+ * is published by `linked`. The change to TIME_WAIT and the end are each told by who claims them.
+ * What else is written is a word of its own: whoever reads it has the one before or the one after,
+ * and says where that may be either. In the same instant as a change claimed by another CPU an end
+ * may still be told as that of FIN_WAIT2.
+ *
+ * An entry that one CPU deletes may be another socket's at once, while a third CPU that found it
+ * before still works on it: hence claim(), and mini_of() where the address is known.
+ */
 struct td_mini {
 	struct td_sock s;	/* s.state is FIN_WAIT2 or TIME_WAIT */
 	struct td_who who;
@@ -69,18 +100,18 @@ struct td_mini {
 	__u64 alive_jiffies;	/* the same moment */
 	__u64 changed_ns;	/* FIN arrived before the full socket was done: then */
 	__u64 ended_ns;		/* its timer was taken off; whether for good is not decided yet */
-	__u8 linked;		/* the full socket has handed over what it knew */
+	__u64 change_due;	/* the cookie, until TIME_WAIT has been told */
+	__u64 end_due;		/* the cookie, until the end has been told */
+	__u32 linked;		/* enum td_link */
 	__u8 substate;		/* at the hand-over */
 	__u8 reason;		/* of the end, should it be one */
-	__u8 restarts;
+	__u8 restarts;		/* two CPUs at once may count one */
 	__u8 has_stats;
 	__u8 changed_bound;	/* enum td_dwell: of changed_ns */
 	__u8 unseen;		/* enum td_unseen */
 	__u8 doubted;		/* the sweep found TIME_WAIT and its timer not restarted */
 	__u8 missed;		/* the last walk over `minis` found its timer off */
-	__u8 pad[3];
-	__u32 change_claimed;	/* by one of the programs that may tell it at the same time */
-	__u32 end_claimed;
+	__u8 pad[4];
 };
 
 /* Time-wait sockets by socket cookie, which is the full socket's. */
@@ -100,7 +131,9 @@ struct {
 	__type(value, __u64); /* address of the inet_timewait_sock */
 } orphans SEC(".maps");
 
-/* The time-wait socket whose timer a CPU took off last, until it is known what for. */
+/* The time-wait socket whose timer a CPU took off last, until it is known what for. Its own
+ * programs, none of which interrupts another, write a slot; the sweep, on whatever CPU, takes out
+ * what it has decided, unless another has come in. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1024); /* set before load to the number of CPUs */
@@ -115,13 +148,15 @@ struct td_tuple {
 	__u32 netns;
 };
 
-/* A request socket. */
+/* A request socket. Its timer, the child that takes the entry and a drop may be on different CPUs,
+ * but the kernel lets one of them win. `reason` is written before ended_ns; who reads both is the
+ * sweep, a moment (TD_MOMENT_NS) after, when all is visible to it. */
 struct td_req {
 	__u64 start_ns;		/* the SYN came */
 	__u64 ended_ns;		/* its timer was taken off or ran out; perhaps for good */
 	__u64 req;		/* address of the request_sock */
 	__u64 listener;		/* address of the listening sock */
-	__u64 cookie;		/* 0 where it has none */
+	__u64 cookie;		/* 0 while it has none */
 	__u32 family;
 	__u16 reason;
 	__u8 seeded;		/* its beginning has been told */
@@ -158,22 +193,48 @@ struct {
 	__type(value, struct td_cpu);
 } cpus SEC(".maps");
 
+/* Owners to show: filled before the programs are attached, and not changed after. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set before load to the length of the list */
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+	__type(key, __u32);
+	__type(value, __u8);
+} wanted_pids SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set before load to the length of the list */
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+	__type(key, char[TD_COMM_LEN]); /* NUL-padded */
+	__type(value, __u8);
+} wanted_comms SEC(".maps");
+
 /*
- * Whether all programs are attached. They are attached and detached one after the other, and what one of
- * them is told follows from what another was not told yet, or no more: a request whose connection came to
- * be in between would look like one that came to nothing. So they begin and end together.
+ * Whether all programs are attached. They are attached and detached one after the other, and what
+ * one of them is told follows from what another was not told yet, or no more: a request whose
+ * connection came to be in between would look like one that came to nothing. So they begin and end
+ * together. The reader writes it, and what a program on another CPU still does for a moment with
+ * the value before it waits for (Tracer::detach).
  *
- * No bool for what user space sees: bpftool writes _Bool into the skeleton, which is no type of C++.
+ * No bool for what user space sees: bpftool writes _Bool into the skeleton, which is no type of
+ * C++.
  */
 volatile __u8 live;
-/* When they ended; 0 before. */
+/* When they ended; 0 before. The thread that writes it is the one that sweeps. */
 volatile __u64 stopped_ns;
 
-/* Whether sockets older than the tracer have been walked over, so that all are known. */
+/* Whether sockets older than the tracer have been walked over, so that all are known. Set once: a
+ * CPU that does not see it yet tells less. */
 volatile __u8 all_known;
 
-/* Some time-wait socket found no room in `minis`: one that is not in there may be one of these. */
+/* Some time-wait socket found no room in `minis`: one that is not in there may be one of these. Set
+ * and never reset, by whatever CPU. */
 __u8 minis_refused;
+
+/* The next id for a request that never had a cookie; the reader begins it with its own start, so
+ * that another run has others. */
+__u64 next_own_id;
 
 struct td_owed_key {
 	__u64 cookie;
@@ -181,10 +242,15 @@ struct td_owed_key {
 	__u32 pad;
 };
 
-/* Last lines that came when the ring was half full, until it is not. The timers of tens of thousands of
- * time-wait sockets may expire in one go, and would take the room of connections that go on. And a
- * last line should not be lost: nothing comes after it that could show the loss, and whoever counts
- * what is open would never be rid of the connection. */
+/*
+ * Last lines that came when the ring was half full, until it is not. The timers of tens of
+ * thousands of time-wait sockets may expire in one go, and would take the room of connections that
+ * go on. And a last line should not be lost: nothing comes after it that could show the loss, and
+ * whoever counts what is open would never be rid of the connection.
+ *
+ * owe() makes an entry and fills it on one CPU while the sweep may pass it on another: `size`
+ * publishes it.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -192,12 +258,23 @@ struct {
 	__type(value, struct td_event); /* size 0: being written */
 } owed SEC(".maps");
 
-/* How many. */
+/* How many: never fewer than are published. */
 volatile __u64 owed_lines;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 << 20); /* set before load from --buffer */
 } ring SEC(".maps");
+
+/* NULL while a program that follows events is to do nothing. */
+static __always_inline struct td_counters *counters(__u32 program)
+{
+	__u32 zero = 0;
+	struct td_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
+
+	if (program == TD_PROGRAM_MINI && !live)
+		return NULL;
+	return cpu ? &cpu->of[program & (TD_PROGRAMS - 1)] : NULL;
+}
 
 #endif

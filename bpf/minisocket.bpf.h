@@ -9,17 +9,24 @@
 #ifndef TCPDWELL_MINISOCKET_BPF_H
 #define TCPDWELL_MINISOCKET_BPF_H
 
+#include "context.bpf.h"
+#include "emit.bpf.h"
+#include "lockless.bpf.h"
+#include "maps.bpf.h"
+
 #define TIMEWAIT_NS 60000000000ull /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
-#define STAMP_NS 1000000ll /* tw_entry_stamp counts milliseconds */
-/* What follows the end of a timer on its CPU has followed after this, even where a hypervisor has
- * taken the CPU away in between. */
-#define A_MOMENT_NS 20000000ull
+#define STAMP_NS 1000000ll	   /* tw_entry_stamp counts milliseconds */
 
 /* include/net/inet_timewait_sock.h; tcp_clock_ms() of the moment TIME_WAIT began, since Linux 6.14
  * (19ce8cd30465 "tcp: Measure TIME-WAIT reuse delay with millisecond precision"). */
 struct inet_timewait_sock___stamp {
 	__u32 tw_entry_stamp;
 } __attribute__((preserve_access_index));
+
+static __always_inline struct inet_timewait_sock *tw_of(struct timer_list *timer)
+{
+	return (void *)((__u64)timer - bpf_core_field_offset(struct inet_timewait_sock, tw_timer));
+}
 
 static __always_inline __u64 tw_cookie(const struct inet_timewait_sock *tw)
 {
@@ -29,6 +36,12 @@ static __always_inline __u64 tw_cookie(const struct inet_timewait_sock *tw)
 static __always_inline __u8 tw_substate(const struct inet_timewait_sock *tw)
 {
 	return BPF_CORE_READ(tw, tw_substate);
+}
+
+static __always_inline bool tw_lives(__u64 tw, __u64 cookie)
+{
+	return tw_cookie((void *)tw) == cookie &&
+	       timer_runs(tw + bpf_core_field_offset(struct inet_timewait_sock, tw_timer));
 }
 
 static __always_inline void who_of_tw(struct td_who *who, const struct inet_timewait_sock *tw)
@@ -102,7 +115,8 @@ static __always_inline bool fin_may_be_unseen(const struct td_mini *m,
 	return m->alive_jiffies <= same && same < bpf_jiffies64();
 }
 
-/* Both times are of before the look at the socket. */
+/* Both times are of before the look at the socket. They are the sweep's to write, and whoever reads
+ * them meanwhile on another CPU has two that were both true. */
 static __always_inline void mini_alive(struct td_mini *m, __u64 now, __u64 jiffies)
 {
 	m->alive_ns = now;
@@ -112,7 +126,9 @@ static __always_inline void mini_alive(struct td_mini *m, __u64 now, __u64 jiffi
 static __always_inline void mini_begin(struct td_counters *count, __u64 cookie,
 				       struct inet_timewait_sock *tw)
 {
-	struct td_mini fresh = {.tw = (__u64)tw,
+	struct td_mini fresh = {.change_due = cookie,
+				.end_due = cookie,
+				.tw = (__u64)tw,
 				.substate = tw_substate(tw),
 				.expires = BPF_CORE_READ(tw, tw_timer.expires)};
 
@@ -121,7 +137,7 @@ static __always_inline void mini_begin(struct td_counters *count, __u64 cookie,
 	fresh.s.state = fresh.substate;
 	mini_alive(&fresh, bpf_ktime_get_ns(), bpf_jiffies64());
 	if (bpf_map_update_elem(&minis, &cookie, &fresh, BPF_ANY)) {
-		count->map_full++;
+		count_one(&count->map_full);
 		minis_refused = true;
 	}
 }
@@ -136,7 +152,7 @@ static __noinline int mini_change(struct td_counters *count, __u64 cookie, struc
 		.mono_ns = when, .cookie = cookie, .old_state = TD_FIN_WAIT2, .new_state = TD_TIME_WAIT};
 	__u64 until;
 
-	if (__sync_lock_test_and_set(&m->change_claimed, 1))
+	if (!claim(&m->change_due, cookie))
 		return 0;
 	if (bound == TD_DWELL_EXACT && when <= m->s.since_ns) {
 		bound = TD_DWELL_AT_LEAST;
@@ -185,33 +201,65 @@ static __noinline int end_unheard_of(struct td_counters *count, __u64 cookie,
 		line.dwell_ns = when - began.at_ns;
 	}
 	s.path = (__u64)line.old_state << 4 | TD_CLOSE;
-	count->unseen++;
+	count_one(&count->unseen);
 	return emit(count, &line, &who, &s, NULL);
 }
 
 /* The last line of a connection that ended in a time-wait socket. */
-static __noinline int mini_end(struct td_counters *count, __u64 cookie, struct td_mini *m, __u64 when,
-			       __u8 reason)
+static __noinline int tell_end(struct td_counters *count, __u64 cookie, struct td_mini *m)
 {
-	struct td_line line = {.mono_ns = when,
+	struct td_line line = {.mono_ns = m->ended_ns,
 			       .cookie = cookie,
 			       .old_state = m->s.state,
 			       .new_state = TD_CLOSE,
-			       .reason = reason,
+			       .reason = m->reason,
 			       .restarts = m->restarts};
 
-	if (__sync_lock_test_and_set(&m->end_claimed, 1))
+	line.dwell = m->s.since;
+	if (line.dwell)
+		line.dwell_ns = line.mono_ns > m->s.since_ns ? line.mono_ns - m->s.since_ns : 0;
+	m->s.path = m->s.path << 4 | TD_CLOSE;
+	return emit(count, &line, &m->who, &m->s, m->has_stats ? &m->stats : NULL);
+}
+
+/* Before the hand-over there is nothing to tell yet: mini_link() finds it ended, and does. */
+static __noinline int mini_end(struct td_counters *count, __u64 cookie, struct td_mini *m,
+			       __u64 when, __u8 reason)
+{
+	if (!claim(&m->end_due, cookie))
 		return 0;
-	if (m->linked) {
-		line.dwell = m->s.since;
-		if (line.dwell)
-			line.dwell_ns = when > m->s.since_ns ? when - m->s.since_ns : 0;
-		m->s.path = m->s.path << 4 | TD_CLOSE;
-		emit(count, &line, &m->who, &m->s, m->has_stats ? &m->stats : NULL);
-	}
+	m->ended_ns = when;
+	m->reason = reason;
+	if (publish(&m->linked, TD_LINK_ENDED) == TD_LINK_DONE)
+		tell_end(count, cookie, m);
 	bpf_map_delete_elem(&orphans, &cookie);
 	bpf_map_delete_elem(&minis, &cookie);
 	return 0;
+}
+
+/* The end of a socket whose FIN may still be untold: mini_link(), on another CPU, may be about to.
+ */
+static __always_inline void mini_over(struct td_counters *count, __u64 cookie, struct td_mini *m,
+				      __u64 when, __u8 reason)
+{
+	if (published(&m->linked) == TD_LINK_DONE && m->changed_ns && m->s.state == TD_FIN_WAIT2)
+		mini_change(count, cookie, m, m->changed_ns, m->changed_bound);
+	mini_end(count, cookie, m, when, reason);
+}
+
+/* Ends the socket with this cookie if its timer was taken off and nothing followed. The exchange
+ * makes sure that only one of the CPU's programs and the sweep does. */
+static __always_inline void decide(struct td_counters *count, __u64 cookie, __u8 reason)
+{
+	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
+	__u64 ended;
+
+	if (!m)
+		return;
+	ended = m->ended_ns;
+	if (!ended || published(&m->linked) != TD_LINK_DONE || !claim(&m->ended_ns, ended))
+		return;
+	mini_over(count, cookie, m, ended, reason ?: m->reason);
 }
 
 /* The socket's timer was restarted: by the FIN that makes it TIME_WAIT, or by a stray segment.
@@ -221,16 +269,19 @@ static __always_inline void mini_rearm(struct td_counters *count, __u64 cookie, 
 {
 	m->ended_ns = 0;
 	m->changed_ns = 0;
-	if (m->s.state == TD_FIN_WAIT2 && tw_substate(tw) == TD_TIME_WAIT) {
-		if (m->linked) {
-			mini_change(count, cookie, m, now, bound);
-		} else {
-			m->changed_ns = now;
-			m->changed_bound = bound;
-		}
-	} else if (m->s.state == TD_TIME_WAIT && m->restarts < 255) {
-		m->restarts++;
+	if (m->substate == TD_TIME_WAIT || !m->change_due) {
+		if (m->restarts < 255)
+			m->restarts++;
+		return;
 	}
+	if (tw_substate(tw) != TD_TIME_WAIT)
+		return;
+	m->changed_bound = bound;
+	m->changed_ns = now;
+	/* mini_link() sets `linked` first and looks at changed_ns then. Both are ordered, so one of
+	 * the two sees the other at least, and mini_change() lets one tell it. */
+	if (published(&m->linked) == TD_LINK_DONE)
+		mini_change(count, cookie, m, now, bound);
 }
 
 /* Where it cannot be noted, the sweep will not see its FIN: counted. */
@@ -238,29 +289,34 @@ static __always_inline void note_orphan(struct td_counters *count, __u64 cookie,
 					const struct td_mini *m)
 {
 	if (bpf_map_update_elem(&orphans, &cookie, &m->tw, BPF_ANY))
-		count->map_full++;
+		count_one(&count->map_full);
 }
 
-/* The full socket is done: its past goes to the time-wait socket, which lives on. */
+/* The full socket is done: its past goes to the time-wait socket, which lives on, or has ended
+ * since it was made. Its line is written before it is published, so that none of another CPU comes
+ * before. */
 static __always_inline void mini_link(struct td_counters *count, struct td_mini *m,
 				      const struct td_sock *s, const struct td_who *who,
 				      struct td_line *line)
 {
 	__u64 cookie = line->cookie;
 
-	m->s = *s;
 	m->who = *who;
-	m->linked = 1;
+	m->s = *s;
+	m->s.state = m->substate;
 	if (m->substate == TD_TIME_WAIT) {
 		m->s.path = m->s.path << 4 | TD_TIME_WAIT;
-		m->s.state = TD_TIME_WAIT;
 		m->s.since_ns = line->mono_ns;
 		m->s.since = TD_DWELL_EXACT;
 		line->new_state = TD_TIME_WAIT;
 		emit(count, line, &m->who, &m->s, NULL);
+	}
+	if (publish(&m->linked, TD_LINK_DONE) == TD_LINK_ENDED) {
+		tell_end(count, cookie, m);
 		return;
 	}
-	m->s.state = TD_FIN_WAIT2;
+	if (m->substate == TD_TIME_WAIT)
+		return;
 	if (m->changed_ns)
 		mini_change(count, cookie, m, m->changed_ns, m->changed_bound);
 	else if (cfg.minisockets == TD_MINI_TIMER)

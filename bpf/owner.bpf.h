@@ -3,7 +3,7 @@
 #ifndef TCPDWELL_OWNER_BPF_H
 #define TCPDWELL_OWNER_BPF_H
 
-
+#include "maps.bpf.h"
 
 /*
  * sk_lock.owned is set by lock_sock() and only by it; packets and timers that meet it wait in the
@@ -30,12 +30,9 @@ static __always_inline void remember_owner(struct td_sock *s, __u8 how)
 	s->owner = how;
 	s->cgroup_id = bpf_get_current_cgroup_id();
 	bpf_probe_read_kernel(s->comm, sizeof(s->comm), task->group_leader->comm);
-	if (cfg.cgroup_id) {
-		if (bpf_get_current_ancestor_cgroup_id(cfg.cgroup_level) == cfg.cgroup_id)
-			s->flags |= TD_S_CGROUP;
-		else
-			s->flags &= ~TD_S_CGROUP;
-	}
+	if (cfg.cgroup_id)
+		s->in_cgroup =
+		    bpf_get_current_ancestor_cgroup_id(cfg.cgroup_level) == cfg.cgroup_id;
 }
 
 /* Only transitions made by connect(), listen(), close(), shutdown() and exit say something. */

@@ -6,8 +6,28 @@
 #ifndef TCPDWELL_REQUEST_BPF_H
 #define TCPDWELL_REQUEST_BPF_H
 
-/* Set in the id of a connection whose request socket never had a cookie. */
+#include "context.bpf.h"
+#include "emit.bpf.h"
+#include "filter.bpf.h"
+#include "lockless.bpf.h"
+#include "maps.bpf.h"
+
+/*
+ * The id of a request that never had a cookie, because nobody asked for one: bit 63 is set and bit
+ * 62 is not. The kernel's cookies count from 1 up, and those made in an interrupt of that from 2^64
+ * - 1 down (gen_cookie_next, include/linux/cookie.h), so it would need 2^62 of them to come here.
+ */
 #define TD_OWN_ID (1ull << 63)
+
+static __always_inline __u64 own_id(void)
+{
+	return TD_OWN_ID | __sync_fetch_and_add(&next_own_id, 1);
+}
+
+static __always_inline struct request_sock *req_of(struct timer_list *timer)
+{
+	return (void *)((__u64)timer - bpf_core_field_offset(struct request_sock, rsk_timer));
+}
 
 static __always_inline void tuple_of_who(struct td_tuple *t, const struct td_who *who)
 {
@@ -52,7 +72,25 @@ static __always_inline void req_begin(struct td_counters *count, const struct td
 	if (cfg.netns && cfg.netns != t->netns)
 		return;
 	if (bpf_map_update_elem(&reqs, t, &fresh, BPF_ANY))
-		count->map_full++;
+		count_one(&count->map_full);
+}
+
+/* For the final ACK, and then the child takes the entry; or for a RST or an abort. */
+static __always_inline void on_req_gone(struct request_sock *req, __u32 reason)
+{
+	struct td_tuple t = {};
+	struct td_req *r;
+
+	if (!live)
+		return;
+	tuple_of_req(&t, req);
+	r = bpf_map_lookup_elem(&reqs, &t);
+	if (!r || r->req != (__u64)req)
+		return;
+	/* Somebody may have asked for it since: `ss -e`, say. */
+	r->cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter);
+	r->reason = reason;
+	r->ended_ns = bpf_ktime_get_ns();
 }
 
 /* Why a request is dropped whose time is not over, and whose handshake is not either. Only a
@@ -95,7 +133,9 @@ static __always_inline void req_take(struct td_sock *s, const struct td_who *who
 	s->start_ns = s->first_ns;
 }
 
-/* A request that came to nothing: both lines of its life. */
+/* A request that came to nothing: both lines of its life. The sweep alone tells it. Should the same
+ * two ends be at a new request in this very instant, that one's beginning goes with it and is not
+ * known. */
 static __noinline int req_end(struct td_counters *count, const struct td_tuple *t, struct td_req *r)
 {
 	struct td_line line = {.mono_ns = r->start_ns,
@@ -110,7 +150,7 @@ static __noinline int req_end(struct td_counters *count, const struct td_tuple *
 		s = *owner;
 	s.use = 1;
 	s.path = TD_SYN_RECV;
-	s.flags &= TD_S_CGROUP;
+	s.flags = 0;
 	s.start_ns = r->start_ns;
 	for (int i = 0; i < 4; i++) {
 		who.laddr[i] = r->family == 6 ? t->laddr[i] : 0;
@@ -120,7 +160,7 @@ static __noinline int req_end(struct td_counters *count, const struct td_tuple *
 		who.laddr[0] = t->laddr[3];
 		who.raddr[0] = t->raddr[3];
 	}
-	line.cookie = r->cookie ?: TD_OWN_ID | (r->req ^ r->start_ns << 20) >> 1;
+	line.cookie = r->cookie ?: own_id();
 	if (!r->seeded)
 		emit(count, &line, &who, &s, NULL);
 	s.path = s.path << 4 | TD_CLOSE;

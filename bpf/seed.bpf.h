@@ -6,9 +6,16 @@
 #ifndef TCPDWELL_SEED_BPF_H
 #define TCPDWELL_SEED_BPF_H
 
+#include "emit.bpf.h"
+#include "filter.bpf.h"
+#include "lockless.bpf.h"
+#include "maps.bpf.h"
+#include "minisocket.bpf.h"
+#include "request.bpf.h"
+
 #define EEXIST 17 /* include/uapi/asm-generic/errno-base.h */
 
-/* Too large for the stack. One reader walks at a time. */
+/* Too large for the stack. One reader walks at a time, and a program stays on its CPU. */
 struct td_scratch {
 	struct td_event event;
 	struct td_mini mini;
@@ -50,7 +57,8 @@ static __always_inline bool cgroup_below(struct cgroup *group)
 	return id == cfg.cgroup_id;
 }
 
-/* Owners, by the files that processes have open. */
+/* Owners, by the files that processes have open. A connect() on another CPU may learn the owner at
+ * the same time: it is the process that has the file open in either case. */
 SEC("iter/task_file")
 int seed_owner(struct bpf_iter__task_file *ctx)
 {
@@ -76,7 +84,7 @@ int seed_owner(struct bpf_iter__task_file *ctx)
 	s->pid = task->tgid;
 	bpf_probe_read_kernel(s->comm, sizeof(s->comm), task->group_leader->comm);
 	if (cfg.cgroup_id && cgroup_below(group))
-		s->flags |= TD_S_CGROUP;
+		s->in_cgroup = 1;
 	s->owner = TD_OWNER_SEED;
 	return 0;
 }
@@ -226,7 +234,7 @@ static __always_inline bool note_seed(void *map, const void *key, const void *va
 	if (error && error != -EEXIST) {
 		count = counters(TD_PROGRAM_SWEEP);
 		if (count)
-			count->map_full++;
+			count_one(&count->map_full);
 	}
 	return !error;
 }
@@ -299,7 +307,8 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 		return 0;
 	__builtin_memset(m, 0, sizeof(*m));
 	m->tw = (__u64)tw;
-	m->linked = 1;
+	m->linked = TD_LINK_DONE; /* the map's own lock publishes it */
+	m->change_due = m->end_due = cookie;
 	m->substate = tw_substate(tw);
 	m->s.state = m->substate;
 	m->s.use = 1;

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What no event tells in the timer way, looked up now and then at the reader's request: timers taken
- * off with nothing after it, and FINs that restarted a timer into the wheel bucket it was in, which
- * fires no timer_start (__mod_timer, kernel/time/timer.c). Times are those of the happening.
+ * What no event tells in the timer way, looked up now and then at the reader's request: timers
+ * taken off with nothing after it, and FINs that restarted a timer into the wheel bucket it was in,
+ * which fires no timer_start (__mod_timer, kernel/time/timer.c). Times are those of the happening.
+ *
+ * One thread runs these, never two at a time; the programs of events go on meanwhile on all CPUs.
  */
 #ifndef TCPDWELL_SWEEP_BPF_H
 #define TCPDWELL_SWEEP_BPF_H
+
+#include "minisocket.bpf.h"
+#include "request.bpf.h"
 
 struct bpf_map;
 
@@ -17,16 +22,10 @@ struct td_sweep {
 	__u64 now;
 };
 
-/* Read of memory that may be another's by now. */
-static __always_inline bool timer_runs(__u64 timer)
-{
-	return BPF_CORE_READ((struct timer_list *)timer, entry.pprev) != NULL;
-}
-
 /* Not so for what happened after the sweep began. */
 static __always_inline bool is_over(__u64 ended_ns, const struct td_sweep *sweep)
 {
-	return ended_ns && sweep->now > ended_ns && sweep->now - ended_ns > A_MOMENT_NS;
+	return ended_ns && sweep->now > ended_ns && sweep->now - ended_ns > TD_MOMENT_NS;
 }
 
 static long sweep_orphan(struct bpf_map *map, __u64 *key, __u64 *value, struct td_sweep *sweep)
@@ -70,7 +69,7 @@ static long sweep_req(struct bpf_map *map, struct td_tuple *key, struct td_req *
 	} else if (!r->missed) {
 		r->missed = 1;
 	} else {
-		sweep->count->unseen++;
+		count_one(&sweep->count->unseen);
 		bpf_map_delete_elem(&reqs, &t);
 	}
 	return 0;
@@ -83,7 +82,7 @@ static long sweep_owed(struct bpf_map *map, struct td_owed_key *key, struct td_e
 	struct td_owed_key done = *key;
 	struct td_event *to;
 
-	if (!from->size)
+	if (!published(&from->size)) /* owe() is at it */
 		return 0;
 	if (ring_is_half_full())
 		return 1;
@@ -131,12 +130,6 @@ int sweep(void *ctx)
 	return 0;
 }
 
-static __always_inline bool tw_lives(__u64 tw, __u64 cookie)
-{
-	return tw_cookie((void *)tw) == cookie &&
-	       timer_runs(tw + bpf_core_field_offset(struct inet_timewait_sock, tw_timer));
-}
-
 struct td_reap {
 	__u64 cookie;
 };
@@ -167,7 +160,7 @@ int reap(struct td_reap *ctx)
 		m->missed = 1;
 		return 0;
 	}
-	count->unseen++;
+	count_one(&count->unseen);
 	m->s.flags |= TD_S_GAP;
 	m->s.start_ns = 0;
 	m->s.since = TD_DWELL_UNKNOWN;

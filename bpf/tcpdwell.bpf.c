@@ -5,27 +5,18 @@
  * The state a socket is in, since when, and who owns it live with the socket; the ring carries
  * finished lines. Losing a line therefore never falsifies the next one.
  */
-#include "vmlinux.h"
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_tracing.h>
-#include <tcpdwell/config.h>
-
-#define IPPROTO_TCP 6
-#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
-
-#include "maps.bpf.h"
 #include "context.bpf.h"
-#include "owner.bpf.h"
-#include "filter.bpf.h"
 #include "emit.bpf.h"
-#include "minisocket.bpf.h"
-#include "request.bpf.h"
-#include "timer.bpf.h"
 #include "fentry.bpf.h"
-#include "sweep.bpf.h"
+#include "filter.bpf.h"
+#include "lockless.bpf.h"
+#include "maps.bpf.h"
+#include "minisocket.bpf.h"
+#include "owner.bpf.h"
+#include "request.bpf.h"
 #include "seed.bpf.h"
+#include "sweep.bpf.h"
+#include "timer.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -91,7 +82,7 @@ static __always_inline void begin_passive(struct td_sock *s, __u64 now)
 	s->path = TD_SYN_RECV;
 	s->since = TD_DWELL_UNKNOWN;
 	s->state = TD_SYN_RECV;
-	s->flags = (s->flags & TD_S_CGROUP) | TD_S_FIRST_DUE | TD_S_PASSIVE;
+	s->flags = TD_S_FIRST_DUE | TD_S_PASSIVE;
 	s->first_old = TD_LISTEN;
 	s->first_new = TD_SYN_RECV;
 	s->first_ns = now;
@@ -104,6 +95,7 @@ static __always_inline void begin_active(struct td_sock *s, __u64 now)
 	s->start_ns = now;
 	s->path = 0;
 	s->flags = 0;
+	s->in_cgroup = 0;
 	s->owner = TD_OWNER_NONE;
 }
 
@@ -158,7 +150,7 @@ static __always_inline void note_for_minisockets(struct td_counters *count, cons
 	struct td_tuple *to;
 
 	if (new_state == TD_LISTEN && bpf_map_update_elem(&listeners, &key, s, BPF_ANY))
-		count->map_full++;
+		count_one(&count->map_full);
 	else if (old_state == TD_LISTEN)
 		bpf_map_delete_elem(&listeners, &key);
 	if (new_state != TD_SYN_SENT)
@@ -181,7 +173,8 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 
 	if (handed && cfg.minisockets) {
 		m = bpf_map_lookup_elem(&minis, &cookie);
-		if (m && !m->linked) {
+		/* A second use of the socket may find the first one's entry here. */
+		if (m && published(&m->linked) == TD_LINK_DUE) {
 			read_stats(&m->stats, tp, m->substate == TD_TIME_WAIT);
 			m->has_stats = 1;
 			mini_link(count, m, s, who, line);
@@ -270,7 +263,7 @@ static __always_inline struct td_sock *entry_of(const struct sock *sk, struct td
 		bpf_sk_storage_get(&socks, (void *)sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!s)
-		count->map_full++;
+		count_one(&count->map_full);
 	return s;
 }
 
@@ -279,6 +272,12 @@ static __always_inline struct td_sock *entry_of(const struct sock *sk, struct td
  * unseen. So there is a spare behind it, which handles what the first one missed, and knows it by
  * the socket's stored state; what was just handled it skips at once. Where tracepoints leave
  * preemption on (config.h), tasks preempted inside hold programs too: there are more spares then.
+ *
+ * `entered` and `handled` are those of one program, which does not interrupt itself: no need for
+ * atomic additions. last_sk and last_change are shared by the programs of a CPU, which may
+ * interrupt each other. on_state forgets last_sk first and sets it last, so a program in between,
+ * or after one in between, finds another socket or another change there, and looks at the socket's
+ * stored state.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, const struct sock *sk, const int old_state, const int new_state)

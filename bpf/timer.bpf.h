@@ -14,43 +14,8 @@
 #ifndef TCPDWELL_TIMER_BPF_H
 #define TCPDWELL_TIMER_BPF_H
 
-static __always_inline struct inet_timewait_sock *tw_of(struct timer_list *timer)
-{
-	return (void *)((__u64)timer - bpf_core_field_offset(struct inet_timewait_sock, tw_timer));
-}
-
-static __always_inline struct request_sock *req_of(struct timer_list *timer)
-{
-	return (void *)((__u64)timer - bpf_core_field_offset(struct request_sock, rsk_timer));
-}
-
-/* NULL while a program that follows events is to do nothing. */
-static __always_inline struct td_counters *counters(__u32 program)
-{
-	__u32 zero = 0;
-	struct td_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
-
-	if (program == TD_PROGRAM_MINI && !live)
-		return NULL;
-	return cpu ? &cpu->of[program & (TD_PROGRAMS - 1)] : NULL;
-}
-
-/* Ends the socket with this cookie if its timer was taken off and nothing followed. The exchange
- * makes sure that only one of the CPU's programs and the sweep does. */
-static __always_inline void decide(struct td_counters *count, __u64 cookie, __u8 reason)
-{
-	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
-	__u64 ended;
-
-	if (!m)
-		return;
-	ended = m->ended_ns;
-	if (!ended || !m->linked || __sync_val_compare_and_swap(&m->ended_ns, ended, 0) != ended)
-		return;
-	if (m->changed_ns && m->s.state == TD_FIN_WAIT2)
-		mini_change(count, cookie, m, m->changed_ns, m->changed_bound);
-	mini_end(count, cookie, m, ended, reason ?: m->reason);
-}
+#include "minisocket.bpf.h"
+#include "request.bpf.h"
 
 /* The timer event at hand is not about the undecided socket: that one is gone. */
 static __always_inline __u64 *decide_other(struct td_counters *count, __u64 cookie)
@@ -122,7 +87,8 @@ static __always_inline void note_unseen_fin(struct td_mini *m, const struct inet
 	m->changed_bound = began.bound;
 }
 
-/* The time-wait socket for which this CPU sent a RST last. */
+/* The time-wait socket for which this CPU sent a RST last. Nothing comes between that and the end
+ * of the timer; a RST that a task sent before for a full socket has another address. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -172,6 +138,8 @@ static __always_inline void on_tw_cancel(struct td_counters *count, struct inet_
 
 	if (!m || !slot)
 		return;
+	/* This CPU's programs read these, and the sweep a moment (TD_MOMENT_NS) later, when all is
+	 * visible. */
 	m->reason = reason_to_cancel(tw);
 	m->ended_ns = bpf_ktime_get_ns();
 	note_unseen_fin(m, tw, m->ended_ns);
@@ -184,15 +152,16 @@ static __always_inline void on_tw_expiry(struct td_counters *count, struct inet_
 	__u64 *slot = decide_other(count, cookie);
 	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
 	struct td_began began = {};
+	bool linked = m && published(&m->linked) == TD_LINK_DONE;
 
 	if (slot)
 		*slot = 0;
 	/* One that was not linked within a moment never will be. */
-	if (cookie && (!m || (!m->linked && now - m->alive_ns > A_MOMENT_NS)))
+	if (cookie && (!m || (!linked && now - m->alive_ns > TD_MOMENT_NS)))
 		end_unheard_of(count, cookie, tw, now, TD_REASON_EXPIRED);
 	if (!m)
 		return;
-	if (m->linked && m->s.state == TD_FIN_WAIT2 && tw_substate(tw) == TD_TIME_WAIT) {
+	if (linked && m->s.state == TD_FIN_WAIT2 && tw_substate(tw) == TD_TIME_WAIT) {
 		tw_began(&began, tw, now);
 		mini_change(count, cookie, m, began.at_ns, began.bound);
 	}
@@ -218,22 +187,6 @@ static __always_inline void on_req_start(struct td_counters *count, struct reque
 		r->ended_ns = 0; /* the SYN-ACK was sent again */
 	else if (!syn_ack_was_repeated(req))
 		req_begin(count, &t, req, bpf_ktime_get_ns());
-}
-
-/* For the final ACK, and then the child takes the entry; or for a RST or an abort. */
-static __always_inline void on_req_gone(struct request_sock *req, __u32 reason)
-{
-	struct td_tuple t = {};
-	struct td_req *r;
-
-	if (!live)
-		return;
-	tuple_of_req(&t, req);
-	r = bpf_map_lookup_elem(&reqs, &t);
-	if (!r || r->req != (__u64)req)
-		return;
-	r->reason = reason;
-	r->ended_ns = bpf_ktime_get_ns();
 }
 
 static __always_inline void on_req_cancel(struct request_sock *req)

@@ -4,16 +4,20 @@
  * removes the code of every filter that is not set.
  *
  * Kernel filters only cut lines, never timing; each may pass more than was asked for (the user side
- * filters exactly), never less. A list too long for its array is left to the user side (n = 0).
+ * filters exactly), never less. A list of addresses too long for its array is left to the user side
+ * (n = 0). Owners are the kernel side's alone, in hash tables (wanted_pids, wanted_comms).
  */
 #ifndef TCPDWELL_CONFIG_H
 #define TCPDWELL_CONFIG_H
 
 #include <tcpdwell/event.h>
 
-#define TD_MAX_PIDS 64
-#define TD_MAX_COMMS 16
 #define TD_MAX_CIDRS 16
+
+/* What follows an event on its CPU has followed after this, even where a hypervisor has taken the CPU away
+ * in between: what the end of a timer was for has shown, and a program that was just running is through.
+ * Below a second. */
+#define TD_MOMENT_NS 20000000ull
 
 struct td_cidr {
 	__u32 addr[4]; /* network order; IPv4 as its IPv4-mapped IPv6 address */
@@ -35,32 +39,37 @@ struct td_config {
 	__u64 min_dwell_ns;	/* cut lines of shorter or unknown dwell; 0 = off */
 	__u64 cgroup_id;	/* owners at or below this cgroup v2 id only; 0 = off */
 	__u64 wakeup_bytes;	/* wake the reader when the ring holds this much */
+	__u64 half_full_bytes;	/* when it holds this much, last lines wait (maps.bpf.h, owed) */
 	__u32 cgroup_level;	/* depth of cgroup_id in its hierarchy (the root is 0) */
 	__u32 netns;		/* inode number; 0 = all */
 	__u16 states;		/* bit n = state n; a line passes if either end is in it; 0 = all */
 	__u8 family;		/* 4, 6, or 0 for both */
 	__u8 filter_lports;	/* the bitmap td_lports is set */
 	__u8 filter_rports;
-	__u8 n_pids, n_comms, n_local, n_remote;
+	__u8 filter_pids;	/* owners in wanted_pids only */
+	__u8 filter_comms;	/* owners of a name in wanted_comms only */
+	__u8 n_local, n_remote;
 	__u8 minisockets;	/* enum td_minisockets */
 	__u8 resets_told;	/* tcp_send_reset tells of time-wait sockets; TD_MINI_TIMER only */
 	__u8 last_spare;	/* enum td_program: no spare is behind this one */
 	__u8 listing;		/* sockets are only told of, none is followed */
 	__u8 pad[3];
-	__u32 pids[TD_MAX_PIDS];
-	char comms[TD_MAX_COMMS][TD_COMM_LEN]; /* NUL-padded */
 	struct td_cidr local[TD_MAX_CIDRS];
 	struct td_cidr remote[TD_MAX_CIDRS];
 };
 
 TD_STATIC_ASSERT(sizeof(struct td_cidr) == 32, "td_cidr layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, pids) == 80, "td_config layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, local) == 88, "td_config layout");
 
 /* Ports as bitmaps: bit p % 64 of word p / 64. */
 #define TD_PORT_WORDS 1024
 
-/* Counters of one CPU and one kind of program. Programs of different kinds may interrupt each other
- * on a CPU, those of one kind may not: so no increment can be lost. */
+/*
+ * Counters of one CPU and one kind of program. Of the kind TD_PROGRAM_MINI there are several, and they may
+ * interrupt each other on a CPU, where a task makes a time-wait socket with BHs on and a segment comes: so
+ * those three are added to atomically. The first two are of kinds of one program, which does not
+ * interrupt itself.
+ */
 struct td_counters {
 	__u64 entered;	 /* program runs */
 	__u64 handled;	 /* transitions taken */

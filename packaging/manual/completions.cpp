@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// Completions for three shells, from what `--help` prints. Without a command word it is `trace`.
+/// Completions for three shells. Without a command word it is `trace`.
 #include <algorithm>
 #include <ostream>
 #include <string>
@@ -11,20 +11,14 @@
 namespace tcpdwell {
 namespace {
 
-constexpr const char* kNotice = "# Completions of tcpdwell, made from what its --help prints.\n";
+constexpr const char* kNotice = "# Completions of tcpdwell, made from its command line.\n";
 
-bool has(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
-bool is_path(const OptionOutline& option) {
-  return has(option.value, "FILE") || has(option.value, "PATH");
-}
 bool is_list(const OptionOutline& option) { return option.value == "LIST"; }
 
 bool takes_files(const CommandOutline& command) {
-  return has(command.usage, "FILE...") || has(command.usage, "A B");
+  return std::any_of(command.options.begin(), command.options.end(),
+                     [](const OptionOutline& option) { return option.positional && option.files; });
 }
-bool takes_program(const CommandOutline& command) { return has(command.usage, "[--"); }
 
 std::string joined(const std::vector<std::string>& words, const std::string& between) {
   std::string all;
@@ -56,7 +50,7 @@ std::vector<std::string> flags_of(const CommandOutline& command) {
 /// What may follow a command that is no option: the states of `explain`.
 std::vector<std::string> words_of(const CommandOutline& command) {
   for (const OptionOutline& option : command.options)
-    if (option.positional && !option.choices().empty()) return option.choices();
+    if (option.positional && !option.choices.empty()) return option.choices;
   return {};
 }
 
@@ -66,10 +60,10 @@ void bash_values(std::ostream& out, const CommandOutline& command) {
     std::vector<std::string> patterns;
     for (const std::string& name : option.names) patterns.push_back(command.name + ":" + name);
     out << "    " << joined(patterns, " | ") << ") ";
-    if (const auto choices = option.choices(); !choices.empty())
+    if (!option.choices.empty())
       out << (is_list(option) ? "_tcpdwell_list" : "_tcpdwell_words") << " \""
-          << joined(choices, " ") << "\"; ";
-    else if (is_path(option))
+          << joined(option.choices, " ") << "\"; ";
+    else if (option.files)
       out << "_tcpdwell_files; ";
     out << "return ;;\n";
   }
@@ -94,14 +88,13 @@ void zsh_option(std::ostream& out, const OptionOutline& option) {
     out << "'(" << joined(option.names, " ") << ")'";
   out << (option.names.size() > 1 ? "{" + names + "}" : names) << "'[" << text << "]";
   if (!option.value.empty()) {
-    const auto choices = option.choices();
     out << ":" << brief(option.value, "'[]:") << ":";
-    if (!choices.empty() && is_list(option))
-      out << "_sequence compadd - " << joined(choices, " ");
-    else if (!choices.empty())
-      out << "(" << joined(choices, " ") << ")";
+    if (!option.choices.empty() && is_list(option))
+      out << "_sequence compadd - " << joined(option.choices, " ");
+    else if (!option.choices.empty())
+      out << "(" << joined(option.choices, " ") << ")";
     else
-      out << (is_path(option) ? "_files" : " ");
+      out << (option.files ? "_files" : " ");
   }
   out << "'";
 }
@@ -114,7 +107,7 @@ void zsh_command(std::ostream& out, const CommandOutline& command) {
     out << " \\\n        '1:state:(" << joined(words, " ") << ")'";
   else if (takes_files(command))
     out << " \\\n        '*:trace:_files'";
-  else if (takes_program(command))
+  else if (command.program)
     out << " \\\n        '*::program:_normal'";
   out << "\n      ;;\n";
 }
@@ -123,10 +116,10 @@ void fish_option(std::ostream& out, const std::string& condition, const OptionOu
   out << "complete -c tcpdwell -n '" << condition << "'";
   for (const std::string& name : option.names)
     out << (name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1));
-  if (const auto choices = option.choices(); !choices.empty())
-    out << " -x -a '" << joined(choices, " ") << "'";
+  if (!option.choices.empty())
+    out << " -x -a '" << joined(option.choices, " ") << "'";
   else if (!option.value.empty())
-    out << (is_path(option) ? " -r -F" : " -x");
+    out << (option.files ? " -r -F" : " -x");
   out << " -d '" << brief(option.text, "'\\") << "'\n";
 }
 

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 
 import support
 from support import HERE, Live, free_port, peers, read_trace, run, scratch_file, shell
@@ -38,6 +39,25 @@ class Signals(support.TestCase):
                 trace = read_trace(self.check("", number))
                 self.assert_whole(trace)
                 self.assert_chains(trace)
+
+    def test_every_other_one(self):
+        """An alarm set before exec(), a limit of processor time, kill -USR1: what would end it by default ends it well."""
+        names = "USR1 USR2 ALRM VTALRM PROF IO PWR STKFLT XCPU RTMIN RTMAX".split()
+        for number in [getattr(signal, "SIG" + name) for name in names if hasattr(signal, "SIG" + name)]:
+            with self.subTest(number=number):
+                path = scratch_file(f"other-{number}.json")
+                with Live("record", "-o", path, "-q") as live:
+                    subprocess.run(peers("both", free_port()), check=True)
+                    self.assertEqual(live.stop(number).status, 0)
+                trace = read_trace(path)
+                self.assert_whole(trace)
+                self.assertTrue(trace.transitions)
+
+    def test_those_that_are_ignored_stay_so(self):
+        path = scratch_file("ignored.json")
+        shell('trap "" USR1 ALRM; exec "$0" record -o "$@" & sleep 0.8; kill -USR1 $!; kill -ALRM $!; sleep 0.2; kill -TERM $!; wait',
+              path, *HERE, "-q", "--duration", "10s")
+        self.assertGreaterEqual(read_trace(path).end["duration_ns"], 200_000_000)
 
     def test_nohup_is_heeded(self):
         path = scratch_file("nohup.json")
@@ -146,10 +166,12 @@ class Commands(support.TestCase):
 
     def test_it_has_its_signals(self):
         """What tcpdwell blocks or ignores for itself it does not pass on."""
-        show = "grep -E 'SigBlk|SigIgn' /proc/self/status"
-        outcome = shell(f'{show}; "$0" trace -o {os.devnull} -q "$@" -- {show}', *HERE)
-        blocked, ignored, *in_command = outcome.out.splitlines()
-        self.assertEqual(in_command, [blocked, ignored], outcome)
+        show = "grep -E 'SigBlk|SigIgn|Umask' /proc/self/status"
+        for before in ("", 'trap "" XFSZ USR1; umask 027;', 'trap "" PIPE HUP;'):
+            outcome = shell(f'{before} {show}; "$0" trace -o {os.devnull} -q "$@" -- {show}', *HERE)
+            self.assertEqual(outcome.status, 0, outcome)
+            lines = outcome.out.splitlines()
+            self.assertEqual(lines[3:], lines[:3], outcome)
 
     def test_it_can_not_be_found_or_run(self):
         outcome, _ = self.command("no-such-command")
@@ -183,6 +205,21 @@ class Commands(support.TestCase):
         self.assertEqual(outcome.status, 128 + signal.SIGTERM)
         with open(pid_file) as file, self.assertRaises(ProcessLookupError):
             os.kill(int(file.read()), 0)
+
+    def test_one_that_ignores_it_is_killed(self):
+        """--duration ends the run, whatever the command makes of SIGTERM; 5 s are what --help grants it."""
+        pid_file = scratch_file("stubborn")
+        path = scratch_file("stubborn.json")
+        begun = time.monotonic()
+        outcome = run("record", "-o", path, *HERE, "--duration", "300ms", "-q", "--",
+                      "sh", "-c", f"echo $$ > {pid_file}; trap '' TERM; exec sleep 60")
+        took = time.monotonic() - begun
+        self.assertEqual((outcome.status, outcome.err), (128 + signal.SIGKILL, ""))
+        self.assertGreater(took, 5)
+        self.assertLess(took, 10)
+        with open(pid_file) as file, self.assertRaises(ProcessLookupError):
+            os.kill(int(file.read()), 0)
+        self.assert_whole(read_trace(path))
 
     def test_it_does_not_run_where_tracing_cannot(self):
         mark = scratch_file("mark")

@@ -2,8 +2,12 @@
 """Files and pipes that fail while they are written: what is lost, and what is said."""
 
 import contextlib
+import fcntl
+import glob
 import gzip
 import os
+import resource
+import struct
 import subprocess
 import time
 
@@ -13,6 +17,7 @@ from faults import checked, found, libc
 from support import HERE, Live, Trace, free_port, peers, run, scratch_file, shell, wait_for
 
 MS_RDONLY, MS_REMOUNT, MNT_DETACH = 1, 32, 2
+FS_IOC_SETFLAGS, FS_IMMUTABLE_FL = 0x40086602, 0x10
 setUpModule = faults.own_mounts
 
 
@@ -30,6 +35,15 @@ def small_disk(name, size):
 
 def remount_read_only(path):
     checked(libc.mount(b"none", path.encode(), None, MS_REMOUNT | MS_RDONLY, b""), "remount")
+
+
+def set_flags(directory, flags):
+    """As chattr does."""
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.ioctl(fd, FS_IOC_SETFLAGS, struct.pack("l", flags))
+    finally:
+        os.close(fd)
 
 
 def read(path):
@@ -82,28 +96,50 @@ class Disks(FreshNetwork):
             "exit 1, as above",
         )
 
+    def test_largest_file(self):
+        """RLIMIT_FSIZE: its signal, SIGXFSZ, would end it without a word."""
+        limit = 32 << 10
+        for options in ((), ("--rotate", "1h")):
+            with faults.at(options=options):
+                path = scratch_file(f"limited{len(options)}.json")
+                outcome = run("record", "-o", path, *options, *HERE, "-q", "--", *peers("both", free_port(), "--count", 100),
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+                self.assert_error(outcome, 1, path.removesuffix(".json"), "File too large")
+                [made] = glob.glob(path.removesuffix(".json") + "*")
+                self.assertEqual(os.path.getsize(made), limit)
+                report = run("report", made)
+                self.assertEqual(report.status, 0, report.err)
+                self.assertIn("LAST_ACK", report.out)
+        found(
+            "file of the largest size allowed (RLIMIT_FSIZE)",
+            "32 KiB, record and record --rotate",
+            "what came after; the file is a trace that was cut off",
+            "exit 1: `cannot write to FILE: File too large`",
+            2,
+        )
+
     def test_read_only(self):
         with small_disk("read-only", 1 << 20) as disk:
             with Live("record", "-o", f"{disk}/t.json", "--rotate", "1s", "-q") as live:
                 subprocess.run(peers("both", free_port()), check=True)
                 wait_for(lambda: len(os.listdir(disk)) > 1)
-                # The file under way would keep it writable: it is finished elsewhere.
-                checked(libc.mount(b"none", disk.encode(), b"tmpfs", 0, b""), "mount")
-                remount_read_only(disk)
+                # The file under way keeps the file system writable: its directory alone is not.
+                set_flags(disk, FS_IMMUTABLE_FL)
                 outcome = live.end()
+                set_flags(disk, 0)
             self.assertEqual(outcome.status, 1, outcome.err)
-            self.assertRegex(outcome.err, r"(?m)^tcpdwell: [^\n]*(Read-only|No such file)[^\n]*$")
+            self.assertRegex(outcome.err, rf"(?m)^tcpdwell: cannot rename {disk}/[^\n]*: Operation not permitted$")
+            remount_read_only(disk)
             self.assert_error(run("record", "-o", f"{disk}/u.json", *HERE), 1, disk, "Read-only file system")
-            checked(libc.umount2(disk.encode(), MNT_DETACH), "umount")
             finished = [name for name in os.listdir(disk) if not name.endswith(".part")]
             self.assertGreaterEqual(len(finished), 1)
             for name in finished:
                 self.assert_whole(support.read_trace(f"{disk}/{name}"))
         found(
             "read-only directory",
-            "from the start; and in the middle of record --rotate",
+            "from the start; and in the middle of record --rotate (an immutable directory)",
             "nothing of the finished files; nothing is traced where no file can be made",
-            "exit 1: `cannot create FILE: Read-only file system`",
+            "exit 1: `cannot create FILE: Read-only file system`, `cannot rename FILE: Operation not permitted`",
             2,
         )
 
@@ -174,6 +210,18 @@ class Names(FreshNetwork):
         )
         self.assertEqual(outcome.status, 1, outcome.err)
         self.assertIn("deleted while it was written", outcome.err)
+
+
+class TwoWriters(FreshNetwork):
+    def test_one_file(self):
+        path = scratch_file("two.json")
+        with Live("record", "-o", path, "-q") as live:
+            subprocess.run(peers("both", free_port()), check=True)
+            self.assert_error(run("record", "-o", path, *HERE, "--duration", "100ms"), 1, path, f"process {live.process.pid}")
+            self.assertEqual(live.stop().status, 0)
+        self.assert_whole(support.read_trace(path))
+        found("two writers of one file", "record -o FILE while another record writes it", "nothing of the first; the second does not begin",
+              "exit 1: `cannot write to FILE: process PID is writing it`")
 
 
 class StandardOutput(FreshNetwork):

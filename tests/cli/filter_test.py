@@ -7,6 +7,7 @@ One workload, traced by many at once: one without a filter, the others compared 
 import contextlib
 import os
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -208,6 +209,65 @@ class OfProcesses(support.TestCase):
         )
         [chain] = trace.connections().values()
         self.assertEqual(states(chain)[:4], ["CLOSE", "SYN_SENT", "ESTABLISHED", "FIN_WAIT1"])
+
+
+# Accepts a connection that a process of another name then closes, and a third made; on a line of its input.
+HANDED_ON = """
+import ctypes, os, socket, sys
+rename = lambda name: ctypes.CDLL(None).prctl(15, name, 0, 0, 0)
+rename(b"first")
+sys.stdin.readline()
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+if os.fork() == 0:
+    rename(b"caller")
+    with socket.create_connection(listener.getsockname()) as call:
+        call.recv(1)
+    os._exit(0)
+accepted, _ = listener.accept()
+if os.fork() == 0:
+    rename(b"second")
+    accepted.shutdown(socket.SHUT_WR)
+    os._exit(0)
+accepted.recv(1)
+os.wait(), os.wait()
+"""
+
+
+class ManyOwners(support.TestCase):
+    """A list of any length means the same: a connection is shown from the owner that matches to its end."""
+
+    # One more than what was once the room for them, and many more.
+    LISTS = [("--pid", 1), ("--pid", 64), ("--pid", 65), ("--pid", 1000), ("--comm", 1), ("--comm", 16), ("--comm", 17)]
+
+    @classmethod
+    def setUpClass(cls):
+        support.own_network()
+        script = [sys.executable, "-I", "-S", "-B", "-c", HANDED_ON, "20040"]
+        with contextlib.ExitStack() as stack:
+            # Started first: its pid is to be among those of the lists.
+            first = stack.enter_context(subprocess.Popen(script, stdin=subprocess.PIPE))
+            lives = [Live("trace", "--format", "json", "-q", flag, cls.words(flag, count, first.pid)) for flag, count in cls.LISTS]
+            for live in lives:
+                stack.enter_context(live)
+            first.communicate(b"\n")
+        cls.first = first.pid
+        cls.shown = [Trace(live.outcome.out) for live in lives]
+
+    @staticmethod
+    def words(flag, count, pid):
+        wanted, other = (pid, lambda n: 5_000_000 + n) if flag == "--pid" else ("first", lambda n: f"other-{n}")
+        return ",".join(map(str, [*map(other, range(count - 1)), wanted]))
+
+    def test_the_connection_is_shown_to_its_end(self):
+        for (flag, count), trace in zip(self.LISTS, self.shown):
+            with self.subTest(flag=flag, count=count):
+                self.assert_whole(trace)
+                self.assert_chains(trace)
+                chains = {tuple(states(chain)): chain for chain in trace.connections().values()}
+                path = ("LISTEN", "SYN_RECV", "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT")
+                self.assertEqual(set(chains), {("CLOSE", "LISTEN", "CLOSE"), path})
+                self.assertEqual(chains[path][0]["pid"], self.first)
+                self.assertEqual({line["comm"] for line in chains[path]}, {"first", "second"}, "the owner has changed")
 
 
 class OfPlaces(support.TestCase):

@@ -6,11 +6,13 @@ import html.parser
 import io
 import json
 import os
+import re
+import resource
 import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import support
-from support import HERE, Trace, free_port, peers, run, scratch_file
+from support import HERE, Outcome, Trace, free_port, peers, run, scratch_file
 
 setUpModule = support.own_network
 
@@ -225,6 +227,70 @@ class EverySink(Checks):
                 self.assertNotIn(address, outcome.out)
                 self.assert_text(outcome.err)
                 self.assertIn("not understood", outcome.err)
+
+
+class CollidingKeys(Checks):
+    """A trace whose connections all met in one bucket of a table while its hash had no secret."""
+
+    @staticmethod
+    def trace_with(count, number_of):
+        """Connections that were established; the nth has the id number_of(n)."""
+        line = ('{"type":"transition","ts":"2026-01-02T03:04:05.000000001Z","mono_ns":1,"conn":"%x","netns":1,"family":4,'
+                '"laddr":"10.0.0.1","lport":443,"raddr":"10.0.0.2","rport":40000,"old":"SYN_RECV","new":"ESTABLISHED",'
+                '"dwell_ns":1000,"dwell":"exact","pid":7,"comm":"x","owner":"accept","cgroup":1}\n')
+        header = ('{"type":"header","schema":1,"tool":"tcpdwell","start":"2026-01-02T03:04:05.000000000Z",'
+                  '"minisockets":"fentry"}\n')
+        return scratch_file("colliding.json", header + "".join(line % number_of(n) for n in range(1, count + 1)))
+
+    @staticmethod
+    def colliding(n):
+        return ((n << 32 | n ^ 0x1234) * pow(0x9E3779B97F4A7C15, -1, 1 << 64) % (1 << 64)) ^ (1 << 48)
+
+    @staticmethod
+    def limited(*args):
+        """What it printed within 1 GB of address space and a minute, and what it took: CPU seconds and KiB."""
+
+        def limit():
+            if not support.SANITIZED:
+                resource.setrlimit(resource.RLIMIT_AS, (1_000_000 << 10,) * 2)
+            resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+            os.sched_setaffinity(0, set(list(os.sched_getaffinity(0))[:2]))  # each thread reserves some of it
+
+        with subprocess.Popen([support.TCPDWELL, *args], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              encoding="utf-8", env=support.environment(), preexec_fn=limit) as process:
+            out = process.stdout.read()
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        return Outcome(process.returncode, out, ""), used.ru_utime + used.ru_stime, used.ru_maxrss
+
+    def test_take_what_others_take(self):
+        for count in (8_300, 200_000):
+            with self.subTest(connections=count):
+                expected, *_ = self.limited("report", self.trace_with(count, lambda n: n))
+                found, seconds, kib = self.limited("report", self.trace_with(count, self.colliding))
+                self.assertEqual(found.status, 0)
+                self.assertIn(f"SYN_RECV {count:,} ", re.sub(" +", " ", found.out))
+                self.assertEqual(found, expected)
+                if not support.SANITIZED:
+                    self.assertLess(seconds, 2)
+                    self.assertLess(kib, 200_000)
+
+    def test_two_of_them_differ_in_no_time(self):
+        path = self.trace_with(8_300, self.colliding)
+        found, *_ = self.limited("diff", path, path)
+        self.assertEqual(found.status, 0)
+        self.assertIn("SYN_RECV", found.out)
+
+    def test_the_same_trace_is_always_told_the_same(self):
+        """Tables with a secret have an order of their own in each run, and no output has it."""
+        path = self.trace_with(1_000, lambda n: n)  # all of them equal but for their id
+        for options in (["--format", "json"], ["--format", "perfetto"], ["--format", "html"],
+                        *(["--format", "csv", "--table", table] for table in ("slowest", "stuck", "ports", "findings"))):
+            with self.subTest(options=options):
+                first, *_ = self.limited("report", path, *options)
+                self.assertEqual(first.status, 0)
+                for _ in range(2):
+                    self.assertEqual(self.limited("report", path, *options)[0], first)
 
 
 @support.needs_root

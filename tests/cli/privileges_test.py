@@ -62,7 +62,7 @@ class Nobody(support.TestCase):
 
     def test_reading_needs_no_privilege(self):
         path = scratch_file("trace.json.zst")
-        run("record", "-o", path, *support.HERE, "-q", "--", *peers("both", free_port()))
+        run("record", "-o", path, "--mode", "644", *support.HERE, "-q", "--", *peers("both", free_port()))
         self.assertEqual(run("report", path, user=NOBODY), run("report", path))
         for args in (
             ("explain",),

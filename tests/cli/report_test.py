@@ -171,6 +171,24 @@ class CutOff(support.TestCase):
         self.check(scratch_file("cut.gz", whole[: len(whole) * 3 // 4]), 500)
 
     @support.needs("zstd")
+    def test_more_than_a_trace_of_its_size_can_be(self):
+        """68 KB of .zst that are up to 2 GB of lines: what they cost is bounded by the bytes of the file."""
+        def packed(content):
+            return subprocess.run(["zstd", "-qc"], input=content, capture_output=True, check=True).stdout
+
+        begin = packed(trace(10).encode())
+        for lines in (b"\n" * (64 << 20), b"a\n" * (32 << 20)):
+            with self.subTest(line=lines[:2]):
+                once = packed(lines)
+                path = scratch_file("bomb.zst", begin + once * (68_000 // len(once)))
+                begun = os.times().children_user
+                outcome = run("report", path)
+                self.assertEqual(outcome.status, 0, outcome.err)
+                self.assertIn("expands to more than 1000 times its size", outcome.err)
+                self.assertLess(os.times().children_user - begun, 10 if not support.SANITIZED else 100)
+                self.assertIn("ESTABLISHED", outcome.out)
+
+    @support.needs("zstd")
     def test_zstd(self):
         whole = subprocess.run(
             ["zstd", "-qc"], input=trace(4000).encode(), capture_output=True, check=True

@@ -5,6 +5,7 @@ import glob
 import gzip
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -71,6 +72,106 @@ class Rotate(support.TestCase):
             self.assert_error(run("record", "-o", scratch_file("bad.json"), *options), 2, options[0])
         self.assert_error(run("record", "-o", "-", "--rotate", "1h"), 2, "--rotate")
         self.assert_error(run("record", "-o", "/none/such.json", "--rotate", "1h"), 1, "/none/such")
+
+
+class Names(support.TestCase):
+    """Files that are there already, with names like those to come."""
+
+    def directory(self, name):
+        path = scratch_file(name)
+        os.mkdir(path)
+        return path
+
+    def record_parts(self, directory, least, *options):
+        """Records in some files, `least` of them finished, and ends well; what it says."""
+        made = set(os.listdir(directory))
+        with Live("record", "-o", f"{directory}/t.json", "--rotate", "1s", *options) as live:
+            numbers = lambda: [int(n[-9:-5]) for n in set(os.listdir(directory)) - made if n.endswith(".json")]
+            support.wait_for(lambda: max(numbers(), default=0) >= least)
+            outcome = live.stop()
+        self.assertEqual(outcome.status, 0, outcome.err)
+        return outcome.err
+
+    def test_later_dates_cost_nothing_that_is_new(self):
+        """A clock was ahead once: names from the future must not push out what is recorded now."""
+        directory = self.directory("later")
+        future = [f"t-2099010{day}T000000Z-0001.json" for day in (1, 2, 3)]
+        for name in future:
+            open(f"{directory}/{name}", "wb").close()
+        said = self.record_parts(directory, 4, "--keep", "3")
+        ours = sorted(set(os.listdir(directory)) - set(future))
+        self.assertEqual(len(ours), 3, ours)
+        numbers = [int(name[-9:-5]) for name in ours]
+        self.assertEqual(numbers, list(range(numbers[-1] - 2, numbers[-1] + 1)))
+        self.assertGreaterEqual(numbers[-1], 4)
+        for name in ours:
+            self.assert_whole(support.read_trace(f"{directory}/{name}"))
+        self.assertEqual([name for name in future if not os.path.exists(f"{directory}/{name}")], [])
+        self.assertEqual(said.count("--keep leaves 3 files"), 1, said)
+        self.assertIn(future[0], said)
+
+    def test_a_restart_removes_what_is_known_to_be_older(self):
+        directory = self.directory("restart")
+        self.record_parts(directory, 3)
+        before = sorted(os.listdir(directory))
+        later = f"{directory}/t-20990101T000000Z-0007.json"
+        with open(f"{directory}/{before[0]}", encoding="utf-8") as file, open(later, "w", encoding="utf-8") as copy:
+            copy.write(re.sub('"start":"[0-9]{4}', '"start":"2099', file.read(), count=1))
+        notes = ["t-20010101T000000Z-0001.json", "t-20010102T000000Z-0001.json"]
+        for name in notes:
+            with open(f"{directory}/{name}", "w", encoding="ascii") as file:
+                file.write("not a trace\n")
+        os.mkfifo(f"{directory}/t-20010103T000000Z-0001.json")
+        os.symlink(before[0], f"{directory}/t-20010104T000000Z-0001.json")
+        said = self.record_parts(directory, 3, "--keep", "2")
+        left = set(os.listdir(directory))
+        self.assertEqual(left & set(before), set())
+        self.assertEqual(left & set(notes), set(notes))
+        self.assertTrue(os.path.exists(later))
+        self.assertEqual(len(left), 2 + len(notes) + 3, left)
+        self.assertIn("--keep leaves 5 files", said)
+
+    def test_earlier_files_count(self):
+        """They fill up what may stay, and the oldest goes first."""
+        directory = self.directory("count")
+        self.record_parts(directory, 2)
+        before = sorted(os.listdir(directory))
+        self.record_parts(directory, 1, "--keep", str(len(before)))
+        left = sorted(os.listdir(directory))
+        self.assertEqual(len(left), len(before))
+        self.assertIn(before[-1], left)
+        self.assertNotIn(before[0], left)
+
+    def test_links_at_names_to_come_are_not_followed(self):
+        """A directory of somebody else: its owner knows the next names, and has made links of them."""
+        directory = self.directory("planted")
+        os.chown(directory, support.NOBODY, support.NOBODY)
+        victim = scratch_file("planted-victim", "precious")
+        planted = []
+        for second in range(int(time.time()), int(time.time()) + 15):
+            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
+            planted += [f"t-{stamp}-{number:04}.json.part" for number in (1, 2, 3)] + [f"t-{stamp}-0004.json"]
+        for name in planted:
+            os.symlink(victim, f"{directory}/{name}")
+            os.lchown(f"{directory}/{name}", support.NOBODY, support.NOBODY)
+        self.record_parts(directory, 5)
+        with open(victim, "rb") as file:
+            self.assertEqual(file.read(), b"precious")
+        ours = set(os.listdir(directory)) - set(planted)
+        self.assertGreaterEqual(len(ours), 2)
+        for name in ours:
+            self.assert_whole(support.read_trace(f"{directory}/{name}"))
+        self.assertEqual([name for name in planted if not os.path.islink(f"{directory}/{name}")], [])
+
+    def test_the_directory_is_the_one_of_the_start(self):
+        """Whoever may rename it could else have root write elsewhere."""
+        directory, other = self.directory("start"), self.directory("elsewhere")
+        with Live("record", "-o", f"{directory}/t.json", "--rotate", "1s") as live:
+            os.rename(directory, directory + ".moved")
+            os.symlink(other, directory)
+            support.wait_for(lambda: any(name.endswith("-0002.json") for name in os.listdir(directory + ".moved")) or os.listdir(other))
+            self.assertEqual(live.stop().status, 0)
+        self.assertEqual(os.listdir(other), [])
 
 
 class Killed(support.TestCase):

@@ -208,6 +208,13 @@ class Serve(TestCase):
         with Live("serve", "--listen", f"127.0.0.1:{free_port()}", "--socket", serve.socket) as again:
             wait_for(lambda: run("stuck", *HERE, "--socket", serve.socket, "-v").err.startswith("tcpdwell: a serve"))
         self.assertEqual(again.outcome.status, 0)
+        with Serving() as first:
+            os.unlink(first.socket)
+            with Live("serve", "--listen", f"127.0.0.1:{free_port()}", "--socket", first.socket):
+                wait_for(lambda: run("stuck", *HERE, "--socket", first.socket, "-v").err.startswith("tcpdwell: a serve"))
+                self.assertEqual(first.stop().status, 0)
+                self.assertTrue(os.path.exists(first.socket))
+            self.assertFalse(os.path.exists(first.socket))
         file = scratch_file("a file", "kept")
         self.assert_error(run("serve", "--socket", file, *HERE), 1, "exists")
         with open(file, encoding="utf-8") as kept:
@@ -223,8 +230,19 @@ class Serve(TestCase):
         with Serving() as serve:
             for host in ("evil.example", "evil.example:9978", "localhost.evil.example", "127.evil.example", "127.0.0.1.evil.example"):
                 self.assertEqual(serve.get("/metrics", headers={"Host": host})[0], 403, host)
-            for host in ("localhost", f"localhost:{serve.port}", "127.0.0.1", "[::1]:9978"):
+            for host in ("localhost..", "[::ffff:10.0.0.1]", "[::2]", "[::1", "[evil.example]"):
+                self.assertEqual(serve.get("/metrics", headers={"Host": host})[0], 403, host)
+            for host in ("localhost", f"localhost:{serve.port}", "127.0.0.1", "[::1]:9978", "LOCALHOST", "localhost.",
+                         f"Localhost.:{serve.port}", "[::ffff:127.0.0.1]:9978", "[0:0::1]"):  # fmt: skip
                 self.assertEqual(serve.get("/metrics", headers={"Host": host})[0], 200, host)
+
+    def test_loopback_by_its_ipv6_name_is_loopback(self):
+        port, path = free_port(), scratch_file("mapped.sock")
+        with Live("serve", "--listen", f"[::ffff:127.0.0.1]:{port}", "--socket", path) as serve:
+            wait_for(lambda: f"answers on {path}\n" in serve._text(serve._err) or serve.process.poll() is not None)
+            ask = "GET /healthz HTTP/1.1\r\nConnection: close\r\nHost: {}\r\n\r\n"
+            self.assertIn(b" 200 ", raw(port, ask.format("[::ffff:127.0.0.1]").encode())[:20])
+            self.assertIn(b" 403 ", raw(port, ask.format("evil.example").encode())[:20])
 
     def test_signals_and_the_service_manager(self):
         name = f"\0tcpdwell-test-{os.getpid()}"

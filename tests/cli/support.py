@@ -175,6 +175,10 @@ class Live:
         self._out.close()
         self._err.close()
 
+    def printed(self):
+        """What it has printed so far."""
+        return self._text(self._out)
+
     def stop(self, number=signal.SIGINT):
         """Ends it with a signal, as leaving the block does."""
         self.process.send_signal(number)

@@ -39,9 +39,10 @@ void listed(const Known& known, const Seed& of, Bound bound) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto body = body_of(std::string(reinterpret_cast<const char*>(data), size), kFrom);
+  const auto body = body_of({reinterpret_cast<const char*>(data), size}, kFrom);
   if (!told(body)) return 0;
-  const auto known = Known::read(*body, kFrom);
+  const auto input = open_trace_bytes(*body);
+  const auto known = Known::read(*input, kFrom);
   if (!told(known)) return 0;
   for (const Seed& seed : known->sockets())
     for (const Bound bound : {Bound::Exact, Bound::AtLeast, Bound::Unknown}) listed(*known, seed, bound);

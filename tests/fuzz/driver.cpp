@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// TARGET SEEDS [INPUTS [SEED]]: each file of the directory SEEDS, then changed ones, through a fuzz target.
-/// For a build without libFuzzer, so that the tests run each target; scripts/fuzz runs them with it. The
-/// same arguments are the same inputs.
+/// TARGET SEEDS [INPUTS [SEED]]: each file of the directory SEEDS, then changed ones, through a
+/// fuzz target. For a build without libFuzzer, so that the tests run each target; scripts/fuzz runs
+/// them with it. The same arguments are the same inputs. None of them may take more than 2 GiB.
+#include <sys/resource.h>
+
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -60,6 +62,10 @@ void play(const std::string& input) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // whose shadow is large
+  const rlimit memory{2U << 30, 2U << 30};
+  if (setrlimit(RLIMIT_AS, &memory) != 0) return std::perror("setrlimit"), 1;
+#endif
   if (argc < 2) return std::fprintf(stderr, "usage: %s SEEDS [INPUTS [SEED]]\n", argv[0]), 2;
   const std::vector<std::string> seeds = read_seeds(argv[1]);
   if (seeds.empty()) return std::fprintf(stderr, "%s: no seeds in %s\n", argv[0], argv[1]), 1;

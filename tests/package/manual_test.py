@@ -98,6 +98,21 @@ class Bash(unittest.TestCase):
         self.assertEqual(self.complete("trace", "--minisockets", ""), ["auto", "fentry", "timer", "off"])
         self.assertEqual(self.complete("trace", "--pid", ""), [])
 
+    def test_values_are_those_of_help(self):
+        """They are not made of the help text, so the two might differ."""
+        for command in commands():
+            text = output(TCPDWELL, command, "--help")
+            for flag in help_flags([command]) & {"--format", "--by", "--table", "--minisockets"}:
+                with self.subTest(command=command, flag=flag):
+                    said = re.search(rf"(?ms)^  (?:-\w,)?{flag} .*?(?=^  -|^\S|\Z)", text).group()
+                    said = re.sub(r"\(.*?\)|\[.*?\]", "", said, flags=re.S).removeprefix(f"  {flag}")
+                    offered = self.complete(command, flag, "")
+                    self.assertGreater(len(offered), 0)
+                    for word in offered:
+                        self.assertRegex(said, rf"(?<![\w-]){word}(?![\w-])")
+                    rest = re.sub(r"(?<![\w-])(" + "|".join(offered) + r")(?![\w-])", "", said)
+                    self.assertEqual(re.findall(r"(?<=, )[a-z-]+|[a-z-]+(?=,)", rest), [], "help names no other")
+
     def test_files_and_programs(self):
         self.assertIn("/etc/passwd", self.complete("report", "/etc/pass"))
         self.assertIn("/etc/passwd", self.complete("record", "-o", "/etc/pass"))

@@ -55,10 +55,6 @@ class Analyzer::Impl {
   void add_open(std::int64_t wall_ns, Connections& connections, Waiting& waiting) const;
   void end_host(bool goes_on);
   void tell_open() const;
-  template <class Visit>
-  void each_followed(Visit visit) const {
-    open_.each(&OpenTable::Entry::slot, [&](FollowedSlots::Index slot) { visit(slots_[slot]); });
-  }
 
   const AnalyzerOptions options_;
   std::string host_, boot_id_;
@@ -185,19 +181,19 @@ void Analyzer::Impl::finish(Followed& followed, const Transition& t) {
 void Analyzer::Impl::each_open(
     std::int64_t wall_ns,
     const std::function<void(const Followed&, const Dwell& age)>& visit) const {
-  each_followed([&](const Followed& followed) { visit(followed, followed.age(wall_ns)); });
+  slots_.each([&](const Followed& followed) { visit(followed, followed.age(wall_ns)); });
 }
 
 void Analyzer::Impl::add_open(std::int64_t wall_ns, Connections& connections,
                               Waiting& waiting) const {
-  each_followed([&](const Followed& followed) {
+  slots_.each([&](const Followed& followed) {
     connections.open_at_end(host_, followed, wall_ns);
     waiting.open_at_end(followed, wall_ns);
   });
 }
 
 void Analyzer::Impl::end_host(bool goes_on) {
-  each_followed([&](const Followed& followed) {
+  slots_.each([&](const Followed& followed) {
     timeline_.move(last_wall_ns_, followed.state, std::nullopt);
   });
   if (goes_on) {
@@ -212,7 +208,7 @@ void Analyzer::Impl::end_host(bool goes_on) {
 
 void Analyzer::Impl::tell_open() const {
   if (!options_.on_connection) return;
-  each_followed([&](const Followed& followed) {
+  slots_.each([&](const Followed& followed) {
     if (followed.state != State::Listen)
       options_.on_connection(open_row(host_, followed, last_wall_ns_));
   });
@@ -249,7 +245,7 @@ void Analyzer::Impl::begin_window(std::int64_t wall_ns) {
   connections_ = Connections(options_.connections);
   not_followed_ = 0;
   ports_.begin_window(wall_ns);
-  each_followed(
+  slots_.each(
       [&](const Followed& followed) { timeline_.move(wall_ns, std::nullopt, followed.state); });
 }
 

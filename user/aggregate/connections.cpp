@@ -12,6 +12,8 @@ bool ranks_higher(const std::pair<std::uint64_t, ConnectionRow>& a,
   return a.first > b.first;
 }
 
+/// Of the connection alone, so that a trace always has the same sample: it finds nothing in a
+/// table.
 std::uint64_t lot(const std::string& host, const ConnId& id) {
   std::uint64_t hash = std::hash<std::string>()(host) ^ id.cookie ^ std::uint64_t{id.use} << 48;
   for (const std::uint64_t factor : {0x9e3779b97f4a7c15U, 0xbf58476d1ce4e5b9U}) {

@@ -240,8 +240,8 @@ std::vector<Finding> Findings::take(const std::vector<PortRow>& ports,
   add_time_wait_on_servers(found);
   add_held_fin_wait2(waiting, found);
   std::sort(found.begin(), found.end(), [](const Finding& a, const Finding& b) {
-    return std::tie(b.severity, b.count, a.kind, a.subject) <
-           std::tie(a.severity, a.count, b.kind, b.subject);
+    return std::tie(b.severity, b.count, a.kind, a.subject, a.text) <
+           std::tie(a.severity, a.count, b.kind, b.subject, b.text);
   });
   return found;
 }

@@ -17,9 +17,6 @@ namespace tcpdwell {
 /// Of each kind of subject; those beyond are not watched.
 inline constexpr std::size_t kMostSubjects = 2048;
 
-struct PackedKeyHash {
-  std::size_t operator()(const PackedKey& key) const { return key.hash(); }
-};
 template <class Subject>
 using Subjects = tsl::robin_map<PackedKey, Subject, PackedKeyHash>;
 

@@ -11,7 +11,8 @@
 
 namespace tcpdwell {
 
-/// Numbered, used again when they are given back; none of them moves.
+/// Numbered, used again when they are given back; none of them moves. Which number is next follows
+/// from what was taken and given back before, so that their order may be that of an output.
 class FollowedSlots {
  public:
   using Index = std::uint32_t;
@@ -22,14 +23,24 @@ class FollowedSlots {
       const Index index = free_.back();
       free_.pop_back();
       (*this)[index] = Followed{};
+      in_use_[index] = true;
       return index;
     }
-    if (size_ % kChunk == 0) chunks_.emplace_back().reserve(kChunk);
+    if (in_use_.size() % kChunk == 0) chunks_.emplace_back().reserve(kChunk);
     chunks_.back().emplace_back();
-    return static_cast<Index>(size_++);
+    in_use_.push_back(true);
+    return static_cast<Index>(in_use_.size() - 1);
   }
-  void give_back(Index index) { free_.push_back(index); }
-  std::size_t taken() const { return size_ - free_.size(); }
+  void give_back(Index index) {
+    in_use_[index] = false;
+    free_.push_back(index);
+  }
+  std::size_t taken() const { return in_use_.size() - free_.size(); }
+  template <class Visit>
+  void each(Visit visit) const {
+    for (std::size_t i = 0; i < in_use_.size(); ++i)
+      if (in_use_[i]) visit((*this)[static_cast<Index>(i)]);
+  }
   Followed& operator[](Index index) { return chunks_[index / kChunk][index % kChunk]; }
   const Followed& operator[](Index index) const { return chunks_[index / kChunk][index % kChunk]; }
 
@@ -38,7 +49,7 @@ class FollowedSlots {
   static_assert(sizeof(Followed) == 256, "four cache lines");
   std::vector<std::vector<Followed, HugePages<Followed>>> chunks_;
   std::vector<Index> free_;
-  std::size_t size_ = 0;
+  std::vector<bool> in_use_;
 };
 
 }  // namespace tcpdwell

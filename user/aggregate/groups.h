@@ -30,13 +30,10 @@ class Groups : public Consumer {
   const Grouping& grouping() const { return grouping_; }
 
  private:
-  struct Hash {
-    std::size_t operator()(const PackedKey& key) const { return key.hash(); }
-  };
   Group* row(const Socket& socket, State state, Role role);
 
   const Grouping grouping_;
-  tsl::robin_map<PackedKey, std::size_t, Hash> index_;
+  tsl::robin_map<PackedKey, std::size_t, PackedKeyHash> index_;
   std::vector<Group> rows_;
   std::uint64_t without_row_ = 0, left_out_ = 0;
 };

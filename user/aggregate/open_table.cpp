@@ -7,16 +7,17 @@ namespace tcpdwell {
 
 OpenTable::Entry* OpenTable::find(const ConnId& id) {
   if (last_ != nullptr && last_id_ == id) return last_;
-  Part& part = part_of(id);
-  const auto found = part.find(id);
   last_id_ = id;
+  last_hash_ = ConnIdHash()(id);
+  Part& part = part_of(last_hash_);
+  const auto found = part.find(id, last_hash_);
   last_ = found == part.end() ? nullptr : &found.value();
   return last_;
 }
 
 OpenTable::Entry& OpenTable::add(const ConnId& id) {
   if (Entry* const known = find(id)) return *known;
-  last_ = &part_of(id).try_emplace(id).first.value();
+  last_ = &part_of(last_hash_).try_emplace(id).first.value();
   return *last_;
 }
 
@@ -25,7 +26,7 @@ void OpenTable::drop(const ConnId& id, Index Entry::*whose) {
   if (entry == nullptr) return;
   entry->*whose = kAbsent;
   if (!unused(*entry)) return;
-  part_of(id).erase(id);
+  part_of(last_hash_).erase(id, last_hash_);
   last_ = nullptr;
 }
 

@@ -11,6 +11,7 @@
 #include <functional>
 #include <utility>
 
+#include "model/conn_id_hash.h"
 #include "model/event.h"
 #include "util/huge_pages.h"
 
@@ -41,31 +42,18 @@ class OpenTable {
   void drop(const ConnId& id, Index Entry::*whose);
   void drop_all(Index Entry::*whose);
 
-  template <class Visit>
-  void each(Index Entry::*whose, Visit visit) const {
-    for (const Part& part : parts_)
-      for (const auto& [id, entry] : part)
-        if (entry.*whose != kAbsent) visit(entry.*whose);
-  }
-
  private:
-  struct Hash {
-    std::size_t operator()(const ConnId& id) const {
-      // Cookies are small consecutive numbers and the map uses the low bits.
-      const std::uint64_t hash = (id.cookie ^ std::uint64_t{id.use} << 48) * 0x9e3779b97f4a7c15U;
-      return hash ^ hash >> 32;
-    }
-  };
-  using Part = tsl::robin_map<ConnId, Entry, Hash, std::equal_to<ConnId>,
+  using Part = tsl::robin_map<ConnId, Entry, ConnIdHash, std::equal_to<ConnId>,
                               HugePages<std::pair<ConnId, Entry>>>;
   static bool unused(const Entry& entry) { return entry.row == kAbsent && entry.slot == kAbsent; }
 
-  Part& part_of(const ConnId& id) { return parts_[Hash()(id) >> 58]; }
+  Part& part_of(std::size_t hash) { return parts_[hash >> 58]; }
 
   /// A table of a million grows for a quarter of a second, in which the ring fills up: so they are
   /// many, by the high bits of the hash, and grow one by one.
   std::array<Part, 64> parts_;
   ConnId last_id_;
+  std::size_t last_hash_ = 0;  ///< of last_id_, once something was looked for
   Entry* last_ = nullptr;  ///< of last_id_; nullptr if it is not known
 };
 

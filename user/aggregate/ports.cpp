@@ -2,6 +2,7 @@
 #include "aggregate/ports.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 
 namespace tcpdwell {
@@ -84,6 +85,9 @@ void Ports::begin_window(std::int64_t wall_ns) {
       at = index_.erase(at);
     }
   }
+  // The order of an index is its own: which row is taken next is told by `take` where peaks are
+  // equal.
+  std::sort(free_.begin(), free_.end(), std::greater<>());
 }
 
 void Ports::note_peak(PortRow& row, std::int64_t wall_ns) {

@@ -40,9 +40,6 @@ class Ports {
   std::uint64_t left_out() const { return left_out_; }
 
  private:
-  struct Hash {
-    std::size_t operator()(const PackedKey& key) const { return key.hash(); }
-  };
   bool is_ephemeral(std::uint16_t port) const {
     return port >= ports_.first && port <= ports_.last;
   }
@@ -56,7 +53,7 @@ class Ports {
   std::vector<Index> free_;
   std::size_t first_of_host_ = 0;
   std::uint64_t left_out_ = 0;
-  tsl::robin_map<PackedKey, Index, Hash> index_;
+  tsl::robin_map<PackedKey, Index, PackedKeyHash> index_;
 };
 
 }  // namespace tcpdwell

@@ -99,15 +99,6 @@ std::string text_of(Key key, const RowSubject& subject) {
   }
 }
 
-std::size_t PackedKey::hash() const {
-  std::uint64_t hash = 0;
-  for (std::size_t i = 0; i * sizeof words_[0] < used_; ++i) {
-    hash = (hash ^ words_[i]) * 0x9e3779b97f4a7c15U;
-    hash ^= hash >> 32;
-  }
-  return hash;
-}
-
 RowTable::RowTable(std::vector<Key> by, std::size_t max_rows)
     : by_(std::move(by)), by_state_(by_ == std::vector{Key::State}), max_rows_(max_rows) {
   if (!by_state_) return;

@@ -15,6 +15,7 @@
 
 #include "model/event.h"
 #include "model/summary.h"
+#include "util/keyed_hash.h"
 
 namespace tcpdwell {
 
@@ -26,7 +27,8 @@ struct RowSubject {
   Reason reason = Reason::None;
 };
 
-/// The values a row is grouped by, packed for comparing and hashing.
+/// The values a row is grouped by, packed for comparing and hashing. All keys of one table are made
+/// of the same kinds of values.
 class PackedKey {
  public:
   template <class T>
@@ -36,12 +38,16 @@ class PackedKey {
     std::memcpy(reinterpret_cast<unsigned char*>(words_.data()) + used_, &value, sizeof value);
     used_ += sizeof value;
   }
-  std::size_t hash() const;
+  std::size_t hash() const { return keyed_hash(words_.data(), (used_ + 7) / sizeof words_[0]); }
   friend bool operator==(const PackedKey& a, const PackedKey& b) { return a.words_ == b.words_; }
 
  private:
   std::array<std::uint64_t, 9> words_{};  ///< all ten keys together take 66 bytes
   std::size_t used_ = 0;
+};
+
+struct PackedKeyHash {
+  std::size_t operator()(const PackedKey& key) const { return key.hash(); }
 };
 
 /// Adds what `subject` has for `key`.
@@ -79,9 +85,6 @@ class RowTable {
     bool open_complete = true;  ///< false: sockets that entered while there was no room are missing
     bool used = false;
   };
-  struct Hash {
-    std::size_t operator()(const PackedKey& key) const { return key.hash(); }
-  };
 
   Index find_or_add(const RowSubject& subject);
   Index add(const RowSubject& subject, const PackedKey& key);
@@ -96,7 +99,7 @@ class RowTable {
   std::size_t max_rows_;
   std::vector<Slot> slots_;
   std::vector<Index> free_;
-  tsl::robin_map<PackedKey, Index, Hash> index_;
+  tsl::robin_map<PackedKey, Index, PackedKeyHash> index_;
   std::uint64_t without_row_ = 0;  ///< open, but entered when there was no room
   std::uint64_t left_out_ = 0;
 };

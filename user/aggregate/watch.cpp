@@ -4,11 +4,10 @@
 #include <tsl/robin_map.h>
 
 #include <algorithm>
-#include <functional>
-#include <string_view>
 #include <utility>
 
 #include "aggregate/ports.h"
+#include "util/keyed_hash.h"
 
 namespace tcpdwell {
 namespace {
@@ -21,12 +20,7 @@ AnalyzerOptions options(std::size_t max_followed) {
   return options;
 }
 
-struct CommHash {
-  std::size_t operator()(const Comm& comm) const {
-    return std::hash<std::string_view>()({comm.bytes.data(), comm.bytes.size()});
-  }
-};
-using Owners = tsl::robin_map<Comm, OwnerRow, CommHash>;
+using Owners = tsl::robin_map<Comm, OwnerRow, KeyedHash>;
 
 std::uint64_t all_of(const OwnerRow& row) {
   std::uint64_t sum = 0;

@@ -54,14 +54,10 @@ KernelFilter kernel_filter(const Filter& filter) {
   c.filter_rports = !filter.remote_ports.empty();
   set_ports(k.local_ports, filter.local_ports);
   set_ports(k.remote_ports, filter.remote_ports);
-  c.n_pids = set_list(filter.pids, c.pids, [](std::uint32_t pid) { return pid; });
+  c.filter_pids = !filter.pids.empty();
+  c.filter_comms = !filter.comms.empty();
   c.n_local = set_list(filter.local, c.local, kernel_cidr);
   c.n_remote = set_list(filter.remote, c.remote, kernel_cidr);
-  if (filter.comms.size() <= TD_MAX_COMMS) {
-    c.n_comms = static_cast<std::uint8_t>(filter.comms.size());
-    for (std::size_t i = 0; i < filter.comms.size(); ++i)
-      std::memcpy(c.comms[i], filter.comms[i].bytes.data(), TD_COMM_LEN);
-  }
   return k;
 }
 

@@ -11,7 +11,8 @@
 
 namespace tcpdwell {
 
-/// The kernel's part of a filter: passes everything the filter passes, and perhaps more.
+/// The kernel's part of a filter: passes everything the filter passes, and perhaps more. The owners
+/// asked for are no constants but maps, filled when there are any (Tracer).
 struct KernelFilter {
   td_config config{};
   std::array<std::uint64_t, TD_PORT_WORDS> local_ports{}, remote_ports{};

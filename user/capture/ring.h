@@ -15,6 +15,9 @@
 namespace tcpdwell {
 
 /// What the kernel and the reader share. Positions only grow; they are taken modulo `bytes`.
+/// Any CPU writes records and `producer`, the one reader `consumer` alone. A length is published
+/// with release when its record is complete, and with it the record; `consumer` with release when
+/// the reader is done with it, for then the kernel may write there.
 struct RingMemory {
   unsigned long* consumer = nullptr;  ///< all before it is read: the kernel writes there again
   const unsigned long* producer = nullptr;  ///< all before it is reserved, if not yet committed

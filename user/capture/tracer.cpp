@@ -42,9 +42,16 @@ std::uint32_t ring_size(std::uint64_t wanted) {
 /// The kernel shows a connection to its end once its owner matched, even when the owner changes; and
 /// it knows the cgroup hierarchy.
 void leave_owners_to_kernel(Filter& filter) {
-  if (filter.pids.size() <= TD_MAX_PIDS) filter.pids.clear();
-  if (filter.comms.size() <= TD_MAX_COMMS) filter.comms.clear();
+  filter.pids.clear();
+  filter.comms.clear();
   filter.cgroups.clear();
+}
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 struct SkeletonFree {
@@ -53,6 +60,29 @@ struct SkeletonFree {
 struct LinkFree {
   void operator()(bpf_link* link) const { bpf_link__destroy(link); }
 };
+
+/// Lists of any length mean the same, and cost a line the same.
+void size_lists(tcpdwell_bpf& skeleton, const Filter& filter) {
+  const auto size = [](bpf_map* map, std::size_t entries) {
+    bpf_map__set_max_entries(map, static_cast<__u32>(std::max<std::size_t>(entries, 1)));
+  };
+  size(skeleton.maps.wanted_pids, filter.pids.size());
+  size(skeleton.maps.wanted_comms, filter.comms.size());
+}
+
+/// Once they exist, and before anything is attached.
+Status fill_lists(const tcpdwell_bpf& skeleton, const Filter& filter) {
+  const __u8 wanted = 1;
+  const auto add = [&](const bpf_map* map, const void* key) {
+    return bpf_map_update_elem(bpf_map__fd(map), key, &wanted, BPF_ANY) == 0 ? Status(Ok)
+                                                                             : load_error(errno);
+  };
+  for (const std::uint32_t pid : filter.pids)
+    if (Status status = add(skeleton.maps.wanted_pids, &pid); !status) return status;
+  for (const Comm& comm : filter.comms)
+    if (Status status = add(skeleton.maps.wanted_comms, comm.bytes.data()); !status) return status;
+  return Ok;
+}
 
 void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   bpf_map__set_max_entries(skeleton.maps.ring, ring_size(options.ring_bytes));
@@ -72,12 +102,15 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   td_config& config = config_of(skeleton);
   config = k.config;
   config.wakeup_bytes = ring_size(options.ring_bytes) / 4;
+  config.half_full_bytes = ring_size(options.ring_bytes) / 2;
   if (options.cgroup) {
     config.cgroup_id = options.cgroup->id;
     config.cgroup_level = options.cgroup->level;
   }
   std::memcpy(const_cast<__u64*>(skeleton.rodata->td_lports), k.local_ports.data(), sizeof k.local_ports);
   std::memcpy(const_cast<__u64*>(skeleton.rodata->td_rports), k.remote_ports.data(), sizeof k.remote_ports);
+  size_lists(skeleton, options.filter);
+  skeleton.bss->next_own_id = monotonic_ns();
 }
 
 }  // namespace
@@ -167,8 +200,8 @@ Status Tracer::Impl::open_listing(const TracerOptions& options) {
   bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(program, false);
   bpf_program__set_autoload(skeleton->progs.seed_owner, true);
   bpf_program__set_autoload(skeleton->progs.seed_socket, true);
-  const int code = tcpdwell_bpf__load(skeleton.get());
-  return code == 0 ? Status(Ok) : load_error(-code);
+  if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
+  return fill_lists(*skeleton, options.filter);
 }
 
 Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options) {
@@ -183,6 +216,7 @@ Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options
   if (Status status = prepare(*skeleton, candidate); !status) return status;
   load_only_chosen(*skeleton, way);
   if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
+  if (Status status = fill_lists(*skeleton, options.filter); !status) return status;
   auto mapped = Ring::map(bpf_map__fd(skeleton->maps.ring), bpf_map__max_entries(skeleton->maps.ring));
   if (!mapped) return mapped.error();
   ring.emplace(std::move(mapped).value());
@@ -204,9 +238,7 @@ Status Tracer::Impl::attach() {
 
 /// All programs at once: detaching takes each of them some milliseconds.
 void Tracer::Impl::stop_events() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  skeleton->bss->stopped_ns = static_cast<__u64>(now.tv_sec) * 1'000'000'000U + static_cast<__u64>(now.tv_nsec);
+  skeleton->bss->stopped_ns = monotonic_ns();
   skeleton->bss->live = false;
 }
 
@@ -311,8 +343,7 @@ void Tracer::detach() {
   if (!impl_->attached) return;
   impl_->stop_events();
   while (!impl_->links.empty()) impl_->links.pop_back();
-  // A program that another CPU was just running ends within microseconds.
-  timespec a_moment{0, 21'000'000};
+  timespec a_moment{0, TD_MOMENT_NS};
   while (nanosleep(&a_moment, &a_moment) != 0 && errno == EINTR) continue;
   // The first look doubts what may be about to change, the second believes it: nothing changes now.
   impl_->sweep();

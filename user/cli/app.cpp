@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/app.h"
 
-#include <fmt/format.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -15,6 +14,7 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/inherited.h"
 #include "cli/pipeline.h"
 #include "util/output.h"
 
@@ -73,8 +73,7 @@ Status check_command(const CLI::App& app, const Words& words, bool dashes) {
   if (!dashes) return Ok;
   const std::string name = app.get_subcommands().front()->get_name();
   if (words.command.empty()) return Error{Fault::Usage, "no command after --"};
-  if (name != "trace" && name != "record" && name != "stat")
-    return Error{Fault::Usage, fmt::format("{} takes no command", name)};
+  if (!takes_program(name)) return Error{Fault::Usage, fmt::format("{} takes no command", name)};
   return ChildCommand::find(words.command.front());
 }
 
@@ -85,11 +84,22 @@ void reserve_standard_streams() {
     if (fcntl(fd, F_GETFD) < 0) [[maybe_unused]] const int taken = open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
+/// File capabilities are another matter: they give what tracing needs, and no file of somebody
+/// else.
+bool is_set_id() { return getuid() != geteuid() || getgid() != getegid(); }
+
 }  // namespace
 
 int run_app(int argc, char** argv) {
   reserve_standard_streams();
-  signal(SIGPIPE, SIG_IGN);
+  if (is_set_id()) {
+    complain(
+        "refused: the program is set-user-ID or set-group-ID, and would show and write what its "
+        "user may not; "
+        "run it as root, or give it capabilities (setcap cap_bpf,cap_perfmon+ep)");
+    return static_cast<int>(Fault::Permission);
+  }
+  change_for_ourselves();
   CLI::App app;
   Invocation invocation;
   offer_commands(app, invocation);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -10,18 +11,24 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
 #include <utility>
 
+#include "cli/inherited.h"
+
 namespace tcpdwell {
 namespace {
+
+/// What a command is given to end after SIGTERM: --help says so.
+constexpr std::chrono::seconds kGrace{5};
 
 [[noreturn]] void become(const std::vector<std::string>& words, int go, int failed) {
   char byte = 0;
   if (read(go, &byte, 1) != 1) _exit(0);  // the tracer failed first
-  signal(SIGPIPE, SIG_DFL);
+  give_back();
   std::vector<char*> argv;
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
@@ -85,6 +92,9 @@ Result<ChildCommand> ChildCommand::prepare(const std::vector<std::string>& words
   child.go_ = go[1];
   child.failed_ = failed[0];
   child.pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, child.pid_, 0));
+  if (child.pidfd_ < 0)
+    return Error{Fault::Runtime,
+                 fmt::format("cannot wait for the command: {}", std::strerror(errno)), errno};
   return child;
 }
 
@@ -112,12 +122,27 @@ Status ChildCommand::release() {
   return cannot_run(name_, code);
 }
 
+bool ChildCommand::ended_within_grace() const {
+  using namespace std::chrono;
+  const auto deadline = steady_clock::now() + kGrace;
+  for (;;) {
+    const auto left = duration_cast<milliseconds>(deadline - steady_clock::now()).count();
+    if (left <= 0) return false;
+    pollfd ended{pidfd_, POLLIN, 0};
+    if (poll(&ended, 1, static_cast<int>(left)) > 0) return true;
+  }
+}
+
 int ChildCommand::end() {
   int status = 0;
   if (pid_ < 0) return 0;
   if (go_ >= 0) close(std::exchange(go_, -1));  // never released: it waits for that, and signals with it
-  if (waitpid(pid_, &status, WNOHANG) == 0) kill(pid_, SIGTERM);
-  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) continue;
+  if (waitpid(pid_, &status, WNOHANG) == 0) {
+    kill(pid_, SIGTERM);
+    if (!ended_within_grace()) kill(pid_, SIGKILL);
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) continue;
+  }
+  pid_ = -1;
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 

@@ -27,11 +27,13 @@ class ChildCommand {
   Status release();
   /// Becomes readable when the command has ended (a pidfd).
   int poll_fd() const { return pidfd_; }
-  /// Its end: terminates it if it still runs. Exit status, or 128 + signal.
+  /// Its end. If it still runs it gets SIGTERM, and SIGKILL if it has not ended 5 s later; what it
+  /// started gets neither. Exit status, or 128 + signal.
   int end();
 
  private:
   ChildCommand() = default;
+  bool ended_within_grace() const;
   pid_t pid_ = -1;
   int pidfd_ = -1;
   int go_ = -1;      ///< write end: one byte lets the child go

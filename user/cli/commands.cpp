@@ -14,7 +14,9 @@ namespace {
 
 /// Of the commands that trace until another command ends.
 void add_tracing_flags(CLI::App& app, RawOptions& raw) {
-  app.footer("With a command, tracing ends when it ends.");
+  app.footer(
+      "With a command, tracing ends when it ends. One that runs longer than the trace\n"
+      "gets SIGTERM, and SIGKILL 5 s later.");
   add_filter_flags(app, raw);
   add_look_flags(app, raw);
   add_live_flags(app, raw);
@@ -43,11 +45,16 @@ void add_record(CLI::App& app, Invocation& invocation) {
   sub->formatter(std::make_shared<HelpFormat>("record -o FILE [OPTIONS] [-- COMMAND [ARG...]]"));
   add_tracing_flags(*sub, invocation.raw);
   sub->get_option("--output")->required()->description("FILE.zst and FILE.gz are compressed; - is stdout");
-  sub->get_option("--format")->description("json (the only one)");
+  invocation.raw.offers[sub->get_option("--format")->description("json (the only one)")].words = {
+      "json"};
   sub->add_option("--rotate", invocation.rotate, "a new file after this size (100M, as it is on disk)\nor time (1h): FILE becomes FILE-<time>-<number>")
       ->type_name("SIZE|DURATION")->group("Output");
-  sub->add_option("--keep", invocation.keep, "with --rotate: keep the N newest finished files")
-      ->type_name("N")->check(whole_number_up_to(1'000'000))->group("Output");
+  sub->add_option(
+         "--keep", invocation.keep,
+         "with --rotate: keep the N newest finished files,\nand what is not known to be older")
+      ->type_name("N")
+      ->check(whole_number_up_to(1'000'000))
+      ->group("Output");
   sub->callback([&] {
     if (invocation.raw.format == "text") invocation.raw.format = "json";
     invocation.action = [&] { return run_record(invocation); };
@@ -56,31 +63,46 @@ void add_record(CLI::App& app, Invocation& invocation) {
 
 void add_report(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("report", "tables, findings and pictures from traces, without root");
-  sub->add_option("FILE", invocation.files, "traces, plain or compressed; also quoted globs;\n- is standard input")->required()->type_name("");
+  auto& offers = invocation.raw.offers;
+  offers[sub->add_option("FILE", invocation.files,
+                         "traces, plain or compressed; also quoted globs;\n- is standard input")
+             ->required()
+             ->type_name("")]
+      .files = true;
   sub->formatter(std::make_shared<HelpFormat>("report FILE... [OPTIONS]"));
   sub->footer("Exit status: 0 fine, 1 cannot write, 2 bad usage or input file.");
   add_filter_flags(*sub, invocation.raw);
   add_look_flags(*sub, invocation.raw);
   add_by_flag(*sub, invocation.raw);
-  sub->get_option("--format")->description("text, json, csv, html (a page), svg or dot (the\nstate diagram), perfetto (for ui.perfetto.dev)");
-  sub->add_option("--table", invocation.table,
-                  "what csv holds: states, ends, edges, ports, series,\nslowest, stuck or findings [states]")
-      ->type_name("NAME")->group("Output");
+  offers[sub->get_option("--format")
+             ->description("text, json, csv, html (a page), svg or dot (the\nstate diagram), "
+                           "perfetto (for ui.perfetto.dev)")]
+      .words = {"text", "json", "csv", "html", "svg", "dot", "perfetto"};
+  offers[sub->add_option("--table", invocation.table,
+                         "what csv holds: states, ends, edges, ports, series,\nslowest, stuck or "
+                         "findings [states]")
+             ->type_name("NAME")
+             ->group("Output")]
+      .words = {"states", "ends", "edges", "ports", "series", "slowest", "stuck", "findings"};
   sub->callback([&] { invocation.action = [&] { return run_report(invocation); }; });
 }
 
 void add_diff(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("diff", "two traces side by side: what dwells differently");
-  sub->add_option("A", invocation.before, "the trace before (or a quoted glob of several)")
-      ->required()
-      ->type_name("");
-  sub->add_option("B", invocation.after, "the trace after")->required()->type_name("");
+  auto& offers = invocation.raw.offers;
+  offers[sub->add_option("A", invocation.before, "the trace before (or a quoted glob of several)")
+             ->required()
+             ->type_name("")]
+      .files = true;
+  offers[sub->add_option("B", invocation.after, "the trace after")->required()->type_name("")]
+      .files = true;
   sub->formatter(std::make_shared<HelpFormat>("diff A B [OPTIONS]"));
   sub->footer("Exit status: 0 fine, differing or not, 1 cannot write, 2 bad usage or input file.");
   add_filter_flags(*sub, invocation.raw);
   add_look_flags(*sub, invocation.raw);
   add_by_flag(*sub, invocation.raw);
-  sub->get_option("--format")->description("text, json or html");
+  offers[sub->get_option("--format")->description("text, json or html")].words = {"text", "json",
+                                                                                  "html"};
   sub->callback([&] { invocation.action = [&] { return run_diff(invocation); }; });
 }
 
@@ -98,9 +120,12 @@ void add_stuck(CLI::App& app, Invocation& invocation) {
       ->check(not_empty);
   sub->add_flag("-l,--listening", raw.listening, "listening sockets only")->group("Which connections");
   sub->add_flag("-a,--all", raw.all, "listening sockets too")->group("Which connections");
-  sub->add_option("--socket", invocation.socket, "unix socket of a serve to ask; '' asks none\n[" + invocation.socket + "]")
-      ->type_name("PATH")
-      ->group("Tracing");
+  raw.offers[sub->add_option(
+                    "--socket", invocation.socket,
+                    "unix socket of a serve to ask; '' asks none\n[" + invocation.socket + "]")
+                 ->type_name("PATH")
+                 ->group("Tracing")]
+      .files = true;
   add_look_flags(*sub, raw);
   sub->callback([&] { invocation.action = [&] { return run_stuck(invocation); }; });
 }
@@ -122,9 +147,11 @@ void add_top(CLI::App& app, Invocation& invocation) {
   sub->option_defaults()->group("Options");
   add_live_flags(*sub, raw);
   add_by_flag(*sub, raw);
-  sub->get_option("--by")->description(
-      "a table of its own by these, among state pid comm\nremote local-port remote-port cgroup "
-      "netns");
+  raw
+      .offers[sub->get_option("--by")->description(
+          "a table of its own by these, among state pid comm\nremote local-port remote-port cgroup "
+          "netns")]
+      .words = {"state", "pid", "comm", "remote", "local-port", "remote-port", "cgroup", "netns"};
   sub->callback([&] { invocation.action = [&] { return run_top(invocation); }; });
 }
 
@@ -145,10 +172,12 @@ void add_serve(CLI::App& app, Invocation& invocation) {
       ->allow_extra_args(false)
       ->check(not_empty)
       ->group("Where");
-  sub->add_option("--socket", invocation.socket,
-                  "unix socket, for its owner alone; '' is none\n[" + invocation.socket + "]")
-      ->type_name("PATH")
-      ->group("Where");
+  raw.offers[sub->add_option(
+                    "--socket", invocation.socket,
+                    "unix socket, for its owner alone; '' is none\n[" + invocation.socket + "]")
+                 ->type_name("PATH")
+                 ->group("Where")]
+      .files = true;
   add_filter_flags(*sub, raw);
   // Refused with a word on queries (run_serve), so not offered.
   for (const char* refused : {"--state", "--min-dwell"}) sub->get_option(refused)->group("");
@@ -160,7 +189,10 @@ void add_serve(CLI::App& app, Invocation& invocation) {
 
 void add_explain(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("explain", "what a state means, who waits for whom, what to do");
-  sub->add_option("STATE", invocation.state, "a netstat state name, e.g. time-wait")->type_name("");
+  invocation.raw
+      .offers[sub->add_option("STATE", invocation.state, "a netstat state name, e.g. time-wait")
+                  ->type_name("")]
+      .words = state_words();
   sub->formatter(std::make_shared<HelpFormat>("explain [STATE] [OPTIONS]"));
   sub->footer("Without a state: the diagram, how connections close, and the list of states.");
   sub->add_flag("--no-color", invocation.raw.no_color, "no colour");
@@ -171,12 +203,19 @@ void add_check(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("check", "what this kernel and these privileges allow");
   sub->formatter(std::make_shared<HelpFormat>("check [OPTIONS]"));
   sub->footer("Exit status: 0 when tracing works here, 3 when a privilege is missing,\n4 when the kernel lacks something.");
-  sub->add_option("--format", invocation.raw.format, "text or json")->type_name("FORMAT");
+  invocation.raw
+      .offers[sub->add_option("--format", invocation.raw.format, "text or json")
+                  ->type_name("FORMAT")]
+      .words = {"text", "json"};
   sub->add_flag("--no-color", invocation.raw.no_color, "no colour");
   sub->callback([&] { invocation.action = [&] { return run_check(invocation); }; });
 }
 
 }  // namespace
+
+bool takes_program(std::string_view command) {
+  return command == "trace" || command == "record" || command == "stat";
+}
 
 void offer_commands(CLI::App& app, Invocation& invocation) {
   app.description("How long TCP connections dwell in each state, whose they are, what ended them.");

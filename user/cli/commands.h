@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/options.h"
@@ -39,6 +40,9 @@ Result<int> run_report(const Invocation& invocation);
 Result<int> run_diff(const Invocation& invocation);
 Result<int> run_explain(const Invocation& invocation);
 Result<int> run_check(const Invocation& invocation);
+
+/// Whether words after `--` are a program that it runs.
+bool takes_program(std::string_view command);
 
 /// Tells CLI11 of all of them, and of what the program itself takes.
 void offer_commands(CLI::App& app, Invocation& invocation);

@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "cli/help.h"
+#include "model/state.h"
+#include "model/summary.h"
 
 namespace tcpdwell {
 namespace {
@@ -18,7 +20,33 @@ CLI::Option* add_list(CLI::App& app, const char* name, std::vector<std::string>&
   return app.add_option(name, to, help)->type_name("LIST")->allow_extra_args(false);
 }
 
+std::vector<std::string> key_words() {
+  std::vector<std::string> words;
+  for (unsigned key = 0; key <= static_cast<unsigned>(Key::Path); ++key)
+    words.emplace_back(name_of(static_cast<Key>(key)));
+  return words;
+}
+
+std::vector<std::string> way_words() {
+  std::vector<std::string> words;
+  for (const Minisockets way :
+       {Minisockets::Auto, Minisockets::Fentry, Minisockets::Timer, Minisockets::Off})
+    words.emplace_back(name_of(way));
+  return words;
+}
+
 }  // namespace
+
+std::vector<std::string> state_words() {
+  std::vector<std::string> words;
+  for (unsigned state = 1; state < kStateCount; ++state) {
+    std::string word(name_of(static_cast<State>(state)));
+    for (char& c : word)
+      c = c == '_' ? '-' : static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    words.push_back(std::move(word));
+  }
+  return words;
+}
 
 std::string not_empty(const std::string& value) { return value.empty() ? "the value is empty" : ""; }
 
@@ -32,17 +60,33 @@ void add_filter_flags(CLI::App& app, RawOptions& raw) {
   app.add_flag("-6,--ipv6", raw.ipv6, "IPv6 sockets");
   add_list(app, "--local", raw.local, "local addresses: 10.0.0.0/8,::1")->type_name("CIDR");
   add_list(app, "--remote", raw.remote, "remote addresses")->type_name("CIDR");
-  add_list(app, "--state", raw.states, "into or out of these states: time-wait,CLOSE_WAIT");
-  app.add_option("--netns", raw.netns, "network namespace of a process, a path, or all")->type_name("PID|PATH|all");
-  app.add_option("--cgroup", raw.cgroup, "owners in this cgroup v2 or below it")->type_name("PATH")->check(not_empty);
+  raw.offers[add_list(app, "--state", raw.states,
+                      "into or out of these states: time-wait,CLOSE_WAIT")]
+      .words = state_words();
+  raw.offers[app.add_option("--netns", raw.netns, "network namespace of a process, a path, or all")
+                 ->type_name("PID|PATH|all")]
+      .files = true;
+  raw.offers[app.add_option("--cgroup", raw.cgroup, "owners in this cgroup v2 or below it")
+                 ->type_name("PATH")
+                 ->check(not_empty)]
+      .files = true;
   app.add_option("--min-dwell", raw.min_dwell, "dwells of at least this: 500us, 10ms, 2s, 1m")->type_name("DURATION")->check(not_empty);
   app.option_defaults()->group("Options");
 }
 
 void add_look_flags(CLI::App& app, RawOptions& raw) {
   app.option_defaults()->group("Output");
-  app.add_option("--format", raw.format, "text, json or csv")->type_name("FORMAT");
-  app.add_option("-o,--output", raw.output, "write to FILE instead of standard output")->type_name("FILE");
+  raw.offers[app.add_option("--format", raw.format, "text, json or csv")->type_name("FORMAT")]
+      .words = {"text", "json", "csv"};
+  raw.offers[app.add_option("-o,--output", raw.output, "write to FILE instead of standard output")
+                 ->type_name("FILE")]
+      .files = true;
+  app.add_option("--mode", raw.mode, "permissions of a new FILE, octal [600]")
+      ->type_name("MODE")
+      ->check([](const std::string& text) {
+        const auto mode = parse_mode(text);
+        return mode ? "" : mode.error().message;
+      });
   app.add_flag("-w,--wide", raw.wide, "more columns");
   app.add_flag("-T,--time", raw.time, "wall-clock time of each line");
   app.add_flag("--no-color", raw.no_color, "no colour (also: NO_COLOR in the environment)");
@@ -56,8 +100,11 @@ void add_live_flags(CLI::App& app, RawOptions& raw) {
   app.add_option("--duration", raw.duration, "end after this: 500ms, 10s, 5m")->type_name("DURATION")->check(not_empty);
   app.add_option("--count", raw.count, "end after N transitions")->type_name("N")->check(whole_number_up_to(kNoLimit));
   app.add_option("--buffer", raw.buffer, "ring buffer, rounded up to a power of two [8M]")->type_name("SIZE");
-  app.add_option("--minisockets", raw.minisockets, "how to follow request and time-wait sockets:\nauto, fentry, timer, off")
-      ->type_name("HOW");
+  raw.offers[app.add_option(
+                    "--minisockets", raw.minisockets,
+                    "how to follow request and time-wait sockets:\nauto, fentry, timer, off")
+                 ->type_name("HOW")]
+      .words = way_words();
   app.add_option("--max-time-wait", raw.max_time_wait, "time-wait sockets followed at once [the host's limit]")
       ->type_name("N")->check(whole_number_up_to(kMostMinisockets));
   app.add_option("--max-requests", raw.max_requests, "request sockets followed at once [by host limits]")
@@ -66,8 +113,11 @@ void add_live_flags(CLI::App& app, RawOptions& raw) {
 }
 
 void add_by_flag(CLI::App& app, RawOptions& raw) {
-  add_list(app, "--by", raw.by,
-           "table rows by these, among state pid comm remote\nlocal-port remote-port cgroup netns end path")->group("Output");
+  raw.offers[add_list(app, "--by", raw.by,
+                      "table rows by these, among state pid comm remote\nlocal-port remote-port "
+                      "cgroup netns end path")
+                 ->group("Output")]
+      .words = key_words();
 }
 
 }  // namespace tcpdwell

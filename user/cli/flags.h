@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/options.h"
 
@@ -19,6 +20,9 @@ void add_look_flags(CLI::App& app, RawOptions& raw);
 /// When tracing ends, how much memory it takes.
 void add_live_flags(CLI::App& app, RawOptions& raw);
 void add_by_flag(CLI::App& app, RawOptions& raw);
+
+/// The states as people type them on a command line: "time-wait".
+std::vector<std::string> state_words();
 
 /// A check for CLI11. An empty value is a script's unset variable, not "no limit".
 std::string not_empty(const std::string& value);

@@ -43,14 +43,22 @@ class Gate : public Consumer {
   std::uint64_t limit_, transitions_ = 0;
 };
 
-int timer_fd(std::uint64_t first_ns, std::uint64_t every_ns) {
+Error cannot(const char* what) {
+  const int code = errno;
+  return {Fault::Runtime, fmt::format("cannot {}: {}", what, std::strerror(code)), code};
+}
+
+Result<int> timer_fd(std::uint64_t first_ns, std::uint64_t every_ns) {
   const auto spec = [](std::uint64_t ns) {
     return timespec{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
   };
   const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (fd < 0) return cannot("make a timer");
   const itimerspec times{spec(every_ns), spec(first_ns ? first_ns : 1)};
-  timerfd_settime(fd, 0, &times, nullptr);
-  return fd;
+  if (timerfd_settime(fd, 0, &times, nullptr) == 0) return fd;
+  const Error why = cannot("set a timer");
+  close(fd);
+  return why;
 }
 
 /// Everything the run waits for. Descriptors are closed with it.
@@ -62,27 +70,32 @@ class Waiter {
   Waiter() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
   ~Waiter() {
     for (const int fd : owned_) close(fd);
-    close(epoll_);
+    if (epoll_ >= 0) close(epoll_);
   }
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
 
-  /// A regular file cannot be waited for: then nothing is.
-  void watch(int fd, std::uint32_t event, std::uint32_t for_what = EPOLLIN) {
+  /// A regular file cannot be waited for (EPERM): then nothing is, as nothing of it would ever
+  /// come.
+  Status watch(int fd, std::uint32_t event, std::uint32_t for_what = EPOLLIN) {
     epoll_event e{};
     e.events = for_what;
     e.data.u32 = event;
-    epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e);
+    if (epoll_ >= 0 && (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e) == 0 || errno == EPERM)) return Ok;
+    return cannot("wait for events");
   }
-  void watch_timer(std::uint64_t first_ns, std::uint64_t every_ns, Event event) {
-    owned_.push_back(timer_fd(first_ns, every_ns));
-    watch(owned_.back(), event);
-    timers_[event] = owned_.back();
+  Status watch_timer(std::uint64_t first_ns, std::uint64_t every_ns, Event event) {
+    const auto fd = timer_fd(first_ns, every_ns);
+    if (!fd) return fd.error();
+    owned_.push_back(*fd);
+    timers_[event] = *fd;
+    return watch(*fd, event);
   }
   /// Bit set of what happened; waits only when `block`.
-  std::uint32_t wait(bool block) {
+  Result<std::uint32_t> wait(bool block) {
     std::array<epoll_event, 8> events{};
     const int n = epoll_wait(epoll_, events.data(), events.size(), block ? -1 : 0);
+    if (n < 0 && errno != EINTR) return cannot("wait for events");
     std::uint32_t happened = 0;
     for (int i = 0; i < n; ++i) {
       const std::uint32_t event = events[static_cast<std::size_t>(i)].data.u32;
@@ -107,20 +120,23 @@ class EndingSignals {
   /// `hangups`: SIGHUP does not end the run, take() tells of it.
   explicit EndingSignals(bool hangups) {
     asked_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (asked_ < 0) usable_ = cannot("wait for signals");
     first_ = {};
     hangups_ = hangups;
     struct sigaction action {};
     action.sa_handler = handle;
     action.sa_flags = SA_RESTART;
-    for (const int number : kNumbers) sigaddset(&action.sa_mask, number);
-    for (const int number : kNumbers) {
+    const std::vector<int> numbers = ending();
+    for (const int number : numbers) sigaddset(&action.sa_mask, number);
+    for (const int number : numbers) {
       struct sigaction before {};
       sigaction(number, nullptr, &before);
       // nohup(1). A shell's background job ignores SIGINT too, and is to end with it all the same.
-      if (number == SIGHUP && before.sa_handler == SIG_IGN) continue;
+      if (number != SIGINT && number != SIGTERM && before.sa_handler == SIG_IGN) continue;
       sigaction(number, &action, nullptr);
     }
   }
+  const Status& usable() const { return usable_; }
   /// Becomes readable with the first signal, and with each hangup.
   int fd() const { return asked_; }
   struct Came {
@@ -129,13 +145,23 @@ class EndingSignals {
   Came take() const {
     std::uint64_t times = 0;
     [[maybe_unused]] const ssize_t got = read(asked_, &times, sizeof times);
+    // A hangup that comes between these two is met by what is done about the one before it.
     const bool hangup = hung_up_ != 0;
     hung_up_ = 0;
     return {ends_ != 0, hangup};
   }
 
  private:
-  static constexpr std::array<int, 3> kNumbers{SIGINT, SIGTERM, SIGHUP};
+  /// All that would end the process and can be handled: an alarm set before exec(), a limit of
+  /// processor time, a failing power supply. Not SIGQUIT, by which a person ends it at once, nor
+  /// what a defect raises.
+  static std::vector<int> ending() {
+    std::vector<int> numbers{SIGINT,    SIGTERM, SIGHUP, SIGUSR1, SIGUSR2,   SIGALRM,
+                             SIGVTALRM, SIGPROF, SIGIO,  SIGPWR,  SIGSTKFLT, SIGXCPU};
+    for (int number = SIGRTMIN; number <= SIGRTMAX; ++number) numbers.push_back(number);
+    return numbers;
+  }
+  Status usable_ = Ok;
 
   static void handle(int number) {
     const int error = errno;
@@ -176,6 +202,7 @@ class LiveRun {
       child = std::make_unique<ChildCommand>(std::move(prepared).value());
     }
     const EndingSignals signals(static_cast<bool>(plan_.on_hangup));
+    if (!signals.usable()) return signals.usable().error();
     TracerOptions options = plan_.tracer;
     options.wall_offset_ns = clock_.offset_ns();
     auto tracer = Tracer::start(options);
@@ -188,8 +215,8 @@ class LiveRun {
     Status status = consumer_.header(header);
     if (status) status = seed();
     if (status && child) status = child->release();
+    if (status) status = watch(signals.fd(), child.get());
     if (status) {
-      watch(signals.fd(), child.get());
       if (plan_.on_ready) status = plan_.on_ready();
       if (status) status = give_up_privileges();
       if (status) status = loop(signals);
@@ -203,19 +230,25 @@ class LiveRun {
     return confined || !plan_.on_unconfined ? Status(Ok) : plan_.on_unconfined(confined.error());
   }
 
-  void watch(int signals, const ChildCommand* child) {
+  /// Without one of them the run would go on without what it tells of: its end, or what the ring
+  /// holds.
+  Status watch(int signals, const ChildCommand* child) {
     // Edges: the kernel says when the ring has filled, not that something is in it.
-    waiter_.watch(tracer_->poll_fd(), Waiter::Ring, EPOLLIN | EPOLLET);
-    waiter_.watch_timer(kDrainEveryNs, kDrainEveryNs, Waiter::Drain);
-    waiter_.watch_timer(kLossEveryNs, kLossEveryNs, Waiter::Loss);
-    waiter_.watch(signals, Waiter::Signal);
-    if (plan_.watch_stdout)
-      waiter_.watch(STDOUT_FILENO, Waiter::Stdout, 0);  // EPOLLERR alone: the reader of a pipe has gone
-    if (plan_.duration_ns) waiter_.watch_timer(*plan_.duration_ns, 0, Waiter::Duration);
-    if (plan_.tick_ns) waiter_.watch_timer(*plan_.tick_ns, *plan_.tick_ns, Waiter::Tick);
-    if (child != nullptr) waiter_.watch(child->poll_fd(), Waiter::Command);
-    for (std::size_t i = 0; i < plan_.watched.size(); ++i)
-      waiter_.watch(plan_.watched[i].fd, Waiter::Watched + static_cast<std::uint32_t>(i));
+    Status status = waiter_.watch(tracer_->poll_fd(), Waiter::Ring, EPOLLIN | EPOLLET);
+    if (status) status = waiter_.watch_timer(kDrainEveryNs, kDrainEveryNs, Waiter::Drain);
+    if (status) status = waiter_.watch_timer(kLossEveryNs, kLossEveryNs, Waiter::Loss);
+    if (status) status = waiter_.watch(signals, Waiter::Signal);
+    if (status && plan_.watch_stdout)
+      status = waiter_.watch(STDOUT_FILENO, Waiter::Stdout,
+                             0);  // EPOLLERR alone: the reader of a pipe has gone
+    if (status && plan_.duration_ns)
+      status = waiter_.watch_timer(*plan_.duration_ns, 0, Waiter::Duration);
+    if (status && plan_.tick_ns)
+      status = waiter_.watch_timer(*plan_.tick_ns, *plan_.tick_ns, Waiter::Tick);
+    if (status && child != nullptr) status = waiter_.watch(child->poll_fd(), Waiter::Command);
+    for (std::size_t i = 0; status && i < plan_.watched.size(); ++i)
+      status = waiter_.watch(plan_.watched[i].fd, Waiter::Watched + static_cast<std::uint32_t>(i));
+    return status;
   }
 
   Status seed() {
@@ -231,7 +264,9 @@ class LiveRun {
     const std::uint32_t ends = bit(Waiter::Duration) | bit(Waiter::Command) | bit(Waiter::Stdout);
     bool more = false;
     while (!gate_.full()) {
-      const std::uint32_t happened = waiter_.wait(!more);
+      const auto waited = waiter_.wait(!more);
+      if (!waited) return waited.error();
+      const std::uint32_t happened = *waited;
       if (happened & ends) return Ok;
       if (happened & bit(Waiter::Signal) && ended_by_signal(signals)) return Ok;
       auto drained = tracer_->drain(gate_);

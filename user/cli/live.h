@@ -52,9 +52,10 @@ struct LiveOutcome {
   int command_status = 0;  ///< as a shell tells it: exit status, or 128 + signal
 };
 
-/// Plays header, events, losses and end to `consumer`. SIGINT, SIGTERM, SIGHUP (see on_hangup), the duration, the
-/// count, the command's end and a closed standard output all end it well; an error of the consumer
-/// other than EPIPE is returned after detaching.
+/// Plays header, events, losses and end to `consumer`. SIGINT, SIGTERM, SIGHUP (see on_hangup) and
+/// every other signal that would end the process but SIGQUIT, the duration, the count, the
+/// command's end and a closed standard output all end it well; an error of the consumer other than
+/// EPIPE is returned after detaching.
 Result<LiveOutcome> run_live(const LivePlan& plan, Header header, Consumer& consumer);
 
 }  // namespace tcpdwell

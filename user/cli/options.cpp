@@ -126,6 +126,16 @@ Result<std::vector<Key>> parse_by(const RawOptions& raw) {
   return keys;
 }
 
+Result<mode_t> parse_mode(const std::string& text) {
+  mode_t mode = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, mode, 8);
+  if (error != std::errc() || end != last || mode > 0777)
+    return Error{Fault::Usage,
+                 fmt::format("expected permissions in octal, such as 640, not '{}'", text)};
+  return mode;
+}
+
 std::size_t terminal_columns(int fd) {
   winsize size{};
   return fd >= 0 && ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;

@@ -3,7 +3,10 @@
 /// exit status 2.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,7 +15,18 @@
 #include "model/filter.h"
 #include "model/summary.h"
 
+namespace CLI {
+class Option;
+}
+
 namespace tcpdwell {
+
+/// What a shell may complete an option's value with: these words, or names of files. It restricts
+/// nothing: what a value may be is decided where it is read.
+struct Offer {
+  std::vector<std::string> words;
+  bool files = false;
+};
 
 enum class Format { Text, Json, Csv };
 enum class ReportFormat { Text, Json, Csv, Html, Svg, Dot, Perfetto };
@@ -22,11 +36,12 @@ struct RawOptions {
   std::vector<std::string> pids, comms, local_ports, remote_ports, local, remote, states, by;
   bool ipv4 = false, ipv6 = false;
   std::string netns = "all", cgroup, min_dwell, format = "text", output, duration, buffer = "8M",
-              minisockets = "auto";
+              minisockets = "auto", mode = "600";
   std::uint64_t count = 0;
   std::uint32_t max_time_wait = 0, max_requests = 0;  ///< 0: from the host's own limits
   bool wide = false, time = false, no_color = false, quiet = false, verbose = false;
   bool listening = false, all = false;  ///< of `stuck`, as netstat's -l and -a
+  std::map<const CLI::Option*, Offer> offers;  ///< not typed, but told beside what is
 };
 
 /// Where the connections are: this host, whose namespaces and cgroups can be looked up, or a trace.
@@ -40,6 +55,8 @@ Result<FilterChoice> parse_filter(const RawOptions& raw, Scope scope);
 Result<Format> parse_format(const RawOptions& raw);
 Result<ReportFormat> parse_report_format(const RawOptions& raw);
 Result<std::vector<Key>> parse_by(const RawOptions& raw);
+/// Permissions as chmod takes them, in octal: "640".
+Result<mode_t> parse_mode(const std::string& text);
 
 /// Columns of the terminal at `fd`; 0 where there is none.
 std::size_t terminal_columns(int fd);

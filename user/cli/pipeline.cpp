@@ -45,7 +45,9 @@ Status write_table(Format format, const RawOptions& raw, int fd, Output& out,
 }
 
 Result<std::unique_ptr<Output>> open_output(const RawOptions& raw) {
-  return create_trace_file(raw.output.empty() ? "-" : raw.output);
+  const auto mode = parse_mode(raw.mode);
+  if (!mode) return Error{Fault::Usage, "--mode: " + mode.error().message};
+  return create_trace_file(raw.output.empty() ? "-" : raw.output, *mode);
 }
 
 Result<std::unique_ptr<Output>> open_line_output(const RawOptions& raw, Format format) {

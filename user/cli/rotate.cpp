@@ -2,53 +2,16 @@
 #include "cli/rotate.h"
 
 #include <fmt/format.h>
-#include <glob.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <utility>
-#include <vector>
 
-#include "trace/compress.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
 namespace {
 
 constexpr std::uint64_t kLookEvery = 256U << 10;
-
-struct Name {
-  std::string stem, suffix;
-};
-
-/// "dir/a.json.zst" is "dir/a" and ".json.zst".
-Name split(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  const std::size_t dot = path.find('.', slash == std::string::npos ? 1 : slash + 2);
-  return dot == std::string::npos ? Name{path, ""} : Name{path.substr(0, dot), path.substr(dot)};
-}
-
-/// "20260102T030405Z"
-std::string compact_stamp(std::int64_t wall_ns) {
-  std::string stamp = rfc3339(wall_ns).substr(0, 19) + 'Z';
-  stamp.erase(
-      std::remove_if(stamp.begin(), stamp.end(), [](char c) { return c == '-' || c == ':'; }),
-      stamp.end());
-  return stamp;
-}
-
-std::string glob_text(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (std::strchr("*?[]\\", c) != nullptr) escaped += '\\';
-    escaped += c;
-  }
-  return escaped;
-}
 
 }  // namespace
 
@@ -71,6 +34,9 @@ Status parse_rotate(const std::string& text, RotateOptions& options) {
 
 Result<std::unique_ptr<RotatingTrace>> RotatingTrace::create(RotateOptions options) {
   std::unique_ptr<RotatingTrace> trace(new RotatingTrace(std::move(options)));
+  auto files = Parts::open(trace->options_.files, trace->wall_now());
+  if (!files) return files.error();
+  trace->files_ = std::move(files).value();
   // So that what cannot work is said before anything is traced; the header comes later.
   if (Status opened = trace->open_part(trace->wall_now()); !opened) return opened.error();
   return trace;
@@ -88,13 +54,10 @@ std::int64_t RotatingTrace::wall_now() const {
 }
 
 Status RotatingTrace::open_part(std::int64_t wall_ns) {
-  const Name name = split(options_.path);
-  final_path_ =
-      fmt::format("{}-{}-{:04}{}", name.stem, compact_stamp(wall_ns), ++part_, name.suffix);
-  part_path_ = final_path_ + ".part";
-  auto file = create_trace_file(part_path_, final_path_);
+  auto file = files_->begin(wall_ns);
   if (!file) return file.error();
   file_ = std::move(file).value();
+  ++part_;
   part_began_ = Clock::now();
   part_start_wall_ns_ = last_wall_ns_ = wall_ns;
   totals_ = TraceEnd{};
@@ -107,13 +70,7 @@ Status RotatingTrace::close_part(std::int64_t wall_ns) {
   if (Status closed = file_->close(); !closed) return closed;
   file_.reset();
   last_wall_ns_ = wall_ns;
-  if (std::rename(part_path_.c_str(), final_path_.c_str()) != 0) {
-    const int reason = errno;
-    return Error{Fault::Runtime,
-                 fmt::format("cannot rename {}: {}", part_path_, std::strerror(reason)), reason};
-  }
-  remove_oldest();
-  return Ok;
+  return files_->finish();
 }
 
 Status RotatingTrace::rotate() {
@@ -156,11 +113,7 @@ Status RotatingTrace::rotate_if_full() {
     return Ok;
   unlooked_bytes_ = 0;
   if (Status flushed = file_->flush(); !flushed) return flushed;
-  struct stat about {};
-  if (stat(part_path_.c_str(), &about) != 0 ||
-      static_cast<std::uint64_t>(about.st_size) < options_.max_bytes)
-    return Ok;
-  return rotate();
+  return files_->size() < options_.max_bytes ? Status(Ok) : rotate();
 }
 
 void RotatingTrace::follow(const Socket& socket, State state, std::uint64_t mono_ns,
@@ -227,18 +180,5 @@ Status RotatingTrace::flush() {
 }
 
 Status RotatingTrace::close() { return file_ ? close_part(last_wall_ns_) : Status(Ok); }
-
-/// Names sort by time. What cannot be removed stays; recording goes on.
-void RotatingTrace::remove_oldest() const {
-  if (options_.keep == 0) return;
-  const Name name = split(options_.path);
-  const std::string digits8 = "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]";
-  const std::string pattern = fmt::format("{}-{}T{}Z-[0-9][0-9][0-9][0-9]*{}", glob_text(name.stem),
-                                          digits8, digits8.substr(0, 30), glob_text(name.suffix));
-  glob_t found{};
-  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
-    for (std::size_t i = 0; i + options_.keep < found.gl_pathc; ++i) unlink(found.gl_pathv[i]);
-  globfree(&found);
-}
 
 }  // namespace tcpdwell

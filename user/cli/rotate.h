@@ -8,8 +8,11 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
+#include "cli/parts.h"
 #include "enrich/host.h"
+#include "model/conn_id_hash.h"
 #include "model/event.h"
 #include "trace/writer.h"
 #include "util/output.h"
@@ -17,10 +20,9 @@
 namespace tcpdwell {
 
 struct RotateOptions {
-  std::string path;  ///< "dir/trace.json.zst" makes "dir/trace-20260102T030405Z-0001.json.zst"
+  Parts::Options files;
   std::uint64_t max_bytes = 0;   ///< of a file, as it is on disk; 0 = no limit
   std::uint64_t max_age_ns = 0;  ///< 0 = no limit
-  std::size_t keep = 0;          ///< finished files that stay, of earlier recordings too; 0 = all
   bool seeds =
       true;  ///< begin each file with what is open: not where filters hide lines of a connection
 };
@@ -28,13 +30,15 @@ struct RotateOptions {
 /// "100M", "1h": a size or a duration. Fault::Usage for anything else, and for 0.
 Status parse_rotate(const std::string& text, RotateOptions& options);
 
-/// A file has the name NAME.part until it is whole; then it gets its name at once. Flush it at
-/// least once a second: time limits are looked at there.
+/// Flush it at least once a second: time limits are looked at there.
 class RotatingTrace : public Consumer, public Output {
  public:
   /// Fault::Runtime when the first file cannot be made.
   static Result<std::unique_ptr<RotatingTrace>> create(RotateOptions options);
   ~RotatingTrace() override;
+
+  /// Parts::spared().
+  const std::vector<std::string>& spared() const { return files_->spared(); }
 
   Status header(const Header&) override;
   Status transition(const Transition&) override;
@@ -55,11 +59,6 @@ class RotatingTrace : public Consumer, public Output {
     Dwell before;            ///< how long it had been in it by then
     std::uint64_t part = 0;  ///< the last file it has a line in
   };
-  struct IdHash {
-    std::size_t operator()(const ConnId& id) const {
-      return std::hash<std::uint64_t>()(id.cookie * 31 + id.use);
-    }
-  };
 
   explicit RotatingTrace(RotateOptions options) : options_(std::move(options)) {}
   Status open_part(std::int64_t wall_ns);
@@ -68,20 +67,19 @@ class RotatingTrace : public Consumer, public Output {
   Status rotate_if_full();
   Status write_seeds(std::int64_t wall_ns);
   void follow(const Socket& socket, State state, std::uint64_t mono_ns, const Dwell& before);
-  void remove_oldest() const;
   std::int64_t wall_now() const;
 
   const RotateOptions options_;
+  std::unique_ptr<Parts> files_;
   std::unique_ptr<Output> file_;
-  std::string part_path_, final_path_;
-  std::uint64_t part_ = 0;
+  std::uint64_t part_ = 0;  ///< files begun
   Clock::time_point part_began_;
   std::uint64_t unlooked_bytes_ = 0;  ///< written since the size was looked at
   Header header_;
   TraceEnd totals_;  ///< of this file
   Suspension suspension_;  ///< since this file was begun
   std::int64_t part_start_wall_ns_ = 0, last_wall_ns_ = 0, wall_offset_ns_ = 0;
-  std::unordered_map<ConnId, Open, IdHash> open_;
+  std::unordered_map<ConnId, Open, ConnIdHash> open_;
 };
 
 }  // namespace tcpdwell

@@ -65,6 +65,7 @@ class Serve {
     site.events_path = "/api/events";
     site.event = [this](std::uint64_t since_ns) { return site_.event(since_ns); };
     site.confine = [] { return confine(Keep::Clients); };
+    if (!raw_.quiet) site.trouble = [](const std::string& what) { complain(what); };
     if (Status started = server_->start(std::move(site)); !started) return refusal(started.error());
     notifier_.tell("READY=1");
     if (raw_.quiet) return Ok;

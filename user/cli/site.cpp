@@ -27,7 +27,7 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 /// it.
 constexpr std::uint64_t kBetweenNs = kSecond / 4, kBetweenWholeNs = kSecond;
 constexpr std::uint64_t kWholeKeptNs = 5 * kSecond;
-constexpr std::size_t kRowsAPiece = 500;
+constexpr std::size_t kPieceBytes = 64U << 10;  ///< and one line
 constexpr std::uint64_t kMostRows = 10'000;
 
 std::uint64_t clock_ns(clockid_t clock) {
@@ -121,18 +121,22 @@ Desk::State Desk::get(std::uint64_t since_ns, bool all_sockets) {
 bool Desk::make(const Watch& watch, std::int64_t wall_offset_ns) {
   const std::uint64_t now = clock_ns(CLOCK_MONOTONIC);
   State old;  // freed when the lock is not held any more
-  bool whole = false;
+  bool whole = false, small = false;
   {
     const std::lock_guard lock(mutex_);
     const auto due = [now](const State& last, std::uint64_t between) {
       return !last || now - last->mono_ns >= between;
     };
     whole = whole_wanted_ && due(newest_whole_, kBetweenWholeNs);
-    if (!whole && newest_whole_ && due(newest_whole_, kWholeKeptNs)) old = std::move(newest_whole_);
-    if (!whole && !(wanted_ && due(newest_, kBetweenNs))) return false;
+    small = wanted_ && due(newest_, kBetweenNs);
+    if (whole || due(newest_whole_, kWholeKeptNs)) old = std::exchange(newest_whole_, nullptr);
   }
+  old.reset();
+  whole = whole && whole_in_use() < kMostWhole;
+  if (!whole && !small) return false;
   auto made = std::make_shared<const LiveState>(
       watch.look(now, static_cast<std::int64_t>(now) + wall_offset_ns, whole));
+  if (whole) whole_made_.push_back(made);
   const std::lock_guard lock(mutex_);
   wanted_ = false;
   if (whole) {
@@ -142,6 +146,13 @@ bool Desk::make(const Watch& watch, std::int64_t wall_offset_ns) {
     old = std::exchange(newest_, std::move(made));
   }
   return true;
+}
+
+std::size_t Desk::whole_in_use() {
+  whole_made_.erase(std::remove_if(whole_made_.begin(), whole_made_.end(),
+                                   [](const auto& made) { return made.expired(); }),
+                    whole_made_.end());
+  return whole_made_.size();
 }
 
 Site::Site(Desk& desk, Header header, std::int64_t start_wall_ns)
@@ -198,22 +209,32 @@ HttpReply Site::stuck(const LiveState& state, const HttpRequest& request) {
                            : open.state != State::Listen && open.state != State::TimeWait;
     if (shown && open.age.ns >= wanted->older_ns) rows.push_back(&open);
   }
-  const std::size_t matching = rows.size();
-  const auto most = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(wanted->limit, matching));
-  std::partial_sort(rows.begin(), rows.begin() + most, rows.end(),
-                    [](const OpenSocket* a, const OpenSocket* b) { return a->age.ns > b->age.ns; });
-  rows.resize(static_cast<std::size_t>(most));
   HttpReply reply;
   reply.body = fmt::format("{{\"ts\":\"{}\",\"matching\":{},\"sockets\":[", rfc3339(state.wall_ns),
-                           matching);
-  for (const OpenSocket* open : rows) {
-    Listed one = listed(state, *open);
-    one.cgroup = names_.find(open->socket.owner.cgroup_id);
-    if (open != rows.front()) reply.body += ',';
-    append_json(reply.body, one);
-    reply.body.pop_back();  // its line feed
-  }
-  reply.body += "]}\n";
+                           rows.size());
+  const auto most =
+      static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(wanted->limit, rows.size()));
+  std::partial_sort(rows.begin(), rows.begin() + most, rows.end(),
+                    [](const OpenSocket* a, const OpenSocket* b) { return a->age.ns > b->age.ns; });
+  // Copies: the state of all sockets is not kept for as long as a client takes to read of some.
+  std::vector<Listed> chosen;
+  chosen.reserve(static_cast<std::size_t>(most));
+  for (auto row = rows.begin(); row != rows.begin() + most; ++row)
+    chosen.push_back(listed(state, **row));
+  reply.more = [this, chosen = std::move(chosen), next = std::size_t{0}]() mutable {
+    std::string piece;
+    if (next > chosen.size()) return piece;
+    for (; next < chosen.size() && piece.size() < kPieceBytes; ++next) {
+      Listed one = chosen[next];
+      one.cgroup = names_.find(one.seed.socket.owner.cgroup_id);
+      if (next != 0) piece += ',';
+      append_json(piece, one);
+      piece.pop_back();  // its line feed
+    }
+    if (next < chosen.size()) return piece;
+    ++next;
+    return piece + "]}\n";
+  };
   return reply;
 }
 
@@ -230,8 +251,8 @@ HttpReply Site::sockets(Desk::State state) {
     std::string piece = std::exchange(head, {});
     const std::size_t all = state->sockets.size();
     if (next > all) return piece;
-    const std::size_t end = std::min(next + kRowsAPiece, all);
-    for (; next < end; ++next) append_json(piece, listed(*state, state->sockets[next]).seed);
+    for (; next < all && piece.size() < kPieceBytes; ++next)
+      append_json(piece, listed(*state, state->sockets[next]).seed);
     if (next < all) return piece;
     ++next;
     append_json(piece, TraceEnd{state->wall_ns, 0, state->totals.lost, 0, all});

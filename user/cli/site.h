@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "aggregate/watch.h"
 #include "enrich/cgroups.h"
@@ -29,6 +30,11 @@ class Desk {
   bool make(const Watch& watch, std::int64_t wall_offset_ns);
 
  private:
+  /// Each holds all sockets of the host: those that answers are still made from are counted too.
+  static constexpr std::size_t kMostWhole = 3;
+  std::size_t whole_in_use();
+
+  std::vector<std::weak_ptr<const LiveState>> whole_made_;  ///< of the thread that makes them
   std::mutex mutex_;  ///< held for as long as it takes to copy a pointer
   State newest_, newest_whole_;
   bool wanted_ = false, whole_wanted_ = false;

@@ -96,11 +96,20 @@ std::optional<Known> ask_serve(const Invocation& invocation) {
   const std::string& path = invocation.socket;
   if (path.empty()) return std::nullopt;
   auto known = Known::ask(path);
-  if (invocation.raw.verbose)
-    complain(known ? fmt::format("a serve knows of {} sockets since when they are in their state ({})", known->size(),
-                                 path)
-                   : fmt::format("no serve is asked ({}): ages are what the kernel remembers", known.error().message));
-  return known ? std::optional(std::move(known).value()) : std::nullopt;
+  if (known) {
+    if (invocation.raw.verbose)
+      complain(fmt::format("a serve knows of {} sockets since when they are in their state ({})",
+                           known->size(), path));
+    return std::move(known).value();
+  }
+  const Error& why = known.error();
+  if (const bool somebody_is_there = why.os_errno == 0; somebody_is_there && !invocation.raw.quiet)
+    complain(
+        fmt::format("goes on without serve ({}): ages are what the kernel remembers", why.message));
+  else if (invocation.raw.verbose)
+    complain(
+        fmt::format("no serve is asked ({}): ages are what the kernel remembers", why.message));
+  return std::nullopt;
 }
 
 /// What the kernel may have forgotten, and serve has not, must not be held against a socket before it is asked.

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,6 +20,7 @@
 #include "aggregate/analyzer.h"
 #include "aggregate/groups.h"
 #include "aggregate/open_rows.h"
+#include "aggregate/open_table.h"
 #include "cli/commands.h"
 #include "cli/curses.h"
 #include "cli/live.h"
@@ -76,10 +79,12 @@ class SignalFd {
     sigprocmask(SIG_BLOCK, &set, nullptr);
     fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   }
-  ~SignalFd() { close(fd_); }
+  ~SignalFd() {
+    if (fd_ >= 0) close(fd_);
+  }
   SignalFd(const SignalFd&) = delete;
   SignalFd& operator=(const SignalFd&) = delete;
-  int fd() const { return fd_; }
+  int fd() const { return fd_; }  ///< below 0, with errno, where there is none to be had
   /// 0 when there is none.
   int next() const {
     signalfd_siginfo info{};
@@ -126,11 +131,14 @@ class TopRun {
         colour_(colour),
         interval_ns_(options.interval_ns),
         top_(with_names(std::move(options))),
-        by_state_(AggregatorOptions{}),
-        analyzer_(analyzer_options()) {}
+        by_state_(AggregatorOptions{}, open_),
+        analyzer_(analyzer_options(), open_) {}
 
   Result<int> run(LivePlan plan, Header header) {
     signals_.emplace(std::initializer_list<int>{SIGWINCH, SIGTSTP, SIGCONT});
+    if (signals_->fd() < 0)
+      return Error{Fault::Runtime, fmt::format("cannot wait for signals: {}", std::strerror(errno)),
+                   errno};
     plan.confine = Keep::Nothing;
     plan.tick_ns = interval_ns_;
     plan.connections = [this] { return by_state_.connections(); };
@@ -325,6 +333,7 @@ class TopRun {
   const WallClock clock_;
   ContainerNames names_;
   Top top_;
+  OpenTable open_;
   Aggregator by_state_;
   Analyzer analyzer_;
   Counting counting_;

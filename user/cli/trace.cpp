@@ -10,7 +10,6 @@
 #include "cli/live.h"
 #include "cli/pipeline.h"
 #include "cli/rotate.h"
-#include "trace/compress.h"
 #include "trace/writer.h"
 
 namespace tcpdwell {
@@ -87,14 +86,20 @@ Result<Lines> parse_lines(const Invocation& invocation) {
 
 Result<int> run_rotating(Lines& lines, const Invocation& invocation) {
   RotateOptions options;
-  options.path = invocation.raw.output;
-  options.keep = invocation.keep;
+  const auto mode = parse_mode(invocation.raw.mode);
+  if (!mode) return Error{Fault::Usage, "--mode: " + mode.error().message};
+  options.files = {invocation.raw.output, *mode, invocation.keep};
   // Where lines of a connection are hidden, what state it is in is not known.
   options.seeds = lines.choice.filter.states == 0 && lines.choice.filter.min_dwell_ns == 0;
   if (Status parsed = parse_rotate(invocation.rotate, options); !parsed) return parsed.error();
-  if (options.path == "-") return Error{Fault::Usage, "--rotate needs -o FILE: standard output cannot be rotated"};
+  if (options.files.path == "-")
+    return Error{Fault::Usage, "--rotate needs -o FILE: standard output cannot be rotated"};
   auto trace = RotatingTrace::create(std::move(options));
   if (!trace) return trace.error();
+  if (const auto& spared = (*trace)->spared(); !spared.empty() && !invocation.raw.quiet)
+    complain(fmt::format("--keep leaves {} of these names, not known to be older traces: {}{}",
+                         spared.size() == 1 ? "a file" : fmt::format("{} files", spared.size()),
+                         spared.front(), spared.size() == 1 ? "" : " and others"));
   return lines.run(**trace, **trace, std::chrono::seconds(1));
 }
 
@@ -118,7 +123,7 @@ Result<int> run_record(const Invocation& invocation) {
     return Error{Fault::Usage, "record writes JSON traces; use trace --format text|csv -o FILE for others"};
   if (!invocation.rotate.empty()) return run_rotating(*lines, invocation);
   if (invocation.keep != 0) return Error{Fault::Usage, "--keep needs --rotate"};
-  auto out = create_trace_file(invocation.raw.output);
+  auto out = open_output(invocation.raw);
   if (!out) return out.error();
   TraceWriter sink(**out);
   return lines->run(**out, sink, std::chrono::seconds(1));

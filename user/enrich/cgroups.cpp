@@ -56,11 +56,19 @@ std::string pod_in(std::string_view part) {
   return uid.size() == kUid || uid.size() == kStaticUid ? uid : std::string();
 }
 
+/// No character is cut in two: of UTF-8, what goes on begins with the bits 10, three bytes at most.
+std::string cut_path(std::string_view path) {
+  if (path.size() <= kMostPath) return std::string(path);
+  std::size_t end = kMostPath;
+  while (end > kMostPath - 3 && (static_cast<unsigned char>(path[end]) & 0xC0U) == 0x80U) --end;
+  return std::string(path.substr(0, end)) + "…";
+}
+
 }  // namespace
 
 CgroupName name_of_cgroup_path(std::string_view path) {
   CgroupName name;
-  name.path = path;
+  name.path = cut_path(path);
   while (!path.empty()) {
     const std::size_t slash = path.find('/');
     const std::string_view part = path.substr(0, slash);
@@ -88,7 +96,10 @@ CgroupRef CgroupNames::find(std::uint64_t id) {
   static const CgroupRef kNone = std::make_shared<CgroupName>();
   if (id == 0 || mount_fd_ < 0) return kNone;
   if (const auto known = names_.find(id); known != names_.end()) return known->second;
-  if (names_.size() >= kMost) names_.clear();
+  if (full()) {
+    names_.clear();
+    bytes_ = 0;
+  }
   if (const std::string path = path_by_handle(id); !path.empty()) {
     remember(id, path);
   } else if (errno == EPERM) {
@@ -121,7 +132,7 @@ void CgroupNames::walk() {
   namespace fs = std::filesystem;
   const auto add = [&](const fs::path& path) {
     struct stat st {};
-    if (stat(path.c_str(), &st) == 0 && names_.size() < kMost) remember(st.st_ino, path.string());
+    if (stat(path.c_str(), &st) == 0 && !full()) remember(st.st_ino, path.string());
   };
   add(mount_);
   fs::recursive_directory_iterator at(mount_, fs::directory_options::skip_permission_denied, error), end;
@@ -132,7 +143,10 @@ void CgroupNames::walk() {
 void CgroupNames::remember(std::uint64_t id, const std::string& path) {
   std::string below = path.rfind(mount_, 0) == 0 ? path.substr(mount_.size()) : path;
   if (below.empty()) below = "/";
-  names_.insert_or_assign(id, std::make_shared<CgroupName>(name_of_cgroup_path(below)));
+  auto name = std::make_shared<const CgroupName>(name_of_cgroup_path(below));
+  CgroupRef& kept = names_[id];
+  bytes_ += name->path.size() - (kept ? kept->path.size() : 0);
+  kept = std::move(name);
 }
 
 }  // namespace tcpdwell

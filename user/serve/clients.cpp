@@ -29,7 +29,9 @@ Clients::~Clients() {
 
 bufferevent* Clients::add(event_base* base) {
   make_room();
-  bufferevent* const bev = bufferevent_socket_new(base, -1, 0);
+  // The descriptor is the bufferevent's and ends with it: evhttp may let go before we do, and a
+  // number that is free while the bufferevent still reads it would be the next client's.
+  bufferevent* const bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
   if (bev == nullptr) return nullptr;
   bufferevent_incref(bev);
   // evhttp goes on reading while it answers, to learn of the end.
@@ -38,11 +40,15 @@ bufferevent* Clients::add(event_base* base) {
   return bev;
 }
 
-/// The new one gets in; out goes who has been here longest without a request, then who has one.
+/// The new one gets in.
 void Clients::make_room() {
   if (clients_.size() < HttpServer::kMostConnections) return;
   sweep();
-  if (clients_.size() < HttpServer::kMostConnections) return;
+  if (clients_.size() >= HttpServer::kMostConnections) end_one();
+}
+
+void Clients::end_one() {
+  if (clients_.empty()) return;
   const auto rank = [](const Client& client) {
     return std::tuple(client.stream, client.busy, client.since_ns);
   };
@@ -81,6 +87,13 @@ void Clients::request_done(evhttp_request* request) {
 
 void Clients::begins_stream(evhttp_request* request) {
   if (Client* const client = find(request)) client->stream = true;
+}
+
+std::size_t Clients::waiting() const {
+  std::size_t bytes = 0;
+  for (const Client& client : clients_)
+    bytes += evbuffer_get_length(bufferevent_get_output(client.bev));
+  return bytes;
 }
 
 void Clients::sweep() {

@@ -27,11 +27,16 @@ class Clients {
   void request_done(evhttp_request* request);
   /// The answer to it is a stream, which lasts as long as the client takes it.
   void begins_stream(evhttp_request* request);
+  /// Ends who has been here longest without a request, else who waits longest for an answer.
+  void end_one();
+  /// Bytes of answers that clients have not taken, of all together.
+  std::size_t waiting() const;
   /// Lets go of those that are gone, ends those that took too long. Call it now and then.
   void sweep();
 
  private:
-  /// `bev` is held by us too; evhttp has let go of it when its callbacks are gone.
+  /// `bev` is held by us too, and its descriptor with it; evhttp has let go of it when its
+  /// callbacks are gone.
   struct Client {
     bufferevent* bev;
     std::uint64_t since_ns;  ///< accepted, or the last request answered, or this one come

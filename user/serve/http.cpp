@@ -5,12 +5,14 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
+#include <fmt/format.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <future>
 #include <list>
 #include <thread>
@@ -26,6 +28,8 @@ namespace {
 
 constexpr std::uint64_t kParkedNs = 10 * kSecond;  ///< for there to be an answer
 constexpr ssize_t kMostHeaderBytes = 8192;
+constexpr std::size_t kPieceBytes = 64U << 10;
+constexpr timeval kPause{0, 100'000};  ///< of accepting, where that fails
 
 const char* reason_of(int status) {
   switch (status) {
@@ -51,6 +55,31 @@ HttpReply refusal(int status, const std::string& why) {
   return {status, "text/plain; charset=utf-8", why + "\n", nullptr, ""};
 }
 
+/// A text that is there, as an answer that is made piece by piece.
+std::function<std::string()> pieces_of(std::string text) {
+  return [text = std::move(text), at = std::size_t{0}]() mutable {
+    std::string piece = text.substr(std::min(at, text.size()), kPieceBytes);
+    at += piece.size();
+    return piece;
+  };
+}
+
+/// After it `body` is the whole of a short answer, or there is more to come.
+void begin_body(HttpReply& answer) {
+  while (answer.more && answer.body.size() <= HttpServer::kMostAtOnce) {
+    const std::string piece = answer.more();
+    if (piece.empty()) answer.more = nullptr;
+    answer.body += piece;
+  }
+  if (!answer.more && answer.body.size() > HttpServer::kMostAtOnce)
+    answer.more = pieces_of(std::exchange(answer.body, {}));
+}
+
+/// Whether the connection stays in the queue, and would be there again at once.
+bool out_of_resources(int code) {
+  return code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
+}
+
 /// A number, as libevent's for methods that it does not know is none of its enumeration.
 unsigned method_of(evhttp_request* request) {
   return static_cast<unsigned>(evhttp_request_get_command(request));
@@ -69,11 +98,15 @@ HttpRequest parsed(evhttp_request* request) {
 }  // namespace
 
 struct HttpServer::Impl {
+  /// The one that the thread runs: a listener's error is told with evhttp's argument alone.
+  static thread_local Impl* t_server;
+
   /// One listening socket with its own evhttp, so that a request is known to have come by it.
   struct Door {
     Impl* server;
     Listening listening;
     Http http;
+    evconnlistener* listener = nullptr;  ///< evhttp's
   };
   /// A request that is not answered yet, or not wholly. A client that has gone takes its connection
   /// from the request, which is ours to end then.
@@ -97,6 +130,10 @@ struct HttpServer::Impl {
   void reply(evhttp_request* request, HttpReply answer);
   void begin_stream(evhttp_request* request, HttpRequest parsed);
   void next_piece(Open& open);
+  void send_piece(Open& open, const std::string& piece);
+  bool has_room(std::size_t bytes) const { return clients.waiting() + bytes <= most_waiting; }
+  void accept_failed(int code);
+  void accept_again();
   void serve_open();
   std::size_t count(Open::Kind kind) const;
 
@@ -104,14 +141,20 @@ struct HttpServer::Impl {
   std::list<Door> doors;
   std::vector<std::string> names;
   HttpSite site;
+  std::size_t most_waiting = 0;
   Clients clients;
   std::list<Open> open;
-  Event wakeup, timer;
+  Event wakeup, timer, resume;
+  bool told_of_accept = false;
   int wake_fd = -1;
   std::thread thread;
+  // The only two that both threads have at once: each has one who writes it, and nothing else is
+  // told by it.
   std::atomic<bool> ending = false;
   std::atomic<std::uint64_t> beats = 0;
 };
+
+thread_local HttpServer::Impl* HttpServer::Impl::t_server = nullptr;
 
 HttpServer::Impl::~Impl() {
   if (thread.joinable()) {
@@ -123,16 +166,17 @@ HttpServer::Impl::~Impl() {
   // Requests that wait belong to us until they are answered.
   for (Open& one : open)
     if (!one.over && one.gone()) evhttp_send_reply_end(one.request);
-  for (Door& door : doors)
-    if (door.listening.is_unix) unlink(door.listening.name.c_str());
+  for (const Door& door : doors) remove_unix(door.listening);
   doors.clear();
   wakeup.reset();
   timer.reset();
+  resume.reset();
   if (wake_fd >= 0) close(wake_fd);
 }
 
 Status HttpServer::Impl::listen(const HttpOptions& options) {
   event_set_log_callback([](int, const char*) {});  // what clients do wrong is no news
+  most_waiting = options.most_waiting;
   base.reset(event_base_new());
   wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (!base || wake_fd < 0) return Error{Fault::Runtime, "cannot make an event loop for HTTP"};
@@ -148,12 +192,15 @@ Status HttpServer::Impl::listen(const HttpOptions& options) {
       if (status) status = one.error();
       continue;
     }
-    Door& door = doors.emplace_back(Door{this, *one, Http(evhttp_new(base.get()))});
+    Door& door = doors.emplace_back(Door{this, *one, Http(evhttp_new(base.get())), nullptr});
     names.push_back(door.listening.name);
     evhttp* const http = door.http.get();
-    evhttp_bind_listener(
-        http, evconnlistener_new(base.get(), nullptr, nullptr,
-                                 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, one->fd));
+    door.listener = evconnlistener_new(base.get(), nullptr, nullptr,
+                                       LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, one->fd);
+    evhttp_bind_listener(http, door.listener);
+    evconnlistener_set_error_cb(door.listener, [](evconnlistener*, void*) {
+      if (t_server != nullptr) t_server->accept_failed(errno);
+    });
     evhttp_set_timeout(http, Clients::kSilenceSeconds);
     evhttp_set_max_headers_size(http, kMostHeaderBytes);
     evhttp_set_max_body_size(http, 0);
@@ -210,8 +257,11 @@ bool HttpServer::Impl::try_answer(evhttp_request* request, const HttpRequest& as
 
 void HttpServer::Impl::reply(evhttp_request* request, HttpReply answer) {
   const bool head = method_of(request) == EVHTTP_REQ_HEAD;
+  if (!head) begin_body(answer);
   if (answer.more && !head && count(Open::Kind::Long) >= kMostLongAnswers)
     answer = refusal(503, "Too many long answers are under way: ask again in a moment.");
+  if (!head && !has_room(answer.body.size()))
+    answer = refusal(503, "Too much waits for clients that do not take it: ask again in a moment.");
   evkeyvalq* const headers = evhttp_request_get_output_headers(request);
   const std::string csp = answer.csp.empty() ? "default-src 'none'" : answer.csp;
   const std::pair<const char*, const char*> always[] = {
@@ -224,10 +274,12 @@ void HttpServer::Impl::reply(evhttp_request* request, HttpReply answer) {
   if (answer.more && !head) {
     open.push_back({Open::Kind::Long, this, request, {}, std::move(answer.more)});
     evhttp_send_reply_start(request, answer.status, reason_of(answer.status));
-    return next_piece(open.back());
+    return answer.body.empty() ? next_piece(open.back()) : send_piece(open.back(), answer.body);
   }
   const Buffer body(evbuffer_new());
-  if (head) {
+  if (head && answer.more) {
+    evhttp_add_header(headers, "Transfer-Encoding", "chunked");
+  } else if (head) {
     evhttp_add_header(headers, "Content-Length", std::to_string(answer.body.size()).c_str());
   } else {
     evbuffer_add(body.get(), answer.body.data(), answer.body.size());
@@ -240,8 +292,12 @@ void HttpServer::Impl::next_piece(Open& one) {
   if (piece.empty()) {
     one.over = true;
     evhttp_send_reply_end(one.request);
-    return;
+  } else {
+    send_piece(one, piece);
   }
+}
+
+void HttpServer::Impl::send_piece(Open& one, const std::string& piece) {
   const Buffer buffer(evbuffer_new());
   evbuffer_add(buffer.get(), piece.data(), piece.size());
   evhttp_send_reply_chunk_with_cb(
@@ -286,7 +342,7 @@ void HttpServer::Impl::serve_open() {
         one.over = try_answer(one.request, one.parsed);
       }
     } else if (one.kind == Open::Kind::Stream) {
-      if (const auto data = site.event(one.told_ns)) {
+      if (const auto data = site.event(one.told_ns); data && has_room(data->size())) {
         one.told_ns = now;
         const Buffer buffer(evbuffer_new());
         evbuffer_add_printf(buffer.get(), "data: %s\n\n", data->c_str());
@@ -297,10 +353,33 @@ void HttpServer::Impl::serve_open() {
   open.remove_if([](const Open& one) { return one.over; });
 }
 
+/// Who asks for a connection while there is no descriptor for it wakes us at once, again and again.
+/// So nobody is accepted for a moment, and somebody who is here makes room.
+void HttpServer::Impl::accept_failed(int code) {
+  for (const Door& door : doors) evconnlistener_disable(door.listener);
+  event_add(resume.get(), &kPause);
+  if (!out_of_resources(code)) return;
+  clients.end_one();
+  if (!std::exchange(told_of_accept, true) && site.trouble)
+    site.trouble(
+        fmt::format("cannot accept another client: {}; the one who is here longest makes room "
+                    "(told once; 'ulimit -n' or LimitNOFILE= sets how many may be open)",
+                    std::strerror(code)));
+}
+
+void HttpServer::Impl::accept_again() {
+  clients.sweep();  // whose descriptors are free only then
+  for (const Door& door : doors) evconnlistener_enable(door.listener);
+}
+
 void HttpServer::Impl::run(std::promise<Status>& confined) {
   const Status status = site.confine();
   confined.set_value(status);
   if (!status) return;
+  t_server = this;
+  resume.reset(event_new(
+      base.get(), -1, 0, [](int, short, void* self) { static_cast<Impl*>(self)->accept_again(); },
+      this));
   wakeup.reset(event_new(
       base.get(), wake_fd, EV_READ | EV_PERSIST,
       [](int fd, short, void* self) {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "util/result.h"
@@ -30,8 +31,8 @@ struct HttpReply {
   int status = 200;
   std::string type = "application/json";  ///< Content-Type
   std::string body;
-  /// A long answer: called for each further piece when the one before has been sent, until it is
-  /// empty.
+  /// What follows `body`, made as the client takes it: called for each further piece, below 128
+  /// KiB, when the one before has been sent, until it is empty.
   std::function<std::string()> more;
   std::string csp;  ///< Content-Security-Policy; by default nothing is allowed
 };
@@ -46,17 +47,23 @@ struct HttpSite {
   /// At the thread's begin, before it has read anything a client sent. Where it fails nobody is
   /// answered.
   std::function<Status()> confine;
+  /// What whoever runs this should know; once for each thing there is to say.
+  std::function<void(const std::string&)> trouble;
 };
 
 struct HttpOptions {
   std::vector<std::string> addresses;         ///< "127.0.0.1:9978", "[::1]:9978"
   std::vector<std::string> addresses_if_any;  ///< those that this host has not are left out
   std::string unix_path;                      ///< empty: none
+  /// Bytes that wait for all clients together. Beyond, there is no answer (503) and no event.
+  std::size_t most_waiting = 48U << 20;
 };
 
 class HttpServer {
  public:
   static constexpr unsigned kMostConnections = 128, kMostStreams = 16, kMostLongAnswers = 4;
+  /// An answer of more bytes is a long one, sent in pieces as the client takes them.
+  static constexpr std::size_t kMostAtOnce = 256U << 10;
 
   /// Binds and listens; nothing is accepted before start(). Fault::Usage for an address that is
   /// none, Fault::Runtime where it is taken.
@@ -80,13 +87,40 @@ class HttpServer {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The body of an answer to a request of HTTP/1.0 that came whole from `from`. Fault::Runtime where
-/// it is cut off in its head, or is not 200: the message says what it is then.
-Result<std::string> body_of(std::string answer, const std::string& from);
+/// The body in what has come from `from` of an answer to a request of HTTP/1.0. Fault::Runtime
+/// where its head is not whole, or is not 200's: the message says what it is then.
+Result<std::string_view> body_of(std::string_view answer, const std::string& from);
 
-/// GET of a path over a unix socket, whole. Fault::Runtime where nobody answers or the answer is
-/// cut off or not 200; waits `timeout_ms` at most for each piece.
-Result<std::string> get_over_unix(const std::string& socket_path, const std::string& path_and_query,
-                                  int timeout_ms);
+/// The answer to a GET over a unix socket, read as it comes. Whoever answers may be anybody: what
+/// is read of it and how long that takes is bounded. All errors are Fault::Runtime; with an
+/// os_errno nobody is there, without one somebody is who does not answer as a `serve` would.
+class UnixAnswer {
+ public:
+  struct Limits {
+    std::uint64_t bytes = 0;  ///< of the whole answer
+    std::uint64_t ns = 0;     ///< from get() to its end
+  };
+  /// Returns when the head has come, and is 200's.
+  static Result<std::unique_ptr<UnixAnswer>> get(const std::string& socket_path,
+                                                 const std::string& path_and_query,
+                                                 const Limits& limits);
+  ~UnixAnswer();
+  UnixAnswer(const UnixAnswer&) = delete;
+  UnixAnswer& operator=(const UnixAnswer&) = delete;
+
+  /// Up to `size` bytes of the body; 0 at its end.
+  Result<std::size_t> read(char* data, std::size_t size);
+
+ private:
+  UnixAnswer(int fd, std::string from, const Limits& limits);
+  Result<std::size_t> receive(char* data, std::size_t size);
+  Status take_head();
+
+  int fd_;
+  std::string from_;
+  Limits limits_;
+  std::uint64_t deadline_ns_, received_ = 0;
+  std::string early_;  ///< of the body, came with the head
+};
 
 }  // namespace tcpdwell

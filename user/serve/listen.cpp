@@ -16,6 +16,8 @@
 #include <optional>
 #include <string_view>
 
+#include "serve/loopback.h"
+
 namespace tcpdwell {
 namespace {
 
@@ -48,7 +50,7 @@ std::optional<TcpAddress> parse(std::string_view text) {
     v4->sin_family = AF_INET;
     v4->sin_port = htons(*port);
     address.size = sizeof *v4;
-    address.loopback = (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
+    address.loopback = is_loopback(v4->sin_addr);
     return address;
   }
   if (host.empty()) host = "[::]";
@@ -58,7 +60,7 @@ std::optional<TcpAddress> parse(std::string_view text) {
   v6->sin6_family = AF_INET6;
   v6->sin6_port = htons(*port);
   address.size = sizeof *v6;
-  address.loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+  address.loopback = is_loopback(v6->sin6_addr);
   return address;
 }
 
@@ -114,7 +116,7 @@ Result<Listening> listen_tcp(const std::string& text) {
     close(fd);
     return failed(text, code);
   }
-  return Listening{fd, name_of(fd), address->loopback, false};
+  return Listening{fd, name_of(fd), address->loopback};
 }
 
 Result<Listening> listen_unix(const std::string& path) {
@@ -145,7 +147,16 @@ Result<Listening> listen_unix(const std::string& path) {
     close(fd);
     return failed(path, why);
   }
-  return Listening{fd, path, false, true};
+  struct stat made {};
+  lstat(path.c_str(), &made);
+  return Listening{fd, path, false, true, made.st_dev, made.st_ino};
+}
+
+void remove_unix(const Listening& listening) {
+  struct stat now {};
+  if (listening.is_unix && lstat(listening.name.c_str(), &now) == 0 &&
+      now.st_dev == listening.dev && now.st_ino == listening.ino)
+    unlink(listening.name.c_str());
 }
 
 }  // namespace tcpdwell

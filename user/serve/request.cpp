@@ -5,8 +5,11 @@
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
+
+#include "serve/loopback.h"
 
 namespace tcpdwell {
 namespace {
@@ -38,10 +41,15 @@ HttpRequest request_of(const char* path, const char* query, const char* accept) 
 
 bool names_loopback(const char* host) {
   if (host == nullptr) return true;  // HTTP/1.0, which no browser speaks
-  const std::string name(without_port(host));
-  in_addr v4{};
-  return name == "localhost" || name == "[::1]" ||
-         (inet_pton(AF_INET, name.c_str(), &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127);
+  std::string name(without_port(host));
+  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  if (name == "localhost" || name == "localhost.") return true;
+  if (in_addr v4{}; inet_pton(AF_INET, name.c_str(), &v4) == 1) return is_loopback(v4);
+  if (name.size() < 2 || name.front() != '[' || name.back() != ']') return false;
+  in6_addr v6{};
+  return inet_pton(AF_INET6, name.substr(1, name.size() - 2).c_str(), &v6) == 1 && is_loopback(v6);
 }
 
 }  // namespace tcpdwell

@@ -100,6 +100,7 @@ void BlockParser::parse(Block& block, ParsedBlock& parsed) {
 }
 
 LineKind BlockParser::parse_line(char* line, std::size_t size, ParsedBlock& parsed) {
+  if (size == 0) return skip(parsed, "an empty line");
   Transition& transition = parsed.transitions.emplace_back();
   if (quick_.transition({line, size}, transition)) return LineKind::Transition;
   parsed.transitions.pop_back();

@@ -28,6 +28,12 @@ constexpr std::string_view kGzipMagic = "\x1f\x8b";
 constexpr std::string_view kGzipMember = "\x1f\x8b\x08";
 constexpr std::string_view kZstdMagic = "\x28\xb5\x2f\xfd";
 
+/// Traces are some 10 to 50 times the size of their file: times and addresses differ from line to
+/// line. What is made of a file as a whole may be this many times as large, and a little more; the
+/// rest is not read.
+constexpr std::uint64_t kMostExpansion = 1000;
+constexpr std::uint64_t kMadeOfAnyFile = 64U << 20;
+
 Error read_error(const std::string& name, int reason) {
   return Error{Fault::Usage, "cannot read " + name + ": " + std::generic_category().message(reason),
                reason};
@@ -143,7 +149,11 @@ class DecodedInput : public Input {
       if (made == 0 && raw.empty() && inside_ && now_.empty()) now_ = "is cut off";
       if (!now_.empty()) line_cut_ = find_next_member();
     }
-    if (made > 0) return made;
+    if (made > 0) {
+      made_ += made;
+      if (made_ > kMadeOfAnyFile + kMostExpansion * feed_->consumed()) give_up();
+      return made;
+    }
     if (!feed_->status()) return feed_->status().error();
     if (!damage_.empty()) return Error{Fault::Usage, "the compressed data " + damage_ + others()};
     return std::size_t{0};
@@ -162,6 +172,13 @@ class DecodedInput : public Input {
   bool inside_ = false;  ///< a member was begun and not ended
 
  private:
+  void give_up() {
+    gave_up_ = true;
+    if (damage_.empty())
+      damage_ = "expands to more than " + std::to_string(kMostExpansion) +
+                " times its size, which no trace does";
+  }
+
   bool find_next_member() {
     const std::uint64_t from = feed_->consumed();
     if (from == resumed_at_ && !feed_->peek(1).empty()) feed_->consume(1);  // not the same again
@@ -206,6 +223,7 @@ class DecodedInput : public Input {
   std::string damage_;      ///< what was wrong first
   std::uint64_t more_ = 0;  ///< times after that
   std::uint64_t resumed_at_ = 0;
+  std::uint64_t made_ = 0;  ///< bytes in all
   bool gave_up_ = false;
   bool line_cut_ = false;  ///< the line that the damage cut has to end
 };
@@ -310,6 +328,16 @@ Result<std::unique_ptr<Input>> open_trace_file(const std::string& path) {
   auto file = std::make_unique<FdInput>(fd, path, true);
   struct stat about {};
   if (fstat(fd, &about) == 0 && S_ISDIR(about.st_mode)) return read_error(path, EISDIR);
+  return by_magic(std::move(file));
+}
+
+Result<std::unique_ptr<Input>> open_trace_in(int directory, const std::string& name) {
+  const int fd =
+      openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return read_error(name, errno);
+  auto file = std::make_unique<FdInput>(fd, name, true);
+  struct stat about {};
+  if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) return read_error(name, EINVAL);
   return by_magic(std::move(file));
 }
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include <fcntl.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -10,7 +9,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "trace/compress.h"
@@ -162,23 +160,21 @@ std::unique_ptr<Encoder> encoder_for(std::string_view path) {
 
 }  // namespace
 
-Result<std::unique_ptr<Output>> create_trace_file(const std::string& path, std::string_view named) {
+std::unique_ptr<Output> trace_output(int fd, const std::string& path, std::string_view named) {
+  std::unique_ptr<Output> file = std::make_unique<FdOutput>(fd, path, true);
+  std::unique_ptr<Encoder> encoder = encoder_for(named);
+  if (!encoder) return file;
+  return std::make_unique<CompressedOutput>(std::move(encoder), std::move(file));
+}
+
+Result<std::unique_ptr<Output>> create_trace_file(const std::string& path, mode_t mode) {
   if (path == "-") {
     return std::unique_ptr<Output>(
         std::make_unique<FdOutput>(STDOUT_FILENO, "standard output", false));
   }
-  // Appending: where the file is truncated meanwhile (copytruncate), what follows leaves no hole.
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
-  if (fd < 0) {
-    const int reason = errno;
-    return Error{Fault::Runtime,
-                 "cannot create " + path + ": " + std::generic_category().message(reason), reason};
-  }
-  std::unique_ptr<Output> file = std::make_unique<FdOutput>(fd, path, true);
-  std::unique_ptr<Encoder> encoder = encoder_for(named.empty() ? std::string_view(path) : named);
-  if (!encoder) return file;
-  return std::unique_ptr<Output>(
-      std::make_unique<CompressedOutput>(std::move(encoder), std::move(file)));
+  const auto fd = open_to_write(path, mode);
+  if (!fd) return fd.error();
+  return trace_output(*fd, path, path);
 }
 
 }  // namespace tcpdwell

@@ -2,8 +2,10 @@
 #include "trace/reader.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "trace/blocks.h"
 #include "trace/crew.h"
@@ -137,7 +139,28 @@ class Player {
   bool gave_up_ = false;  ///< what was read cannot be a trace
 };
 
+/// Keeps the first header, and ends the reading with it.
+class FirstHeader : public Consumer {
+ public:
+  Status header(const Header& header) override {
+    header_ = header;
+    return Error{Fault::Usage, "enough"};
+  }
+  Status transition(const Transition&) override { return Ok; }
+  std::optional<Header>& get() { return header_; }
+
+ private:
+  std::optional<Header> header_;
+};
+
 }  // namespace
+
+Result<Header> read_first_header(Input& input, const std::string& name) {
+  FirstHeader first;
+  const auto read = read_trace(input, name, first);
+  if (first.get()) return *std::move(first.get());
+  return read ? Error{Fault::Usage, name + " has no header"} : read.error();
+}
 
 Result<ReadReport> read_trace(Input& input, const std::string& name, Consumer& consumer,
                               const ReadOptions& options) {

@@ -31,6 +31,9 @@ struct ReadOptions {
   std::function<void(std::uint64_t file_offset)> on_progress;
 };
 
+/// The header that a trace begins with; no more is read than brings it. Errors as read_trace().
+Result<Header> read_first_header(Input& input, const std::string& name);
+
 /// Fault::Usage when the input holds no header, is of an unknown schema, or no line of a trace at
 /// all; a consumer's Error is passed on. `name` stands in messages.
 Result<ReadReport> read_trace(Input& input, const std::string& name, Consumer& consumer,

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <iterator>
-#include <vector>
 
 #include "aggregate/aggregator.h"
 #include "aggregate/analyzer.h"
@@ -14,12 +13,6 @@ namespace tcpdwell {
 namespace {
 
 using Entry = OpenTable::Entry;
-
-std::vector<OpenTable::Index> slots_of(const OpenTable& table) {
-  std::vector<OpenTable::Index> slots;
-  table.each(&Entry::slot, [&](OpenTable::Index slot) { slots.push_back(slot); });
-  return slots;
-}
 
 TEST(OpenTable, AnEntryStaysAsLongAsOneOfThemFollows) {
   OpenTable table;
@@ -45,7 +38,6 @@ TEST(OpenTable, WhatOneForgetsTheOtherKeeps) {
     if (i % 5 == 0) entry.slot = i;
   }
   table.drop_all(&Entry::row);
-  EXPECT_EQ(slots_of(table).size(), 200U);
   for (std::uint32_t i = 0; i < 1000; ++i) {
     const Entry* const entry = table.find({i, 1});
     ASSERT_EQ(entry != nullptr, i % 5 == 0) << i;
@@ -54,8 +46,7 @@ TEST(OpenTable, WhatOneForgetsTheOtherKeeps) {
     }
   }
   table.drop_all(&Entry::slot);
-  EXPECT_TRUE(slots_of(table).empty());
-  EXPECT_EQ(table.find({0, 1}), nullptr);
+  for (std::uint32_t i = 0; i < 1000; ++i) ASSERT_EQ(table.find({i, 1}), nullptr) << i;
 }
 
 /// Connections that overlap, some without a beginning, some without an end, over two traces.

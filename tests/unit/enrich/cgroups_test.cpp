@@ -30,6 +30,16 @@ TEST(CgroupName, WhatOnlyLooksLikeAContainerIsNone) {
     EXPECT_EQ(name_of_cgroup_path("/" + part).container, "") << part;
 }
 
+TEST(CgroupName, ALongPathIsCutBehindAWholeCharacterAndSaysSo) {
+  const std::string longest = "/" + std::string(kMostPath - 1, 'a');
+  EXPECT_EQ(name_of_cgroup_path(longest).path, longest);
+  EXPECT_EQ(name_of_cgroup_path(longest + "b").path, longest + "…");
+  const std::string all_but_one = longest.substr(1);
+  EXPECT_EQ(name_of_cgroup_path(all_but_one + "ä").path, all_but_one + "…");
+  // What it names is found behind the cut.
+  EXPECT_EQ(name_of_cgroup_path(longest + "/docker-" + kId + ".scope").container, kId);
+}
+
 TEST(CgroupName, Pods) {
   std::string underscored = kUid;
   for (char& c : underscored)

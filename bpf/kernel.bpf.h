@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The kernel's types, as its BTF tells them, those of its constants that are macros, which BTF does
+ * not keep, and libbpf's helpers. */
+#ifndef TCPDWELL_KERNEL_BPF_H
+#define TCPDWELL_KERNEL_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#define AF_INET 2
+#define AF_INET6 10
+#define IPPROTO_TCP 6
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+
+/* Read of memory that may be another's by now. */
+static __always_inline bool timer_runs(__u64 timer)
+{
+	return BPF_CORE_READ((struct timer_list *)timer, entry.pprev) != NULL;
+}
+
+#endif
