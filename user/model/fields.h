@@ -203,7 +203,8 @@ inline constexpr auto kLiveFields = std::tuple{
           "absent where this kernel keeps it where tcpdwell does not look"),
     field("timer_ns", &Live::timer_ns, IfKnown, "until it expires; 0 when it is due", "absent with `off`")};
 inline constexpr auto kCgroupFields = std::tuple{
-    field("cgroup_path", &CgroupName::path, IfKnown, "path of `cgroup` below the mount of cgroup v2",
+    field("cgroup_path", &CgroupName::path, IfKnown,
+          "path of `cgroup` below the mount of cgroup v2; one of more than 1,024 bytes is cut there and ends with `…`",
           "absent for a socket without owner, or when the cgroup is gone"),
     field("container", &CgroupName::container, IfKnown, "id of the container, 64 hexadecimal digits",
           "absent where the path shows none"),
