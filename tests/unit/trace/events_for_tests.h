@@ -165,6 +165,15 @@ class RandomEvents {
   Transition transition() { return any<Transition>(kTransitionFields); }
   Seed seed() { return any<Seed>(kSeedFields); }
 
+  /// A connection's last line in which everything is known.
+  Transition complete() {
+    all_known_ = true;
+    Transition event = transition();
+    while (!event.last()) event = transition();
+    all_known_ = false;
+    return event;
+  }
+
  private:
   bool chance(std::uint64_t in) { return random_() % in == 0; }
   /// Small, large and extreme ones alike.
@@ -189,13 +198,14 @@ class RandomEvents {
       using Entry = std::remove_cvref_t<decltype(entry)>;
       if constexpr (IsPart<Entry>) {
         if constexpr (Entry::kOptional) {
-          if (chance(2)) std::invoke(entry.get, event).emplace();
+          if (all_known_ || chance(2)) std::invoke(entry.get, event).emplace();
         }
         if (auto* found = entry.find(event)) fill(entry.fields, *found);
       } else {
         auto&& value = std::invoke(entry.get, event);
-        if (entry.presence == IfKnown && chance(2)) return;
-        set(value);
+        if (entry.presence == IfKnown && !all_known_ && chance(2)) return;
+        do set(value);
+        while (all_known_ && !is_known(value));
       }
     });
   }
@@ -210,10 +220,10 @@ class RandomEvents {
   void set(State& state) { state = chance(2) ? State::Close : below<State>(kStateCount); }
   void set(OwnerSource& source) { source = below<OwnerSource>(kOwnerSourceCount); }
   void set(Reason& reason) { reason = below<Reason>(kReasonCount); }
-  void set(Shown<Show::Number, Dwell> number_of) { number_of.it.ns = number(); }
+  void set(Shown<Show::Number, Dwell> number_of) { number_of.it = {Bound::Exact, number()}; }
   void set(Shown<Show::Worth, Dwell> worth) {
-    worth.it.bound = below<Bound>(kBoundCount);
-    if (worth.it.bound == Bound::Unknown) worth.it.ns = 0;
+    if (!all_known_ && chance(3)) worth.it = {};
+    if (is_known(shown<Show::Number>(worth.it)) && chance(2)) worth.it.bound = Bound::AtLeast;
   }
   void set(Shown<Show::Pid, std::optional<std::uint32_t>> pid) {
     if (chance(2)) pid.it = number32() | 1;
@@ -253,6 +263,7 @@ class RandomEvents {
   }
 
   std::mt19937_64 random_;
+  bool all_known_ = false;
 };
 
 }  // namespace tcpdwell
