@@ -145,7 +145,8 @@ struct td_event {
 	__u8 kind;	  /* enum td_kind */
 	__u8 flags;	  /* TD_F_* */
 	__u64 mono_ns;	  /* when the transition happened */
-	__u64 cookie;	  /* socket cookie (sock_gen_cookie); shared by request, full and time-wait socket */
+	__u64 cookie;	  /* socket cookie (sock_gen_cookie); shared by request, full and time-wait socket. Of a
+			   * request that had none a counted number with bit 63 set and bit 62 not (TD_OWN_ID) */
 	__u64 dwell_ns;	  /* time spent in old_state (seed: age in new_state); see `dwell` */
 	__u64 start_ns;	  /* when the connection began (SYN sent or received); 0 where unknown */
 	__u64 path;	  /* states so far, 4 bits each, the newest in the lowest bits; 0 = none */

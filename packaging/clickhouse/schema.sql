@@ -5,8 +5,8 @@ CREATE DATABASE IF NOT EXISTS tcpdwell;
 
 CREATE TABLE IF NOT EXISTS tcpdwell.transitions (
   host String,
+  -- fields of a transition: of user/model/fields.h, written by `ninja -C build fields`
   ts String,
-  minute DateTime DEFAULT toStartOfMinute(parseDateTimeBestEffort(ts)),
   mono_ns UInt64,
   conn String,
   netns UInt32,
@@ -35,7 +35,9 @@ CREATE TABLE IF NOT EXISTS tcpdwell.transitions (
   segs_in Nullable(UInt32),
   retrans Nullable(UInt32),
   srtt_us Nullable(UInt32),
-  min_rtt_us Nullable(UInt32)
+  min_rtt_us Nullable(UInt32),
+  -- end
+  minute DateTime DEFAULT toStartOfMinute(parseDateTimeBestEffort(ts))
 ) ENGINE = MergeTree PARTITION BY toYYYYMM(minute) ORDER BY (host, old, minute);
 
 -- Exact dwells per minute, host, state and process as a histogram: quantiles of any span without

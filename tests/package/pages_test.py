@@ -42,18 +42,6 @@ class Events(unittest.TestCase):
         wanted = {name: number for name, number in self.enum("REASON").items() if name not in ("none", "count")}
         self.assertEqual(told, wanted)
 
-    def test_fields(self):
-        body = re.search(r"struct td_event \{(.*?)\n\};", EVENT, re.S)[1]
-        fields = re.findall(r"^\t+(?:__u\d+|char|struct td_\w+) (\w+)(?:\[\w+\])?;", body, re.M)
-        table = PAGE[:PAGE.index("`stats`, on the last")]
-        told = re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `")))
-        self.assertEqual(told, fields)
-
-    def test_version_and_sizes(self):
-        self.assertIn(f"now {re.search('TD_EVENT_VERSION ([0-9]+)', EVENT)[1]}", PAGE)
-        self.assertIn(re.search(r"sizeof\(struct td_event\) == (\d+)", EVENT)[1], PAGE)
-        self.assertIn(f"or {re.search('td_event, stats. == ([0-9]+)', EVENT)[1]} without", PAGE)
-
     def test_states(self):
         told = {name: int(number) for number, name in re.findall(r"(\d+) ([A-Z_0-9]+)[,.;]", PAGE[PAGE.index("## States"):PAGE.index("## Events")])}
         states = re.search(r"enum td_state \{(.*?)\};", EVENT, re.S)[1]

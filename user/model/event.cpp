@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "model/event.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <system_error>
+
+#include "model/address.h"
 
 namespace tcpdwell {
 namespace {
@@ -55,11 +55,9 @@ std::optional<ConnId> parse_conn_id(std::string_view text) {
 }
 
 std::string address_text(Family family, const Endpoint& endpoint) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  const int af = family == Family::V4 ? AF_INET : AF_INET6;
-  // Neither family nor size can be wrong, so it cannot fail.
-  ::inet_ntop(af, endpoint.addr.data(), text.data(), text.size());
-  return text.data();
+  std::string text;
+  append_address(text, family, endpoint);
+  return text;
 }
 
 bool Transition::ends_a_dwell() const {

@@ -2,8 +2,6 @@
 /// Transitions as rows for spreadsheets and data tools.
 #pragma once
 
-#include <cstdint>
-#include <limits>
 #include <string>
 
 #include "model/event.h"
@@ -22,13 +20,9 @@ class CsvLines : public Consumer {
   Status seed(const Seed&) override;
 
  private:
-  void append_time(std::int64_t wall_ns, std::uint64_t mono_ns);
-
   Output& out_;
   std::string line_;
   bool header_written_ = false;
-  std::int64_t ts_second_ = std::numeric_limits<std::int64_t>::min();  ///< what ts_prefix_ shows
-  std::string ts_prefix_;                                              ///< "2026-01-02T03:04:05."
 };
 
 }  // namespace tcpdwell

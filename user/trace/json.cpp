@@ -106,12 +106,6 @@ std::uint64_t Fields::number_of(const rapidjson::Value& value, std::string_view 
   return 0;
 }
 
-std::string_view Fields::text_of(const rapidjson::Value& value, std::string_view name) {
-  if (value.IsString()) return {value.GetString(), value.GetStringLength()};
-  fail(name, "is not a string");
-  return {};
-}
-
 std::uint64_t Fields::number(std::string_view name, std::uint64_t most) {
   const rapidjson::Value* value = need(name);
   return value ? number_of(*value, name, most) : 0;
@@ -131,26 +125,23 @@ std::optional<std::uint64_t> Fields::number_if_any(std::string_view name, std::u
 
 std::string_view Fields::text(std::string_view name) {
   const rapidjson::Value* value = need(name);
-  return value ? text_of(*value, name) : std::string_view{};
+  if (value == nullptr) return {};
+  if (value->IsString()) return {value->GetString(), value->GetStringLength()};
+  fail(name, "is not a string");
+  return {};
 }
 
-std::string_view Fields::text_if_any(std::string_view name) {
-  const rapidjson::Value* value = find(name);
-  return value ? text_of(*value, name) : std::string_view{};
-}
-
-bool Fields::flag_if_any(std::string_view name) {
-  const rapidjson::Value* value = find(name);
+bool Fields::flag(std::string_view name) {
+  const rapidjson::Value* value = need(name);
   if (value == nullptr) return false;
   if (!value->IsBool()) fail(name, "is not true or false");
   return value->IsTrue();
 }
 
-std::optional<std::vector<std::uint64_t>> Fields::numbers_if_any(std::string_view name,
-                                                                 std::uint64_t most) {
-  const rapidjson::Value* value = find(name);
-  if (value == nullptr) return std::nullopt;
+std::vector<std::uint64_t> Fields::numbers(std::string_view name, std::uint64_t most) {
   std::vector<std::uint64_t> numbers;
+  const rapidjson::Value* value = need(name);
+  if (value == nullptr) return numbers;
   if (!value->IsArray()) {
     fail(name, "is not a list");
     return numbers;

@@ -57,11 +57,8 @@ class Fields {
   std::optional<std::uint64_t> number_if_any(
       std::string_view name, std::uint64_t most = std::numeric_limits<std::uint64_t>::max());
   std::string_view text(std::string_view name);
-  std::string_view text_if_any(std::string_view name);
-  bool flag_if_any(std::string_view name);
-  /// A list of numbers; absent where the field is.
-  std::optional<std::vector<std::uint64_t>> numbers_if_any(std::string_view name,
-                                                           std::uint64_t most);
+  bool flag(std::string_view name);
+  std::vector<std::uint64_t> numbers(std::string_view name, std::uint64_t most);
   /// An object inside this one; nullptr where there is none.
   const rapidjson::Value* object(std::string_view name);
 
@@ -74,10 +71,6 @@ class Fields {
     if (!parsed) fail(name, "is not understood");
     return parsed.value_or(T{});
   }
-  template <class T>
-  T word_if_any(std::string_view name, std::optional<T> (*parse)(std::string_view)) {
-    return has(name) ? word(name, parse) : T{};
-  }
 
   /// Both texts must outlive the object: literals do.
   void fail(std::string_view name, std::string_view how);
@@ -88,7 +81,6 @@ class Fields {
   const rapidjson::Value* find(std::string_view name);
   const rapidjson::Value* need(std::string_view name);
   std::uint64_t number_of(const rapidjson::Value& value, std::string_view name, std::uint64_t most);
-  std::string_view text_of(const rapidjson::Value& value, std::string_view name);
 
   rapidjson::Value::ConstMemberIterator begin_, next_, end_;
   std::string_view name_, how_;

@@ -6,18 +6,21 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <optional>
+#include <tuple>
+#include <type_traits>
 
+#include "model/fields.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
 namespace {
-
-constexpr std::uint64_t kMax32 = std::numeric_limits<std::uint32_t>::max();
 
 bool is_digit(char c) { return static_cast<unsigned char>(c - '0') <= 9; }
 
@@ -66,28 +69,39 @@ constexpr auto kHex = [] {
   return worth;
 }();
 
+/// Two digits below `most`; -1 else.
+int two_digits(const char* at, int most) {
+  if (!is_digit(at[0]) || !is_digit(at[1])) return -1;
+  const int value = (at[0] - '0') * 10 + (at[1] - '0');
+  return value < most ? value : -1;
+}
+
 /// A place in a line. Every step checks what is there and moves on, or says no.
 class Cursor {
  public:
-  explicit Cursor(std::string_view line) : at_(line.data()), end_(at_ + line.size()) {}
+  Cursor(std::string_view line, Midnight& midnight)
+      : at_(line.data()), end_(at_ + line.size()), midnight_(midnight) {}
 
   template <std::size_t N>
-  bool literal(const char (&text)[N]) {
-    constexpr std::size_t kSize = N - 1;
-    if (left() < kSize || !same<kSize>(at_, text)) return false;
-    at_ += kSize;
-    return true;
+  [[gnu::always_inline]] bool literal(const char (&text)[N]) {
+    return take<N - 1>(text);
+  }
+  /// The name of a field, and the quote behind it.
+  template <std::size_t N>
+  [[gnu::always_inline]] bool name(const JsonKey<N>& key) {
+    return take<N + 4>(key.text().data());
+  }
+  template <std::size_t N>
+  [[gnu::always_inline]] bool name_and_quote(const JsonKey<N>& key) {
+    return take<N + 5>(key.quoted().data());
+  }
+  template <std::size_t N>
+  bool is_next(const JsonKey<N>& key) const {
+    return is_next<N + 4>(key.text().data());
   }
 
   /// The next byte, 0 at the end.
   char peek() const { return at_ < end_ ? *at_ : '\0'; }
-
-  bool take(std::size_t size, std::string_view& value) {
-    if (left() < size) return false;
-    value = {at_, size};
-    at_ += size;
-    return true;
-  }
 
   /// Digits without a leading zero, at most 19 of them, so that they fit.
   bool number(std::uint64_t& value,
@@ -136,7 +150,7 @@ class Cursor {
     return at_ != begin && at_ - begin <= 16;
   }
 
-  /// Up to the next quote, which is passed; printable ASCII without a backslash.
+  /// Up to the next quote; printable ASCII without a backslash.
   bool text(std::string_view& value) {
     const char* const begin = at_;
     while (at_ < end_ && *at_ != '"') {
@@ -146,7 +160,6 @@ class Cursor {
     }
     if (at_ == end_) return false;
     value = {begin, static_cast<std::size_t>(at_ - begin)};
-    ++at_;
     return true;
   }
 
@@ -169,17 +182,50 @@ class Cursor {
     return true;
   }
 
+  /// A time stamp with all its digits.
+  bool time(std::int64_t& wall_ns) {
+    constexpr std::size_t kStamp = sizeof("2026-01-02T03:04:05.000000006Z") - 1;
+    const char* const at = at_;
+    if (left() < kStamp || !midnight_.of(at)) return false;
+    const int hour = two_digits(at + 11, 24), minute = two_digits(at + 14, 60),
+              second = two_digits(at + 17, 60);
+    if ((hour | minute | second) < 0 || at[13] != ':' || at[16] != ':' || at[19] != '.' ||
+        at[29] != 'Z')
+      return false;
+    const Digits tens(at + 20);
+    if (tens.count != 8 || !is_digit(at[28])) return false;
+    const std::int64_t ns = static_cast<std::int64_t>(tens.value) * 10 + (at[28] - '0');
+    const std::int64_t of_day =
+        ((hour * 60 + minute) * 60 + second) * std::int64_t{1'000'000'000} + ns;
+    at_ += kStamp;
+    return !__builtin_add_overflow(midnight_.ns, of_day, &wall_ns);
+  }
+
   bool done() const { return at_ == end_; }
 
  private:
   std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
+  template <std::size_t kSize>
+  [[gnu::always_inline]] bool is_next(const char* text) const {
+    return left() >= kSize && same<kSize>(at_, text);
+  }
+  template <std::size_t kSize>
+  [[gnu::always_inline]] bool take(const char* text) {
+    if (!is_next<kSize>(text)) return false;
+    at_ += kSize;
+    return true;
+  }
+
   const char* at_;
   const char* end_;
+  Midnight& midnight_;
 };
 
-/// The exact names alone; parse_state() knows others too. What must follow is for the caller to
-/// say.
-bool state(Cursor& line, State& value) {
+// read_value(): a value and its text, without the quotes around it. The events are new, so nothing
+// has to be put back where it does not fit.
+
+/// The exact names alone; parse_state() knows others too.
+bool read_value(Cursor& line, State& value) {
   switch (line.peek()) {
     case 'E':
       return line.named("ESTABLISHED", State::Established, value);
@@ -205,16 +251,32 @@ bool state(Cursor& line, State& value) {
   }
 }
 
-bool conn_id(Cursor& line, ConnId& id) {
+template <std::unsigned_integral T>
+bool read_value(Cursor& line, T& value) {
+  return line.small(value);
+}
+bool read_value(Cursor& line, std::uint64_t& value) { return line.number(value); }
+bool read_value(Cursor& line, bool& value) { return line.named("true", true, value); }
+bool read_value(Cursor& line, std::int64_t& wall_ns) { return line.time(wall_ns); }
+bool read_value(Cursor& line, Reason& value) { return line.word(value, parse_reason); }
+bool read_value(Cursor& line, Closer& value) { return line.word(value, parse_closer); }
+bool read_value(Cursor& line, OwnerSource& value) {
+  return line.named("accept", OwnerSource::Accept, value) ||
+         line.named("connect", OwnerSource::Connect, value) || line.word(value, parse_owner_source);
+}
+bool read_value(Cursor& line, Family& value) {
+  return line.named("4", Family::V4, value) || line.named("6", Family::V6, value);
+}
+
+bool read_value(Cursor& line, ConnId& id) {
   if (!line.hexadecimal(id.cookie)) return false;
-  if (line.literal(".") && !(line.small(id.use) && id.use >= 2)) return false;
-  return line.literal("\"");
+  return !line.literal(".") || (line.small(id.use) && id.use >= 2);
 }
 
 bool v4_address(Cursor& line, Endpoint& endpoint) {
   for (std::size_t part = 0; part < 4; ++part)
     if ((part > 0 && !line.literal(".")) || !line.octet(endpoint.addr[part])) return false;
-  return line.literal("\"");
+  return true;
 }
 
 bool v6_address(Cursor& line, Endpoint& endpoint) {
@@ -225,134 +287,97 @@ bool v6_address(Cursor& line, Endpoint& endpoint) {
   return inet_pton(AF_INET6, copy.data(), endpoint.addr.data()) == 1;
 }
 
-bool addresses(Cursor& line, Socket& socket) {
-  const bool v4 = line.literal(R"(,"family":4,"laddr":")");
-  if (!v4 && !line.literal(R"(,"family":6,"laddr":")")) return false;
-  socket.family = v4 ? Family::V4 : Family::V6;
-  const auto address = v4 ? v4_address : v6_address;
-  return address(line, socket.local) && line.literal(R"(,"lport":)") &&
-         line.small(socket.local.port) && line.literal(R"(,"raddr":")") &&
-         address(line, socket.remote) && line.literal(R"(,"rport":)") &&
-         line.small(socket.remote.port);
+bool read_value(Cursor& line, AddressOf<Endpoint> address) {
+  return address.family == Family::V4 ? v4_address(line, address.endpoint)
+                                      : v6_address(line, address.endpoint);
 }
 
-bool duration(Cursor& line, Dwell& dwell) {
-  if (line.literal(R"(,"dwell_ns":null,"dwell":"unknown")")) return true;
-  return line.literal(R"(,"dwell_ns":)") && line.number(dwell.ns) &&
-         (line.named(R"(,"dwell":"exact")", Bound::Exact, dwell.bound) ||
-          line.named(R"(,"dwell":"at_least")", Bound::AtLeast, dwell.bound));
+bool read_value(Cursor& line, Shown<Show::Number, Dwell> number) {
+  if (line.peek() == 'n') return line.literal("null");
+  number.it.bound = Bound::Exact;
+  return line.number(number.it.ns);
 }
 
-bool owner(Cursor& line, Owner& owner) {
-  std::uint64_t pid = 0;
-  std::string_view comm;
-  if (!line.literal(R"(,"pid":null)")) {
-    if (!line.literal(R"(,"pid":)") || !line.number(pid, kMax32) || pid == 0) return false;
-    owner.pid = static_cast<std::uint32_t>(pid);
-  }
-  if (!line.literal(R"(,"comm":")") || !line.text(comm) || comm.size() > 15) return false;
-  comm.copy(owner.comm.bytes.data(), comm.size());
-  return line.literal(R"(,"owner":")") &&
-         (line.named(R"(accept")", OwnerSource::Accept, owner.source) ||
-          line.named(R"(connect")", OwnerSource::Connect, owner.source) ||
-          line.word(owner.source, parse_owner_source)) &&
-         line.literal(R"(,"cgroup":)") && line.number(owner.cgroup_id);
+bool read_value(Cursor& line, Shown<Show::Worth, Dwell> worth) {
+  Bound& bound = worth.it.bound;
+  if (bound == Bound::Unknown) return line.literal("unknown");
+  return line.literal("exact") || line.named("at_least", Bound::AtLeast, bound);
 }
 
-/// Fields that may be absent: false only where one is there and not as it should be.
-bool extras(Cursor& line, Transition& event) {
-  event.gap = line.literal(R"(,"gap":true)");
-  if (line.literal(R"(,"reason":")") && !line.word(event.reason, parse_reason)) return false;
-  return !line.literal(R"(,"timer_restarts":)") || line.small(event.timer_restarts);
+bool read_value(Cursor& line, Shown<Show::Pid, std::optional<std::uint32_t>> pid) {
+  if (line.peek() == 'n') return line.literal("null");
+  return line.small(pid.it.emplace()) && *pid.it != 0;
 }
 
-bool path(Cursor& line, Path& path) {
+bool read_value(Cursor& line, Comm& comm) {
+  std::string_view text;
+  if (!line.text(text) || text.size() >= comm.bytes.size()) return false;
+  text.copy(comm.bytes.data(), text.size());
+  return true;
+}
+
+bool read_value(Cursor& line, Path& path) {
   constexpr int kMost = 16;
   for (int states = 0; states < kMost; ++states) {
     State next;
-    if (!state(line, next) || next == State::Unknown) return false;
+    if (!read_value(line, next) || next == State::Unknown) return false;
     path.push(next);
-    if (line.literal("\"")) return true;
-    if (!line.literal(">")) return false;
+    if (!line.literal(">")) return true;
   }
   return false;
 }
 
-bool rtt(Cursor& line, std::optional<std::uint32_t>& us) {
-  std::uint32_t value = 0;
-  if (!line.small(value)) return false;
-  us = value;
-  return true;
+template <class T>
+bool read_value(Cursor& line, std::optional<T>& value) {
+  return read_value(line, value.emplace());
 }
 
-bool traffic(Cursor& line, TrafficStats& t) {
-  return line.number(t.bytes_sent) && line.literal(R"(,"bytes_received":)") &&
-         line.number(t.bytes_received) && line.literal(R"(,"segs_out":)") &&
-         line.small(t.segs_out) && line.literal(R"(,"segs_in":)") && line.small(t.segs_in) &&
-         line.literal(R"(,"retrans":)") && line.small(t.retrans) &&
-         (!line.literal(R"(,"srtt_us":)") || rtt(line, t.srtt_us)) &&
-         (!line.literal(R"(,"min_rtt_us":)") || rtt(line, t.min_rtt_us));
-}
-
-bool life(Cursor& line, Transition& event) {
-  if (line.literal(R"(,"life_ns":)")) {
-    std::uint64_t ns = 0;
-    if (!line.number(ns)) return false;
-    event.life_ns = ns;
+template <class Field, class Event>
+[[gnu::always_inline]] inline bool read_field(Cursor& line, const Field& field, Event& event) {
+  const bool may_lack = field.presence == IfKnown || field.presence == Written;
+  if (may_lack && line.peek() == '}') return true;  // the usual end, sooner seen than another name
+  auto&& value = std::invoke(field.get, event);
+  if constexpr (is_bare<std::remove_cvref_t<decltype(value)>>) {
+    return line.name(field.key) ? read_value(line, value) : may_lack;
+  } else {
+    if (!line.name_and_quote(field.key)) return may_lack;
+    return read_value(line, value) && line.literal("\"");
   }
-  Closer closer;
-  if (line.literal(R"(,"path":")") && !(path(line, event.path) && line.literal(R"(,"closer":")") &&
-                                        line.word(closer, parse_closer)))
-    return false;
-  if (!line.literal(R"(,"bytes_sent":)")) return true;
-  event.traffic.emplace();
-  return traffic(line, *event.traffic);
 }
 
-/// Two digits below `most`; -1 else.
-int two_digits(const char* at, int most) {
-  if (!is_digit(at[0]) || !is_digit(at[1])) return -1;
-  const int value = (at[0] - '0') * 10 + (at[1] - '0');
-  return value < most ? value : -1;
+template <class Table, class Event>
+[[gnu::always_inline]] inline bool read_fields(Cursor& line, const Table& table, Event& event) {
+  return all_entries(
+      table, [&](const auto& entry) __attribute__((always_inline)) {
+        using Entry = std::remove_cvref_t<decltype(entry)>;
+        if constexpr (IsPart<Entry>) {
+          if constexpr (Entry::kOptional) {
+            if (line.is_next(std::get<0>(entry.fields).key))
+              std::invoke(entry.get, event).emplace();
+          }
+          auto* const found = entry.find(event);
+          return found == nullptr || read_fields(line, entry.fields, *found);
+        } else {
+          return read_field(line, entry, event);
+        }
+      });
 }
-
-constexpr std::size_t kStamp = sizeof("2026-01-02T03:04:05.000000006Z") - 1;
 
 }  // namespace
 
-bool QuickReader::time(std::string_view stamp, std::int64_t& wall_ns) {
-  const char* const at = stamp.data();
-  if (std::memcmp(at, date_.data(), date_.size()) != 0) {
-    const auto midnight = parse_rfc3339(std::string(stamp.substr(0, date_.size())) + "00:00:00Z");
-    if (!midnight) return false;
-    midnight_ns_ = *midnight;
-    stamp.copy(date_.data(), date_.size());
-  }
-  const int hour = two_digits(at + 11, 24), minute = two_digits(at + 14, 60),
-            second = two_digits(at + 17, 60);
-  if ((hour | minute | second) < 0 || at[13] != ':' || at[16] != ':' || at[19] != '.' ||
-      at[29] != 'Z')
-    return false;
-  const Digits tens(at + 20);
-  if (tens.count != 8 || !is_digit(at[28])) return false;
-  const std::int64_t ns = static_cast<std::int64_t>(tens.value) * 10 + (at[28] - '0');
-  const std::int64_t of_day =
-      ((hour * 60 + minute) * 60 + second) * std::int64_t{1'000'000'000} + ns;
-  return !__builtin_add_overflow(midnight_ns_, of_day, &wall_ns);
+bool Midnight::of(const char* stamp) {
+  if (std::memcmp(stamp, date.data(), date.size()) == 0) return true;
+  const auto first = parse_rfc3339(std::string(stamp, date.size()) + "00:00:00Z");
+  if (!first) return false;
+  ns = *first;
+  std::memcpy(date.data(), stamp, date.size());
+  return true;
 }
 
 bool QuickReader::transition(std::string_view text, Transition& event) {
-  Cursor line(text);
-  std::string_view stamp;
-  if (!line.literal(R"({"type":"transition","ts":")") || !line.take(kStamp, stamp)) return false;
-  return time(stamp, event.wall_ns) && line.literal(R"(","mono_ns":)") &&
-         line.number(event.mono_ns) && line.literal(R"(,"conn":")") &&
-         conn_id(line, event.socket.id) && line.literal(R"(,"netns":)") &&
-         line.small(event.socket.netns) && addresses(line, event.socket) &&
-         line.literal(R"(,"old":")") && state(line, event.from) && line.literal(R"(","new":")") &&
-         state(line, event.to) && line.literal("\"") && duration(line, event.dwell) &&
-         owner(line, event.socket.owner) && extras(line, event) &&
-         (!event.last() || life(line, event)) && line.literal("}") && line.done();
+  Cursor line(text, midnight_);
+  return line.literal(R"({"type":"transition")") && read_fields(line, kTransitionFields, event) &&
+         line.literal("}") && line.done();
 }
 
 }  // namespace tcpdwell

@@ -11,19 +11,24 @@
 
 namespace tcpdwell {
 
+/// Of a day, once for all its lines.
+struct Midnight {
+  std::array<char, 11> date{};  ///< "2026-01-02T"
+  std::int64_t ns = 0;          ///< its first nanosecond
+
+  /// Of the day that `stamp` begins with; false if that is none.
+  bool of(const char* stamp);
+};
+
 class QuickReader {
  public:
   /// True if `line` is such a transition; then `event`, new before, is what read_transition() makes
-  /// of it. False
-  /// says nothing about the line: any other order, an escape, a blank, a number too long is left to
-  /// the JSON parser, which also knows what is wrong with it.
+  /// of it. False says nothing about the line: any other order, an escape, a blank, a number too
+  /// long is left to the JSON parser, which also knows what is wrong with it.
   bool transition(std::string_view line, Transition& event);
 
  private:
-  bool time(std::string_view stamp, std::int64_t& wall_ns);
-
-  std::array<char, 11> date_{};   ///< "2026-01-02T", of the line before
-  std::int64_t midnight_ns_ = 0;  ///< its first nanosecond
+  Midnight midnight_;
 };
 
 }  // namespace tcpdwell

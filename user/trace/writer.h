@@ -15,7 +15,7 @@ namespace tcpdwell {
 /// (docs/trace.md).
 void append_json(std::string& out, const Header&);
 void append_json(std::string& out, const Transition&);
-void append_json(std::string& out, const Seed&, std::string_view type = "seed");
+void append_json(std::string& out, const Seed&);
 void append_json(std::string& out, const Loss&);
 void append_json(std::string& out, const TraceEnd&);
 

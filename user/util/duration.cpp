@@ -239,6 +239,12 @@ std::string human_count(std::uint64_t count) {
 }
 
 std::string rfc3339(std::int64_t wall_ns) {
+  std::string text;
+  append_rfc3339(text, wall_ns);
+  return text;
+}
+
+void append_rfc3339(std::string& out, std::int64_t wall_ns) {
   using std::chrono::floor;
   const std::chrono::sys_time<std::chrono::nanoseconds> instant{std::chrono::nanoseconds{wall_ns}};
   const auto midnight = floor<std::chrono::days>(instant);
@@ -249,7 +255,7 @@ std::string rfc3339(std::int64_t wall_ns) {
   const auto rest = wall_ns % static_cast<std::int64_t>(kSecond);
   const auto below_second = static_cast<std::uint32_t>(rest < 0 ? rest + kSecond : rest);
 
-  std::string text = "0000-00-00T00:00:00.000000000Z";
+  char text[] = "0000-00-00T00:00:00.000000000Z";
   put_digits(&text[0], static_cast<std::uint32_t>(static_cast<int>(date.year())), 4);
   put_digits(&text[5], static_cast<unsigned>(date.month()), 2);
   put_digits(&text[8], static_cast<unsigned>(date.day()), 2);
@@ -257,7 +263,7 @@ std::string rfc3339(std::int64_t wall_ns) {
   put_digits(&text[14], of_day / 60 % 60, 2);
   put_digits(&text[17], of_day % 60, 2);
   put_digits(&text[20], below_second, 9);
-  return text;
+  out.append(text, sizeof text - 1);
 }
 
 std::optional<std::int64_t> parse_rfc3339(std::string_view text) {

@@ -29,6 +29,7 @@ std::string human_count(std::uint64_t count);
 
 /// RFC 3339, UTC, 9 digits: "2026-01-02T03:04:05.000000006Z".
 std::string rfc3339(std::int64_t wall_ns);
+void append_rfc3339(std::string& out, std::int64_t wall_ns);
 /// Accepts any number of fraction digits up to 9, and only "Z". nullopt if malformed.
 std::optional<std::int64_t> parse_rfc3339(std::string_view text);
 

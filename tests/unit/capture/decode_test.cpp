@@ -128,15 +128,13 @@ TEST(Decode, WhatIsNotKnownIsAbsent) {
   e.comm[0] = '\0';
   e.dwell = TD_DWELL_UNKNOWN;
   e.start_ns = 0;
-  e.stats.srtt_us = e.stats.min_rtt_us = 0;
+  e.stats = {};
   const Transition t = transition(e);
   EXPECT_FALSE(t.socket.owner.pid);
   EXPECT_TRUE(t.socket.owner.comm.view().empty());
   EXPECT_EQ(t.dwell, Dwell{}) << "the number of an unknown dwell means nothing";
   EXPECT_FALSE(t.life_ns);
-  ASSERT_TRUE(t.traffic);
-  EXPECT_FALSE(t.traffic->srtt_us);
-  EXPECT_FALSE(t.traffic->min_rtt_us);
+  EXPECT_EQ(t.traffic, TrafficStats{}) << "0 bytes are a number, no round trip is none";
 }
 
 TEST(Decode, ALifeThatBeginsAfterItsEndIsNotKnown) {

@@ -47,13 +47,7 @@ inline Transition last_line() {
                             State::TimeWait, State::Close}) {
     t.path.push(state);
   }
-  t.traffic = {.bytes_sent = 1234567,
-               .bytes_received = 89,
-               .segs_out = 12,
-               .segs_in = 10,
-               .retrans = 1,
-               .srtt_us = 184,
-               .min_rtt_us = 120};
+  t.traffic = {1234567, 89, 12, 10, 1, 184, 120};
   return t;
 }
 

@@ -236,8 +236,7 @@ TEST(TextLines, WideLastLinesTellTraffic) {
                   "  closer local  sent 1,234,567 B  received 89 B  segs 12 out 10 in  retrans 1"
                   "  srtt 184us  min_rtt 120us\n"))
       << render(t, {.wide = true});
-  t.traffic->srtt_us.reset();
-  t.traffic->min_rtt_us.reset();
+  t.traffic = TrafficStats{};
   EXPECT_FALSE(has(render(t, {.wide = true}), "rtt"));
   t.traffic.reset();
   EXPECT_FALSE(has(render(t, {.wide = true}), "sent"));

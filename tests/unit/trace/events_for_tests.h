@@ -2,15 +2,20 @@
 /// Events to write and read back, and a consumer that keeps what it is given.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "model/event.h"
+#include "model/fields.h"
 #include "trace/compress.h"
 #include "trace/reader.h"
 #include "trace/writer.h"
@@ -157,29 +162,16 @@ class RandomEvents {
  public:
   explicit RandomEvents(std::uint64_t seed) : random_(seed) {}
 
-  Transition transition() {
-    Transition event;
-    event.wall_ns = wall();
-    event.mono_ns = number();
-    event.socket = socket();
-    event.from = below<State>(kStateCount);
-    event.to = chance(2) ? State::Close : below<State>(kStateCount);
-    event.dwell = dwell();
-    event.gap = chance(3);
-    event.reason = below<Reason>(kReasonCount);
-    event.timer_restarts = chance(2) ? number32() : 0;
-    if (event.last()) end_life(event);
-    return event;
-  }
+  Transition transition() { return any<Transition>(kTransitionFields); }
+  Seed seed() { return any<Seed>(kSeedFields); }
 
-  Seed seed() {
-    Seed seed;
-    seed.wall_ns = wall();
-    seed.mono_ns = number();
-    seed.socket = socket();
-    seed.state = below<State>(kStateCount);
-    seed.age = dwell();
-    return seed;
+  /// A connection's last line in which everything is known.
+  Transition complete() {
+    all_known_ = true;
+    Transition event = transition();
+    while (!event.last()) event = transition();
+    all_known_ = false;
+    return event;
   }
 
  private:
@@ -187,67 +179,91 @@ class RandomEvents {
   /// Small, large and extreme ones alike.
   std::uint64_t number() { return chance(8) ? ~std::uint64_t{0} : random_() >> random_() % 64; }
   std::uint32_t number32() { return static_cast<std::uint32_t>(number()); }
-  std::int64_t wall() { return static_cast<std::int64_t>(random_() >> 2); }
   template <class T>
   T below(std::size_t count) {
     return static_cast<T>(random_() % count);
   }
 
-  Dwell dwell() {
-    const Bound bound = below<Bound>(kBoundCount);
-    return {bound, bound == Bound::Unknown ? 0 : number()};
+  template <class Event, class Table>
+  Event any(const Table& table) {
+    Event event;
+    fill(table, event);
+    return event;
   }
 
-  Endpoint endpoint(Family family) {
-    Endpoint endpoint;
-    const std::size_t bytes = family == Family::V4 ? 4 : 16;
-    const bool mapped = family == Family::V6 && chance(3);
-    for (std::size_t i = mapped ? 12 : 0; i < bytes; ++i)
-      endpoint.addr[i] = below<std::uint8_t>(256);
-    if (mapped) endpoint.addr[10] = endpoint.addr[11] = 0xff;
-    if (chance(4)) endpoint.addr = {};
-    endpoint.port = static_cast<std::uint16_t>(random_());
-    return endpoint;
+  /// Every field that the table has: one more is tested as soon as it is there.
+  template <class Table, class Event>
+  void fill(const Table& table, Event& event) {
+    for_each_entry(table, [&](const auto& entry) {
+      using Entry = std::remove_cvref_t<decltype(entry)>;
+      if constexpr (IsPart<Entry>) {
+        if constexpr (Entry::kOptional) {
+          if (all_known_ || chance(2)) std::invoke(entry.get, event).emplace();
+        }
+        if (auto* found = entry.find(event)) fill(entry.fields, *found);
+      } else {
+        auto&& value = std::invoke(entry.get, event);
+        if (entry.presence == IfKnown && !all_known_ && chance(2)) return;
+        do set(value);
+        while (all_known_ && !is_known(value));
+      }
+    });
   }
 
-  Comm comm() {
+  void set(std::uint64_t& value) { value = number(); }
+  void set(std::uint32_t& value) { value = number32(); }
+  void set(std::uint16_t& value) { value = static_cast<std::uint16_t>(random_()); }
+  void set(std::int64_t& wall_ns) { wall_ns = static_cast<std::int64_t>(random_() >> 2); }
+  void set(bool& value) { value = chance(3); }
+  void set(ConnId& id) { id = {number() | 1, chance(2) ? 1 : number32() | 2}; }
+  void set(Family& family) { family = chance(2) ? Family::V4 : Family::V6; }
+  void set(State& state) { state = chance(2) ? State::Close : below<State>(kStateCount); }
+  void set(OwnerSource& source) { source = below<OwnerSource>(kOwnerSourceCount); }
+  void set(Reason& reason) { reason = below<Reason>(kReasonCount); }
+  void set(Shown<Show::Number, Dwell> number_of) { number_of.it = {Bound::Exact, number()}; }
+  void set(Shown<Show::Worth, Dwell> worth) {
+    if (!all_known_ && chance(3)) worth.it = {};
+    if (is_known(shown<Show::Number>(worth.it)) && chance(2)) worth.it.bound = Bound::AtLeast;
+  }
+  void set(Shown<Show::Pid, std::optional<std::uint32_t>> pid) {
+    if (chance(2)) pid.it = number32() | 1;
+  }
+  void set(std::optional<Closer>&) {}  // follows from the path
+  template <class T>
+  void set(std::optional<T>& value) {
+    set(value.emplace());
+  }
+
+  void set(AddressOf<Endpoint> address) {
+    std::array<std::uint8_t, 16>& bytes = address.endpoint.addr;
+    if (chance(4)) return;
+    const bool mapped = address.family == Family::V6 && chance(3);
+    const std::size_t size = address.family == Family::V4 ? 4 : bytes.size();
+    for (std::size_t i = mapped ? 12 : 0; i < size; ++i) bytes[i] = below<std::uint8_t>(256);
+    if (mapped) bytes[10] = bytes[11] = 0xff;
+  }
+
+  void set(Comm& comm) {
     static const std::vector<std::string> pieces = {
         "a",    "\"",       "\\",           "\n", "\x01", "\t",     "/",
         "\x7f", "\xc3\xa9", "\xe2\x80\xa8", "<",  "'",    "\r\x1b", "\xf0\x9f\x90\xa7"};
     std::string text;
     for (;;) {
       const std::string& piece = pieces[random_() % pieces.size()];
-      if (text.size() + piece.size() > 15 || chance(9)) return Comm(text);
+      if (text.size() + piece.size() > 15 || chance(9)) break;
       text += piece;
     }
+    comm = Comm(text);
   }
 
-  Socket socket() {
-    Socket socket;
-    socket.id = {number() | 1, chance(2) ? 1 : number32() | 2};
-    socket.netns = number32();
-    socket.family = chance(2) ? Family::V4 : Family::V6;
-    socket.local = endpoint(socket.family);
-    socket.remote = endpoint(socket.family);
-    if (chance(2)) socket.owner.pid = number32() | 1;
-    socket.owner.comm = comm();
-    socket.owner.source = below<OwnerSource>(kOwnerSourceCount);
-    socket.owner.cgroup_id = number();
-    return socket;
-  }
-
-  void end_life(Transition& event) {
-    if (chance(2)) event.life_ns = number();
+  void set(Path& path) {
     for (std::uint64_t left = random_() % 15; left > 0; --left) {
-      event.path.push(static_cast<State>(1 + random_() % (kStateCount - 1)));
+      path.push(static_cast<State>(1 + random_() % (kStateCount - 1)));
     }
-    if (chance(2)) return;
-    event.traffic = TrafficStats{number(), number(), number32(), number32(), number32(), {}, {}};
-    if (chance(2)) event.traffic->srtt_us = number32();
-    if (chance(2)) event.traffic->min_rtt_us = number32();
   }
 
   std::mt19937_64 random_;
+  bool all_known_ = false;
 };
 
 }  // namespace tcpdwell

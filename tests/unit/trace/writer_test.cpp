@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -61,9 +62,11 @@ TEST(Writer, UnknownIsNullOrAbsentNeverZero) {
 
 TEST(Writer, RttsAreAbsentWithoutSamples) {
   Transition event = sample_last();
-  event.traffic->srtt_us.reset();
-  event.traffic->min_rtt_us.reset();
-  EXPECT_EQ(json_of(event).find("rtt"), std::string::npos);
+  event.traffic = TrafficStats{};
+  const std::string line = json_of(event);
+  EXPECT_EQ(line.substr(line.find(",\"bytes_sent\"")),
+            R"(,"bytes_sent":0,"bytes_received":0,"segs_out":0,"segs_in":0,"retrans":0})"
+            "\n");
 }
 
 TEST(Writer, NothingOfTheWholeLifeBeforeItsEnd) {
@@ -97,8 +100,20 @@ TEST(Writer, SeedAndSocketDifferInTypeOnly) {
             R"("age":"at_least","pid":4711,"comm":"curl","owner":"seed","cgroup":4242})"
             "\n");
   std::string socket;
-  append_json(socket, sample_seed(), "socket");
+  append_json(socket, Listed{sample_seed(), std::make_shared<CgroupName>()});
   EXPECT_EQ(socket, R"({"type":"socket")" + seed.substr(seed.find(",\"ts\"")));
+}
+
+TEST(Writer, SocketHasWhatIsKnownOfItNow) {
+  Listed listed{sample_seed(),
+                std::make_shared<CgroupName>(CgroupName{"/a.slice/\"", "c0ffee", "pod-1", ""})};
+  listed.seed.live = {Live::Queues{1, 0, 3}, SocketTimer::Keepalive, 0};
+  std::string line;
+  append_json(line, listed);
+  EXPECT_EQ(line.substr(line.find(",\"cgroup\"")),
+            R"(,"cgroup":4242,"recv_queue":1,"send_queue":0,"retrans":3,"timer":"keepalive",)"
+            R"("timer_ns":0,"cgroup_path":"/a.slice/\"","container":"c0ffee","pod":"pod-1"})"
+            "\n");
 }
 
 TEST(Writer, LossAndEnd) {

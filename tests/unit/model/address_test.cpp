@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "trace/address.h"
+#include "model/address.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Every field of every kind of line, described once. From here come what is written and read as
+/// JSON (trace), the columns of CSV (sinks), and what packaging/fields writes:
+/// docs/trace.schema.json, the tables of docs/trace.md and the columns of
+/// packaging/clickhouse/schema.sql.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "model/event.h"
+#include "model/listing.h"
+#include "model/values.h"
+#include "util/json.h"
+
+namespace tcpdwell {
+
+/// When a line has a field, and what stands there when the value is not known.
+enum class Presence {
+  Always,   ///< and its value is known
+  Written,  ///< always in what we write; a reader does without
+  OrZero,   ///< 0 or "", which can not be a real value
+  OrNull,   ///< `null`
+  IfKnown,  ///< the field is absent
+};
+using enum Presence;
+
+/// `get`, a member or a function of an event, gives the value: one of model/values.h.
+template <std::size_t kSize, class Get>
+struct Field {
+  JsonKey<kSize> key;
+  Get get;
+  Presence presence;
+  std::string_view meaning;
+  std::string_view otherwise;  ///< what it means that it is absent, or what stands for "not known"
+  int late = 0;  ///< which of those that came later: their CSV columns stand last, in that order
+
+  constexpr std::string_view name() const { return key.name(); }
+  constexpr Field added_later(int number) const {
+    return {key, get, presence, meaning, otherwise, number};
+  }
+};
+
+template <std::size_t kSize, class Get>
+constexpr auto field(const char (&name)[kSize], Get get, Presence presence,
+                     std::string_view meaning, std::string_view otherwise = "never") {
+  return Field<kSize - 1, Get>{JsonKey(name), get, presence, meaning, otherwise};
+}
+
+/// Fields of a part of an event. find() is nullptr where that part is not there.
+template <class Get, class Table>
+struct Part {
+  static constexpr bool kOptional = false;
+  Get get;
+  Table fields;
+  constexpr auto* find(auto& event) const { return &std::invoke(get, event); }
+};
+template <class Get, class Table>
+constexpr Part<Get, Table> part(Get get, Table fields) {
+  return {get, fields};
+}
+
+/// Of a std::optional. A line has all of them but those that are IfKnown, or none: which, its first
+/// says.
+template <class Get, class Table>
+struct OptionalPart {
+  static constexpr bool kOptional = true;
+  Get get;
+  Table fields;
+  constexpr auto* find(auto& event) const {
+    auto& maybe = std::invoke(get, event);
+    return maybe ? &*maybe : nullptr;
+  }
+};
+template <class Get, class Table>
+constexpr OptionalPart<Get, Table> optional_part(Get get, Table fields) {
+  return {get, fields};
+}
+
+/// Of the event itself, on a connection's last line alone. Behind what says which line that is.
+template <class Table>
+struct LastLine {
+  static constexpr bool kOptional = false;
+  Table fields;
+  template <class Event>
+  constexpr Event* find(Event& event) const {
+    return event.last() ? &event : nullptr;
+  }
+};
+template <class... Entries>
+constexpr LastLine<std::tuple<Entries...>> last_line(Entries... entries) {
+  return {{entries...}};
+}
+
+template <class Entry>
+concept IsPart = requires(const Entry& entry) {
+  entry.fields;
+};
+
+/// Calls `visit` with each entry of a table, a Field or a part, as long as it says yes. All is
+/// inlined that can be, so that what is constant of a field is constant in the code made of it.
+template <class Table, class Visit>
+[[gnu::always_inline]] constexpr bool all_entries(const Table& table, const Visit& visit) {
+  return [&]<std::size_t... kAt>(std::index_sequence<kAt...>) __attribute__((always_inline)) {
+    return (visit(std::get<kAt>(table)) && ...);
+  }
+  (std::make_index_sequence<std::tuple_size_v<Table>>());
+}
+/// With each entry.
+template <class Table, class Visit>
+[[gnu::always_inline]] constexpr void for_each_entry(const Table& table, const Visit& visit) {
+  all_entries(
+      table, [&visit](const auto& entry)
+                 __attribute__((always_inline)) { return visit(entry), true; });
+}
+
+// The tables, in the order of a line: a row a field. CONTRIBUTING.md, "How to add a field".
+// clang-format off
+
+inline constexpr auto kAddressFields = std::tuple{
+    field("conn", &Socket::id, Always, "[connection id](#the-connection-id)"),
+    field("netns", &Socket::netns, Always, "inode number of the network namespace (`stat -Lc %i /proc/PID/ns/net`)"),
+    field("family", &Socket::family, Always, "of the socket; an IPv4 peer of an IPv6 socket is 6, with addresses `::ffff:…`"),
+    field("laddr", [](auto& s) { return AddressOf{s.family, s.local}; }, Always, "local address, numeric",
+          "`0.0.0.0` or `::` where not yet known"),
+    field("lport", [](auto& s) -> auto& { return s.local.port; }, OrZero, "local port", "0 where not yet known"),
+    field("raddr", [](auto& s) { return AddressOf{s.family, s.remote}; }, Always, "remote address, numeric",
+          "`0.0.0.0` or `::` where not yet known"),
+    field("rport", [](auto& s) -> auto& { return s.remote.port; }, OrZero, "remote port", "0 where not yet known")};
+
+inline constexpr auto kOwnerFields = std::tuple{
+    field("pid", [](auto& owner) { return shown<Show::Pid>(owner.pid); }, OrNull,
+          "process that owns the socket, in the host's pid namespace. Not the task that happened to run on the processor",
+          "`null` where unknown"),
+    field("comm", &Owner::comm, OrZero, "that process's name, at most 15 bytes", "`\"\"` where unknown"),
+    field("owner", &Owner::source, Always, "[how the owner was learned](#owner)", "`none`"),
+    field("cgroup", &Owner::cgroup_id, OrZero, "cgroup v2 id of the owner (the directory's inode number)", "0 if none")};
+inline constexpr auto kOwnerPart = part([](auto& event) -> auto& { return event.socket.owner; }, kOwnerFields);
+
+inline constexpr auto kTrafficFields = std::tuple{
+    field("bytes_sent", &TrafficStats::bytes_sent, Always,
+          "payload sent, repeats not counted; not all of it need have arrived", "not known"),
+    field("bytes_received", &TrafficStats::bytes_received, Always, "payload received in order", "`bytes_sent` is"),
+    field("segs_out", &TrafficStats::segs_out, Always, "segments sent", "`bytes_sent` is"),
+    field("segs_in", &TrafficStats::segs_in, Always, "segments received", "`bytes_sent` is"),
+    field("retrans", &TrafficStats::retrans, Always, "segments sent again", "`bytes_sent` is"),
+    field("srtt_us", &TrafficStats::srtt_us, IfKnown, "smoothed round-trip time at the end", "no round trip was measured"),
+    field("min_rtt_us", &TrafficStats::min_rtt_us, IfKnown, "smallest round-trip time in the kernel's window",
+          "no round trip was measured")};
+
+inline constexpr auto kTransitionFields = std::tuple{
+    field("ts", &Transition::wall_ns, Always, "when, as a date"),
+    field("mono_ns", &Transition::mono_ns, Always, "when, on CLOCK_MONOTONIC: since boot, without suspend"),
+    part(&Transition::socket, kAddressFields),
+    field("old", &Transition::from, Always, "[state](#states) before", "`UNKNOWN`"),
+    field("new", &Transition::to, Always, "[state](#states) after", "`UNKNOWN`"),
+    field("dwell_ns", [](auto& t) { return shown<Show::Number>(t.dwell); }, OrNull, "time spent in `old`",
+          "`null` where unknown"),
+    field("dwell", [](auto& t) { return shown<Show::Worth>(t.dwell); }, Always,
+          "what `dwell_ns` is worth: `exact`, `at_least`, `unknown`"),
+    kOwnerPart,
+    field("gap", &Transition::gap, IfKnown, "a transition of this connection before this one was lost",
+          "absent if none was"),
+    field("reason", &Transition::reason, IfKnown, "[why](#reasons)", "absent where not known"),
+    field("timer_restarts", &Transition::timer_restarts, IfKnown,
+          "times the TIME_WAIT timer was started again (by late segments of the peer), on the line that leaves TIME_WAIT",
+          "absent if none").added_later(1),
+    last_line(
+        field("life_ns", &Transition::life_ns, IfKnown, "from the SYN to this line", "the connection began before the trace"),
+        field("path", &Transition::path, IfKnown,
+              "the states it went through, joined with `>`; of more than 16 the last 16", "not known"),
+        // Follows from others: what is read of it is checked and dropped.
+        field("closer", [](auto& t) { return t.path.empty() ? std::nullopt : std::optional(closer_of(t.path, t.reason)); },
+              IfKnown, "who sent the first FIN or RST: `local`, `remote`, `both` (they crossed), `none`", "`path` is"),
+        optional_part(&Transition::traffic, kTrafficFields))};
+
+inline constexpr auto kSeedFields = std::tuple{
+    field("ts", &Seed::wall_ns, Always, "when the socket was looked at, as a date"),
+    field("mono_ns", &Seed::mono_ns, Always, "the same, on CLOCK_MONOTONIC"),
+    part(&Seed::socket, kAddressFields),
+    field("state", &Seed::state, Always, "[state](#states) it was in", "`UNKNOWN`"),
+    field("age_ns", [](auto& s) { return shown<Show::Number>(s.age); }, OrNull, "how long it had been in it",
+          "`null` where unknown"),
+    field("age", [](auto& s) { return shown<Show::Worth>(s.age); }, Always,
+          "what `age_ns` is worth: `exact`, `at_least`, `unknown`"),
+    kOwnerPart};
+
+inline constexpr auto kQueueFields = std::tuple{
+    field("recv_queue", &Live::Queues::receive, Always,
+          "bytes received and read by nobody yet; of a LISTEN socket connections that nobody has accepted",
+          "absent for time-wait and request sockets"),
+    field("send_queue", &Live::Queues::send, Always,
+          "bytes written and not acknowledged by the peer; of a LISTEN socket the most connections that may wait", "as above"),
+    field("retrans", &Live::Queues::retrans, Always, "segments sent again in the socket's life", "as above")};
+inline constexpr auto kLiveFields = std::tuple{
+    optional_part(&Live::queues, kQueueFields),
+    field("timer", &Live::timer, IfKnown,
+          "the timer that runs, as `ss -o` names it: `off`, `on` (retransmission), `keepalive`, `timewait`, `persist`",
+          "absent where this kernel keeps it where tcpdwell does not look"),
+    field("timer_ns", &Live::timer_ns, IfKnown, "until it expires; 0 when it is due", "absent with `off`")};
+inline constexpr auto kCgroupFields = std::tuple{
+    field("cgroup_path", &CgroupName::path, IfKnown,
+          "path of `cgroup` below the mount of cgroup v2; one of more than 1,024 bytes is cut there and ends with `…`",
+          "absent for a socket without owner, or when the cgroup is gone"),
+    field("container", &CgroupName::container, IfKnown, "id of the container, 64 hexadecimal digits",
+          "absent where the path shows none"),
+    field("pod", &CgroupName::pod, IfKnown, "uid of the Kubernetes pod", "as above"),
+    field("unit", &CgroupName::unit, IfKnown, "systemd's service or scope that is no container", "as above")};
+/// `socket`: a seed's fields first.
+inline constexpr auto kListedFields = std::tuple{
+    part(&Listed::seed, kSeedFields),
+    part([](auto& listed) -> auto& { return listed.seed.live; }, kLiveFields),
+    part([](auto& listed) -> auto& { return *listed.cgroup; }, kCgroupFields)};
+
+inline constexpr auto kLossFields = std::tuple{
+    field("ts", &Loss::wall_ns, Always, "when it was noticed"),
+    field("where", &Loss::where, Always, "place, below"),
+    field("count", &Loss::count, Always, "events lost there since the last such line for the same place")};
+
+inline constexpr auto kHeaderFields = std::tuple{
+    field("schema", &Header::schema, Always, "version of this format: 1"),
+    field("tool", [](auto&) { return Constant{"tcpdwell"}; }, Always, "`tcpdwell`"),
+    field("version", &Header::version, Written, "version of the program"),
+    field("host", &Header::host, Written, "host name"),
+    field("kernel", &Header::kernel, Written, "kernel release, as `uname -r` prints it"),
+    field("arch", &Header::arch, Written, "processor architecture, as `uname -m` prints it"),
+    field("boot_id", &Header::boot_id, Written,
+          "`/proc/sys/kernel/random/boot_id`: `mono_ns` and `conn` of two traces can be compared if it is the same"),
+    field("start", &Header::start_wall_ns, Always, "when the trace began"),
+    field("clock", [](auto&) { return Constant{"monotonic"}; }, Written, "`monotonic`: `mono_ns` is CLOCK_MONOTONIC"),
+    field("minisockets", [](auto& h) { return shown<Show::Minisockets>(h.minisockets); }, Always,
+          "how TIME_WAIT, orphaned FIN_WAIT2 and a server's SYN_RECV were watched: `fentry`, `timer`, or `off` (they are missing)"),
+    field("filters", [](auto& h) { return shown<Show::Object>(h.filters_json); }, Written,
+          "the filters the trace was made with; `{}` if there were none"),
+    field("ip_local_port_range", &Header::ports, IfKnown,
+          "first and last port that connect() chooses from, of the recorder's network namespace", "not known")};
+
+inline constexpr auto kEndFields = std::tuple{
+    field("ts", &TraceEnd::wall_ns, Written, "when the trace ended"),
+    field("transitions", &TraceEnd::transitions, Always, "transition lines written"),
+    field("lost", &TraceEnd::lost, Always, "events lost in all, a count for each `where`"),
+    field("duration_ns", &TraceEnd::duration_ns, Always, "how long the trace took"),
+    field("connections", &TraceEnd::connections, Always, "connections with at least one line"),
+    field("suspended_ns", &TraceEnd::suspended_ns, IfKnown,
+          "how long the machine was suspended meanwhile: no dwell has that time, nor `duration_ns`; `ts` after it is early by it",
+          "it was not (a millisecond is not noticed)")};
+
+// clang-format on
+
+}  // namespace tcpdwell
