@@ -77,7 +77,9 @@ class Waiter {
     Watched
   };
 
-  Waiter() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
+  Waiter() : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+    if (epoll_ < 0) usable_ = cannot("wait for events");
+  }
   ~Waiter() {
     for (const int fd : owned_) close(fd);
     if (epoll_ >= 0) close(epoll_);
@@ -91,7 +93,7 @@ class Waiter {
     epoll_event e{};
     e.events = for_what;
     e.data.u32 = event;
-    if (epoll_ >= 0 && (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e) == 0 || errno == EPERM)) return Ok;
+    if (!usable_ || epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e) == 0 || errno == EPERM) return usable_;
     return cannot("wait for events");
   }
   Status watch_timer(std::uint64_t first_ns, std::uint64_t every_ns, Event event) {
@@ -119,6 +121,7 @@ class Waiter {
 
  private:
   int epoll_;
+  Status usable_ = Ok;
   std::vector<int> owned_;
   std::array<int, 8> timers_{-1, -1, -1, -1, -1, -1, -1, -1};
 };
