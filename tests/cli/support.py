@@ -20,6 +20,8 @@ import tempfile
 import time
 import unittest
 
+import witness
+
 TCPDWELL = os.environ["TCPDWELL"]
 NOBODY = 65534
 # No run of these tests takes longer than a few seconds; one that hangs fails.
@@ -49,6 +51,7 @@ def own_network():
     siocsifflags, iff_up = 0x8914, 1
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, siocsifflags, struct.pack("16sh14x", b"lo", iff_up))
+    witness.begin()
 
 
 @functools.cache
@@ -208,7 +211,7 @@ def free_port():
     """A port nobody listens on now; in a network of its own nobody else will."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return witness.note_port(probe.getsockname()[1])
 
 
 def peers(*args):
@@ -263,6 +266,10 @@ def is_complete(chain):
 class TestCase(unittest.TestCase):
     maxDiff = None
 
+    def run(self, result=None):
+        with witness.watched(result):
+            return super().run(result)
+
     def assert_error(self, outcome, status, *words):
         """One line on standard error, nothing else, and the contract's exit status."""
         self.assertEqual(outcome.status, status, outcome)
@@ -296,4 +303,5 @@ class TestCase(unittest.TestCase):
 
 
 def main():
-    unittest.main()
+    result = unittest.main(exit=False).result
+    sys.exit(0 if result.wasSuccessful() else witness.judge(result))

@@ -8,6 +8,7 @@
 #include "support/collect.h"
 #include "support/expected.h"
 #include "support/netns.h"
+#include "support/shadow.h"
 
 namespace tcpdwell::test {
 namespace {
@@ -86,11 +87,19 @@ Traced trace_storm(const StormOptions& options) {
   return traced;
 }
 
+/// Every line there must be, but for those of events that the host hid: there each lacks its own.
 void expect_everything(const Traced& traced) {
-  EXPECT_EQ(traced.tally.total(), sum(traced.expected));
-  EXPECT_EQ(traced.tally.broken(), 0U);
-  EXPECT_EQ(traced.tally.open(), 0U);
-  expect_counts(traced.tally, traced.expected);
+  Counts expected = traced.expected;
+  const auto hidden = reckon_with_hidden();
+  ASSERT_LE(hidden.size(), sum(expected) / 1000) << "too much is hidden here to tell anything";
+  for (const HiddenEvent& event : hidden) {
+    if (!event.timer.empty()) continue;  // none is followed
+    --expected[static_cast<std::size_t>(event.from)][static_cast<std::size_t>(event.to)];
+  }
+  EXPECT_EQ(traced.tally.total(), sum(expected));
+  EXPECT_LE(traced.tally.broken(), hidden.size());
+  EXPECT_LE(traced.tally.open(), hidden.size());
+  expect_counts(traced.tally, expected);
   expect_books_balance(*traced.tracer, traced.tally);
 }
 
@@ -124,18 +133,12 @@ TEST(Storm, ResetsOfManyWorkers) {
 }
 
 // A timer's softirq that interrupts the kernel program makes transitions the program is not run
-// for; handled == fired says that none of them was lost. Not held to the last line: a host may keep
-// programs from running at all while some task of its own is current, and tells nobody.
+// for.
 TEST(Storm, WhatInterruptsTheProgramIsNotLost) {
   TD_REQUIRE_KERNEL_TESTS();
   StormOptions options;
   options.lag = 400;
-  const Traced traced = trace_storm(options);
-  const std::uint64_t expected = sum(traced.expected);
-  EXPECT_LE(traced.tally.total(), expected);
-  EXPECT_GE(traced.tally.total(), expected - expected / 500);
-  EXPECT_EQ(traced.tally.broken(), 0U);
-  expect_books_balance(*traced.tracer, traced.tally);
+  expect_everything(trace_storm(options));
 }
 
 std::uint64_t ends(const Counts& counts) {

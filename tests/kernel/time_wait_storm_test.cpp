@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
 
+#include <utility>
+
 #include "support/collect.h"
 #include "support/ledger.h"
 #include "support/listing.h"
@@ -39,17 +41,21 @@ class Expiries : public Consumer {
   Ledger books;
   std::uint64_t count = 0, exact = 0;
   std::uint64_t shortest = UINT64_MAX, longest = 0;
-  std::uint64_t wrong = 0;  ///< not expired, or somebody else's
+  std::uint64_t wrong = 0;    ///< not expired, or somebody else's
+  std::uint64_t unknown = 0;  ///< found out after the fact
 
  private:
   void take(const Transition& line) {
     ++count;
+    if (line.dwell.bound == Bound::Unknown) {
+      ++unknown;
+      return;
+    }
     exact += line.dwell.bound == Bound::Exact ? 1 : 0;
     shortest = std::min(shortest, line.dwell.ns);
     longest = std::max(longest, line.dwell.ns);
-    const bool right = line.to == State::Close && line.reason == Reason::Expired &&
-                       line.dwell.bound != Bound::Unknown && line.life_ns && line.traffic &&
-                       line.socket.owner.comm.view() == comm_;
+    const bool right = line.to == State::Close && line.reason == Reason::Expired && line.life_ns &&
+                       line.traffic && line.socket.owner.comm.view() == comm_;
     wrong += right ? 0 : 1;
   }
   std::uint32_t netns_;
@@ -60,7 +66,6 @@ TEST(TimeWaitStorm, FiftyThousandExpireEachWithItsOwner) {
   TD_REQUIRE_KERNEL_TESTS();
   Netns netns;
   netns.set_sysctl("net.ipv4.tcp_tw_reuse", "0");  // connect() would take some of them
-  Shadow shadow;
   Expiries expiries(netns.inode());
   const auto tracer = start_tracer(netns.inode(), Minisockets::Auto);
   if (tracer->minisockets() == Minisockets::Off) {
@@ -84,18 +89,24 @@ TEST(TimeWaitStorm, FiftyThousandExpireEachWithItsOwner) {
       std::chrono::seconds(75));
   EXPECT_EQ(count_in(list_sockets(netns), State::TimeWait), 0U);
   finish(*tracer, expiries);
-  const std::uint64_t hidden = shadow.hidden(expiries.books);
   fmt::print("{} expired after {:.3f} s to {:.3f} s, {} of them exact\n", expiries.count,
              static_cast<double>(expiries.shortest) / kSecond,
              static_cast<double>(expiries.longest) / kSecond, expiries.exact);
+  // An end that the host hid is found out later, or is still missing.
+  const auto events = reckon_with_hidden();
+  const std::uint64_t hidden = events.size(), ends = timers_in(events);
+  EXPECT_LE(hidden, options.connections / 1000) << "too much is hidden here to tell anything";
   EXPECT_LE(expiries.count, options.connections);
-  EXPECT_GE(expiries.count + hidden, options.connections);
-  EXPECT_EQ(expiries.wrong, 0U);
+  EXPECT_GE(expiries.count + ends, options.connections);
+  EXPECT_LE(expiries.unknown, ends);
+  EXPECT_LE(expiries.wrong, hidden);
   EXPECT_GE(expiries.shortest + kMillisecond, kShortest);
   EXPECT_LE(expiries.longest, kLongest);
   EXPECT_LE(expiries.books.wrong(), hidden);
   for (const std::string& complaint : expiries.books.complaints()) fmt::print("{}\n", complaint);
-  EXPECT_EQ(tracer->lost().value(), LossCounts{});
+  LossCounts lost = tracer->lost().value();
+  EXPECT_LE(std::exchange(lost[static_cast<std::size_t>(LossPlace::Recursion)], 0), ends);
+  EXPECT_EQ(lost, LossCounts{});
   EXPECT_EQ(tracer->balance().value().handled, tracer->balance().value().fired);
 }
 

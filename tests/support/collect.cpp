@@ -7,12 +7,30 @@
 #include <thread>
 #include <utility>
 
+#include "support/shadow.h"
+
 namespace tcpdwell::test {
 namespace {
 
+/// Passes everything on, and notes what was told.
+class Noting : public Consumer {
+ public:
+  explicit Noting(Consumer& consumer) : consumer_(consumer) {}
+  Status transition(const Transition& transition) override {
+    told_in_test().add(transition);
+    return consumer_.transition(transition);
+  }
+  Status seed(const Seed& seed) override { return consumer_.seed(seed); }
+  Status loss(const Loss& loss) override { return consumer_.loss(loss); }
+
+ private:
+  Consumer& consumer_;
+};
+
 void drain(Tracer& tracer, Consumer& consumer) {
+  Noting noting(consumer);
   while (true) {
-    const Result<bool> more = tracer.drain(consumer);
+    const Result<bool> more = tracer.drain(noting);
     if (!more) throw std::runtime_error("drain: " + more.error().message);
     if (!*more) return;
   }

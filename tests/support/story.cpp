@@ -44,16 +44,16 @@ double ms(std::uint64_t ns) { return static_cast<double>(ns) / kMillisecond; }
 
 void expect_times(const Transition& line, const Story& story, std::size_t i) {
   const Step& step = story.steps[i];
-  EXPECT_TRUE(step.when.holds(line.mono_ns, step.slack + slack_of_machine()))
+  EXPECT_TRUE(step.when.holds(line.mono_ns, step.slack))
       << "at " << line.mono_ns << ", truth " << step.when.before << " to " << step.when.after;
   if (line.dwell.bound == Bound::Unknown || i == 0) return;
   const Span truth = story.dwell(i);
   if (line.dwell.bound == Bound::AtLeast) {
     EXPECT_LE(line.dwell.ns, truth.longest);
-    EXPECT_GE(line.dwell.ns + kBoundSlack + slack_of_machine(), truth.shortest);
+    EXPECT_GE(line.dwell.ns + kBoundSlack, truth.shortest);
     return;
   }
-  const std::uint64_t slack = std::max(step.slack, story.steps[i - 1].slack) + slack_of_machine();
+  const std::uint64_t slack = std::max(step.slack, story.steps[i - 1].slack);
   EXPECT_TRUE(truth.holds(line.dwell.ns, slack))
       << ms(line.dwell.ns) << " ms, truth " << ms(truth.shortest) << " to " << ms(truth.longest);
 }
@@ -98,7 +98,7 @@ void expect_end(const Transition& line, const Story& story) {
   if (!line.life_ns) return;
   const Step& last = story.steps.back();
   const Span life = between(story.steps.front().when, last.when);
-  EXPECT_TRUE(life.holds(*line.life_ns, last.slack + slack_of_machine()))
+  EXPECT_TRUE(life.holds(*line.life_ns, last.slack))
       << "life " << ms(*line.life_ns) << " ms, truth " << ms(life.shortest) << " to "
       << ms(life.longest);
 }

@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include <cstdint>
-#include <cstdlib>
 
 namespace tcpdwell::test {
 
@@ -21,11 +20,6 @@ inline std::uint64_t monotonic_ns() {
 inline constexpr std::uint64_t kMillisecond = 1'000'000;
 /// The kernel's lockless clock may step back a little against clock_gettime.
 inline constexpr std::uint64_t kClockSlack = kMillisecond / 10;
-/// TCPDWELL_TEST_SLACK_MS: what a machine that is emulated takes longer between a call and its effect.
-inline std::uint64_t slack_of_machine() {
-  const char* const text = std::getenv("TCPDWELL_TEST_SLACK_MS");
-  return text == nullptr ? 0 : std::strtoull(text, nullptr, 10) * kMillisecond;
-}
 
 /// A moment: it happened within.
 struct Stamp {
