@@ -17,6 +17,7 @@
 #include "model/listing.h"
 #include "sinks/live.h"
 #include "trace/writer.h"
+#include "util/clock.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -29,12 +30,6 @@ constexpr std::uint64_t kBetweenNs = kSecond / 4, kBetweenWholeNs = kSecond;
 constexpr std::uint64_t kWholeKeptNs = 5 * kSecond;
 constexpr std::size_t kRowsAPiece = 500;
 constexpr std::uint64_t kMostRows = 10'000;
-
-std::uint64_t clock_ns(clockid_t clock) {
-  timespec t{};
-  clock_gettime(clock, &t);
-  return static_cast<std::uint64_t>(t.tv_sec) * kSecond + static_cast<std::uint64_t>(t.tv_nsec);
-}
 
 std::optional<std::uint64_t> resident_bytes() {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/self/statm", "re"),
@@ -176,7 +171,7 @@ std::optional<HttpReply> Site::answer(const HttpRequest& request) {
 HttpReply Site::metrics(const LiveState& state, const HttpRequest& request) const {
   const bool open = request.accept.find("application/openmetrics-text") != std::string::npos;
   const auto format = open ? MetricsFormat::OpenMetrics : MetricsFormat::Prometheus;
-  const ProcessFigures process{clock_ns(CLOCK_PROCESS_CPUTIME_ID),
+  const ProcessFigures process{static_cast<std::uint64_t>(clock_ns(CLOCK_PROCESS_CPUTIME_ID)),
                                resident_bytes(),
                                start_wall_ns_,
                                header_.version,

@@ -9,6 +9,9 @@
 #include <cstring>
 #include <system_error>
 
+#include "util/duration.h"
+#include "util/escape.h"
+
 namespace tcpdwell {
 namespace {
 
@@ -60,6 +63,34 @@ std::string address_text(Family family, const Endpoint& endpoint) {
   // Neither family nor size can be wrong, so it cannot fail.
   ::inet_ntop(af, endpoint.addr.data(), text.data(), text.size());
   return text.data();
+}
+
+std::string endpoint_text(Family family, const Endpoint& endpoint) {
+  std::string text;
+  append_endpoint(text, family, endpoint);
+  return text;
+}
+
+void append_endpoint(std::string& out, Family family, const Endpoint& endpoint) {
+  const bool v6 = family == Family::V6;
+  if (v6) out += '[';
+  out += address_text(family, endpoint);
+  out += v6 ? "]:" : ":";
+  if (endpoint.port == 0)
+    out += '*';
+  else
+    out += std::to_string(endpoint.port);
+}
+
+std::string owner_text(const Owner& owner) {
+  const std::string comm = printable(owner.comm.view());
+  if (owner.pid) return std::to_string(*owner.pid) + '/' + comm;
+  return comm.empty() ? "?" : comm;
+}
+
+std::string dwell_text(const Dwell& dwell, std::string_view unknown) {
+  if (dwell.bound == Bound::Unknown) return std::string(unknown);
+  return (dwell.bound == Bound::AtLeast ? ">=" : "") + human_duration(dwell.ns);
 }
 
 bool Transition::ends_a_dwell() const {
