@@ -23,12 +23,6 @@ constexpr std::uint64_t kWrongSideCount = 100;
 constexpr std::uint64_t kKeepAliveCount = 20, kKeepAliveLeast = kSecond;
 constexpr std::uint64_t kPortsPercent = 70, kPortsCritical = 90;
 
-std::string port_of(Family family, const Endpoint& endpoint) {
-  const std::string address = address_text(family, endpoint);
-  return fmt::format(fmt::runtime(family == Family::V6 ? "[{}]:{}" : "{}:{}"), address,
-                     endpoint.port);
-}
-
 std::string process_name(const Socket& socket) {
   const std::string comm = printable(socket.owner.comm.view());
   return comm.empty() ? "an unknown process" : comm;
@@ -62,7 +56,7 @@ void add_port_exhaustion(const std::vector<PortRow>& ports, std::vector<Finding>
     const std::uint64_t percent = row.range == 0 ? 0 : row.peak * 100 / row.range;
     if (percent < kPortsPercent) continue;
     Endpoint here = row.local;
-    const std::string to = port_of(row.family, row.remote);
+    const std::string to = endpoint_text(row.family, row.remote);
     found.push_back(
         {"port_exhaustion", percent >= kPortsCritical ? Severity::Critical : Severity::Warning, to,
          row.peak,
@@ -95,7 +89,7 @@ Findings::Destination* Findings::destination(const Socket& socket) {
   key.put(socket.family);
   key.put(socket.remote.addr);
   key.put(socket.remote.port);
-  return subject(destinations_, key, [&] { return port_of(socket.family, socket.remote); });
+  return subject(destinations_, key, [&] { return endpoint_text(socket.family, socket.remote); });
 }
 
 Findings::Service* Findings::service(const Socket& socket) {

@@ -27,6 +27,7 @@
 #include "run/live_run.h"
 #include "run/pipeline.h"
 #include "terminal/curses.h"
+#include "util/clock.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -40,13 +41,6 @@ constexpr std::int64_t kFindingsEveryNs = 2'000'000'000, kFindingsBehindNs = 10'
 /// Gathering may take this part of the time; on a host with a million connections the screen
 /// changes less often.
 constexpr std::int64_t kGatheringShare = 10;
-
-std::uint64_t now_ns(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 /// Names of cgroups that are asked for again and again. One that is gone will not come back: it is
 /// looked for a few times, as a walk of the hierarchy that is not due may have found nothing.
@@ -181,15 +175,15 @@ class TopRun {
       top_.tell(
           fmt::format("{} network namespaces could not be entered: their older sockets are missing",
                       report.unreachable));
-    begin_ns_ = now_ns(CLOCK_MONOTONIC);
+    begin_ns_ = clock_ns(CLOCK_MONOTONIC);
     const std::int64_t now = clock_.now();
     top_.add(by_state_.take_summary(now), self());
     gather(now);
   }
 
   TopSelf self() const {
-    return {by_state_.transitions(), now_ns(CLOCK_PROCESS_CPUTIME_ID),
-            now_ns(CLOCK_MONOTONIC) - begin_ns_ + 1, not_followed_};
+    return {by_state_.transitions(), static_cast<std::uint64_t>(clock_ns(CLOCK_PROCESS_CPUTIME_ID)),
+            clock_ns(CLOCK_MONOTONIC) - begin_ns_ + 1, not_followed_};
   }
 
   Result<bool> tick(std::int64_t wall_ns) {
@@ -206,7 +200,7 @@ class TopRun {
 
   /// One walk over what is open for all that is on the screen.
   void gather(std::int64_t wall_ns) {
-    const std::uint64_t begun_ns = now_ns(CLOCK_MONOTONIC);
+    const std::uint64_t begun_ns = clock_ns(CLOCK_MONOTONIC);
     const TopRequest request = top_.request();
     counting_.use(request.grouping, wall_ns);
     OpenGroups* const groups = counting_.groups();
@@ -229,7 +223,7 @@ class TopRun {
     top_.show(std::move(data));
     dirty_ = true;
     gather_again_wall_ns_ =
-        wall_ns + static_cast<std::int64_t>(now_ns(CLOCK_MONOTONIC) - begun_ns) * kGatheringShare;
+        wall_ns + static_cast<std::int64_t>(clock_ns(CLOCK_MONOTONIC) - begun_ns) * kGatheringShare;
   }
 
   static void note_oldest(TopData& data, State state, const Dwell& age) {

@@ -13,18 +13,13 @@
 #include <vector>
 
 #include "enrich/host.h"
+#include "util/clock.h"
 
 namespace tcpdwell {
 namespace {
 
 constexpr int kFileidKernfs = 0xfe;  // FILEID_KERNFS, include/linux/exportfs.h
 constexpr std::size_t kIdDigits = 64;
-
-std::int64_t now_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-}
 
 bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
@@ -126,8 +121,8 @@ std::string CgroupNames::path_by_handle(std::uint64_t id) const {
 }
 
 void CgroupNames::walk() {
-  if (walked_ns_ != 0 && now_ns() - walked_ns_ < 1'000'000'000) return;
-  walked_ns_ = now_ns();
+  if (walked_ns_ != 0 && clock_ns(CLOCK_MONOTONIC) - walked_ns_ < 1'000'000'000) return;
+  walked_ns_ = clock_ns(CLOCK_MONOTONIC);
   std::error_code error;
   namespace fs = std::filesystem;
   const auto add = [&](const fs::path& path) {

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,16 +17,11 @@
 #include <filesystem>
 #include <memory>
 
+#include "util/clock.h"
 #include "util/host_clock.h"
 
 namespace tcpdwell {
 namespace {
-
-std::int64_t clock_ns(clockid_t clock) {
-  timespec t{};
-  clock_gettime(clock, &t);
-  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-}
 
 std::string first_line_of(const char* path) {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path, "re"), std::fclose);
@@ -37,13 +31,15 @@ std::string first_line_of(const char* path) {
 }
 
 bool all_digits(const std::string& text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 std::optional<EphemeralPorts> ephemeral_ports() {
   unsigned first = 0, last = 0;
   const std::string line = first_line_of("/proc/sys/net/ipv4/ip_local_port_range");
-  if (std::sscanf(line.c_str(), "%u %u", &first, &last) != 2 || first == 0 || first > last || last > UINT16_MAX)
+  if (std::sscanf(line.c_str(), "%u %u", &first, &last) != 2 || first == 0 || first > last ||
+      last > UINT16_MAX)
     return std::nullopt;
   return EphemeralPorts{static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(last)};
 }
@@ -88,19 +84,24 @@ std::uint64_t Suspension::ns() const {
 }
 
 Result<std::uint32_t> netns_inode(const std::string& pid_or_path) {
-  const std::string path = all_digits(pid_or_path) ? "/proc/" + pid_or_path + "/ns/net" : pid_or_path;
+  const std::string path =
+      all_digits(pid_or_path) ? "/proc/" + pid_or_path + "/ns/net" : pid_or_path;
   struct stat st {};
   struct statfs fs {};
   if (stat(path.c_str(), &st) != 0 || statfs(path.c_str(), &fs) != 0)
-    return Error{Fault::Usage, fmt::format("--netns {}: {}: {}", pid_or_path, path, std::strerror(errno)), errno};
+    return Error{Fault::Usage,
+                 fmt::format("--netns {}: {}: {}", pid_or_path, path, std::strerror(errno)), errno};
   if (fs.f_type != NSFS_MAGIC)
-    return Error{Fault::Usage, fmt::format("--netns {}: not a network namespace; give a pid, a path such as "
-                                           "/run/netns/NAME, or 'all'", pid_or_path)};
+    return Error{Fault::Usage,
+                 fmt::format("--netns {}: not a network namespace; give a pid, a path such as "
+                             "/run/netns/NAME, or 'all'",
+                             pid_or_path)};
   return static_cast<std::uint32_t>(st.st_ino);
 }
 
 std::string cgroup_mount() {
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> mounts(setmntent("/proc/self/mounts", "re"), endmntent);
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> mounts(setmntent("/proc/self/mounts", "re"),
+                                                         endmntent);
   if (!mounts) return "";
   while (const mntent* entry = getmntent(mounts.get()))
     if (std::strcmp(entry->mnt_type, "cgroup2") == 0) return entry->mnt_dir;
@@ -109,7 +110,8 @@ std::string cgroup_mount() {
 
 Result<Cgroup> find_cgroup(const std::string& path) {
   const std::string mount = cgroup_mount();
-  if (mount.empty()) return Error{Fault::Usage, "--cgroup: no cgroup v2 hierarchy is mounted on this host"};
+  if (mount.empty())
+    return Error{Fault::Usage, "--cgroup: no cgroup v2 hierarchy is mounted on this host"};
   std::error_code ignored;
   const auto below = [&](const std::filesystem::path& p) {
     return std::filesystem::weakly_canonical(p, ignored);
@@ -119,9 +121,13 @@ Result<Cgroup> find_cgroup(const std::string& path) {
   struct statfs fs {};
   struct stat st {};
   if (stat(full.c_str(), &st) != 0 || statfs(full.c_str(), &fs) != 0)
-    return Error{Fault::Usage, fmt::format("--cgroup {}: {}: {}", path, full.string(), std::strerror(errno)), errno};
+    return Error{Fault::Usage,
+                 fmt::format("--cgroup {}: {}: {}", path, full.string(), std::strerror(errno)),
+                 errno};
   if (fs.f_type != CGROUP2_SUPER_MAGIC || !S_ISDIR(st.st_mode))
-    return Error{Fault::Usage, fmt::format("--cgroup {}: not a directory of the cgroup v2 hierarchy at {}", path, mount)};
+    return Error{
+        Fault::Usage,
+        fmt::format("--cgroup {}: not a directory of the cgroup v2 hierarchy at {}", path, mount)};
   const auto relative = full.lexically_relative(mount);
   const auto depth = relative == "." ? 0 : std::distance(relative.begin(), relative.end());
   return Cgroup{st.st_ino, static_cast<unsigned>(depth)};

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/summary.h"
+#include "util/names.h"
 
 namespace tcpdwell {
 
@@ -18,7 +19,10 @@ enum class Verdict : std::uint8_t {
   Longer,
   Shorter,
 };
-std::string_view text_of(Verdict verdict);  ///< "no difference seen", …
+constexpr std::string_view text_of(Verdict verdict) {
+  constexpr Names<4> kTexts = {"too few to tell", "no difference seen", "longer", "shorter"};
+  return entry_of(kTexts, verdict);
+}
 
 /// A quantile with its 95 % interval, by order statistics: true of any distribution.
 struct Quantile {

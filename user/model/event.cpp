@@ -8,6 +8,8 @@
 #include <system_error>
 
 #include "model/address.h"
+#include "util/duration.h"
+#include "util/escape.h"
 
 namespace tcpdwell {
 namespace {
@@ -58,6 +60,34 @@ std::string address_text(Family family, const Endpoint& endpoint) {
   std::string text;
   append_address(text, family, endpoint);
   return text;
+}
+
+std::string endpoint_text(Family family, const Endpoint& endpoint) {
+  std::string text;
+  append_endpoint(text, family, endpoint);
+  return text;
+}
+
+void append_endpoint(std::string& out, Family family, const Endpoint& endpoint) {
+  const bool v6 = family == Family::V6;
+  if (v6) out += '[';
+  append_address(out, family, endpoint);
+  out += v6 ? "]:" : ":";
+  if (endpoint.port == 0)
+    out += '*';
+  else
+    out += std::to_string(endpoint.port);
+}
+
+std::string owner_text(const Owner& owner) {
+  const std::string comm = printable(owner.comm.view());
+  if (owner.pid) return std::to_string(*owner.pid) + '/' + comm;
+  return comm.empty() ? "?" : comm;
+}
+
+std::string dwell_text(const Dwell& dwell, std::string_view unknown) {
+  if (dwell.bound == Bound::Unknown) return std::string(unknown);
+  return (dwell.bound == Bound::AtLeast ? ">=" : "") + human_duration(dwell.ns);
 }
 
 bool Transition::ends_a_dwell() const {

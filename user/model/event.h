@@ -51,6 +51,8 @@ struct Owner {
   friend bool operator==(const Owner&, const Owner&) = default;
 };
 
+std::string owner_text(const Owner& owner);  ///< "4711/nginx", "?"; safe to print
+
 /// Who a line is about.
 struct Socket {
   ConnId id;
@@ -63,6 +65,9 @@ struct Socket {
 /// Numeric address without port or brackets, as inet_ntop prints it ("::ffff:10.0.0.1" for a
 /// mapped one).
 std::string address_text(Family family, const Endpoint& endpoint);
+/// "10.0.0.1:80", "[::1]:80"; "*" for a port of 0.
+std::string endpoint_text(Family family, const Endpoint& endpoint);
+void append_endpoint(std::string& out, Family family, const Endpoint& endpoint);
 
 /// A duration and what it is worth; `ns` means nothing when `bound` is Unknown.
 struct Dwell {
@@ -70,6 +75,8 @@ struct Dwell {
   std::uint64_t ns = 0;
   friend bool operator==(const Dwell&, const Dwell&) = default;
 };
+/// "1.20s", ">=1.20s"; `unknown` where it is.
+std::string dwell_text(const Dwell& dwell, std::string_view unknown = "?");
 
 /// Traffic of a connection, known when it ends (see struct td_stats for the sources).
 struct TrafficStats {

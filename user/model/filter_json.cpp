@@ -4,60 +4,30 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "model/filter.h"
-#include "util/escape.h"
+#include "util/json.h"
 
 namespace tcpdwell {
 namespace {
 
-/// An object under construction.
-class Object {
- public:
-  void number(std::string_view key, std::uint64_t value) {
-    begin(key);
-    append(value);
-  }
+void add(JsonText& json, std::uint64_t value) { json.value(value); }
+void add(JsonText& json, std::string_view value) { json.value(value); }
+void add(JsonText& json, const Comm& value) { json.value(value.view()); }
+void add(JsonText& json, PortRange value) {
+  if (value.first == value.last) return add(json, std::uint64_t{value.first});
+  json.value(fmt::format("{}-{}", value.first, value.last));
+}
+void add(JsonText& json, const Cidr& value) {
+  json.value(fmt::format("{}/{}", address_text(value.family, {value.addr, 0}), value.prefix_bits));
+}
 
-  /// Nothing for an empty list, which does not restrict.
-  template <class T>
-  void list(std::string_view key, const std::vector<T>& values) {
-    if (values.empty()) return;
-    begin(key);
-    char separator = '[';
-    for (const T& value : values) {
-      text_ += separator;
-      separator = ',';
-      append(value);
-    }
-    text_ += ']';
-  }
-
-  std::string take() && { return std::move(text_) + '}'; }
-
- private:
-  void begin(std::string_view key) {
-    if (text_.size() > 1) text_ += ',';
-    append_json_string(text_, key);
-    text_ += ':';
-  }
-
-  void append(std::uint64_t value) { text_ += fmt::format_int(value).str(); }
-  void append(std::string_view value) { append_json_string(text_, value); }
-  void append(const Comm& value) { append(value.view()); }
-  void append(PortRange value) {
-    if (value.first == value.last) return append(std::uint64_t{value.first});
-    append(std::string_view(fmt::format("{}-{}", value.first, value.last)));
-  }
-  void append(const Cidr& value) {
-    const std::string address = address_text(value.family, {value.addr, 0});
-    append(std::string_view(fmt::format("{}/{}", address, value.prefix_bits)));
-  }
-
-  std::string text_ = "{";
-};
+/// Nothing for an empty list, which does not restrict.
+template <class T>
+void add_list(JsonText& json, std::string_view key, const std::vector<T>& values) {
+  if (!values.empty()) json.list(key, values, [&](const T& value) { add(json, value); });
+}
 
 std::vector<std::string_view> names_of(StateSet states) {
   std::vector<std::string_view> names;
@@ -70,19 +40,22 @@ std::vector<std::string_view> names_of(StateSet states) {
 }  // namespace
 
 std::string Filter::to_json() const {
-  Object object;
-  object.list("pid", pids);
-  object.list("comm", comms);
-  object.list("local-port", local_ports);
-  object.list("remote-port", remote_ports);
-  object.list("local", local);
-  object.list("remote", remote);
-  if (family) object.number("family", static_cast<std::uint64_t>(*family));
-  object.list("state", names_of(states));
-  if (netns) object.number("netns", *netns);
-  object.list("cgroup", cgroups);
-  if (min_dwell_ns != 0) object.number("min-dwell_ns", min_dwell_ns);
-  return std::move(object).take();
+  std::string text;
+  JsonText json(text);
+  json.begin_object();
+  add_list(json, "pid", pids);
+  add_list(json, "comm", comms);
+  add_list(json, "local-port", local_ports);
+  add_list(json, "remote-port", remote_ports);
+  add_list(json, "local", local);
+  add_list(json, "remote", remote);
+  if (family) json.field("family", static_cast<int>(*family));
+  add_list(json, "state", names_of(states));
+  if (netns) json.field("netns", *netns);
+  add_list(json, "cgroup", cgroups);
+  if (min_dwell_ns != 0) json.field("min-dwell_ns", min_dwell_ns);
+  json.end_object();
+  return text;
 }
 
 }  // namespace tcpdwell

@@ -5,12 +5,10 @@
 #include <iterator>
 #include <utility>
 
+#include "util/names.h"
+
 namespace tcpdwell {
 namespace {
-
-/// Names by number; the number of an enumerator is its place.
-template <std::size_t N>
-using Names = std::array<std::string_view, N>;
 
 constexpr Names<kStateCount> kStates = {"UNKNOWN",    "ESTABLISHED", "SYN_SENT",  "SYN_RECV",
                                         "FIN_WAIT1",  "FIN_WAIT2",   "TIME_WAIT", "CLOSE",
@@ -23,26 +21,13 @@ constexpr Names<kReasonCount> kReasons = {
     "expired", "reused",  "reopened", "purged",        "overflow",    "syn_timeout"};
 constexpr Names<4> kClosers = {"none", "local", "remote", "both"};
 constexpr Names<kLossPlaceCount> kLossPlaces = {"ring", "recursion", "map", "output"};
+constexpr Names<kSocketTimerCount> kTimers = {"off", "on", "keepalive", "timewait", "persist"};
 
 /// What ss and the RFC call states, where it is not netstat's name.
 constexpr std::pair<std::string_view, State> kStateAliases[] = {
     {"ESTAB", State::Established},   {"CLOSED", State::Close},
     {"LISTENING", State::Listen},    {"SYN_RCV", State::SynRecv},
     {"FIN_WAIT_1", State::FinWait1}, {"FIN_WAIT_2", State::FinWait2}};
-
-/// The name at 0 for a number that has none.
-template <class Enum, std::size_t N>
-std::string_view name_in(const Names<N>& names, Enum value) {
-  const auto number = static_cast<std::size_t>(value);
-  return names[number < N ? number : 0];
-}
-
-template <class Enum, std::size_t N>
-std::optional<Enum> find_in(const Names<N>& names, std::string_view text) {
-  const auto found = std::find(names.begin(), names.end(), text);
-  if (found == names.end()) return std::nullopt;
-  return static_cast<Enum>(found - names.begin());
-}
 
 char to_name_char(char c) {
   if (c == '-') return '_';
@@ -82,17 +67,13 @@ Closer first_fin(Path path) {
 
 }  // namespace
 
-std::string_view name_of(State state) { return name_in(kStates, state); }
-std::string_view name_of(Bound bound) { return name_in(kBounds, bound); }
-std::string_view name_of(OwnerSource source) { return name_in(kOwnerSources, source); }
-std::string_view name_of(Reason reason) { return name_in(kReasons, reason); }
-std::string_view name_of(Closer closer) { return name_in(kClosers, closer); }
-std::string_view name_of(SocketTimer timer) {
-  constexpr std::array<std::string_view, kSocketTimerCount> names = {"off", "on", "keepalive", "timewait", "persist"};
-  const auto index = static_cast<std::size_t>(timer);
-  return index < names.size() ? names[index] : "";
-}
-std::string_view name_of(LossPlace place) { return name_in(kLossPlaces, place); }
+std::string_view name_of(State state) { return entry_of(kStates, state); }
+std::string_view name_of(Bound bound) { return entry_of(kBounds, bound); }
+std::string_view name_of(OwnerSource source) { return entry_of(kOwnerSources, source); }
+std::string_view name_of(Reason reason) { return entry_of(kReasons, reason); }
+std::string_view name_of(Closer closer) { return entry_of(kClosers, closer); }
+std::string_view name_of(SocketTimer timer) { return entry_of(kTimers, timer); }
+std::string_view name_of(LossPlace place) { return entry_of(kLossPlaces, place); }
 
 std::optional<Bound> parse_bound(std::string_view text) { return find_in<Bound>(kBounds, text); }
 std::optional<OwnerSource> parse_owner_source(std::string_view text) {

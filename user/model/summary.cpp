@@ -37,6 +37,12 @@ bool has(const std::vector<Key>& keys, Key key) {
 
 std::string_view name_of(Key key) { return kNames[static_cast<std::size_t>(key)]; }
 
+std::string field_name(Key key) {
+  std::string name(name_of(key));
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
 bool is_number(Key key) {
   return key == Key::Pid || key == Key::LocalPort || key == Key::RemotePort || key == Key::Cgroup ||
          key == Key::Netns;

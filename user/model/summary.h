@@ -29,6 +29,7 @@ enum class Key : std::uint8_t {
   Path
 };
 std::string_view name_of(Key key);  ///< the contract's word: "state", "local-port", …
+std::string field_name(Key key);    ///< that as a name of JSON and CSV: "local_port"
 bool is_number(Key key);            ///< pid, the ports, cgroup, netns
 /// Rows are whole connections: `end` or `path` is among the keys.
 bool whole_connections(const std::vector<Key>& by);

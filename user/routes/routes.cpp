@@ -17,6 +17,7 @@
 #include "model/listing.h"
 #include "sinks/live_json.h"
 #include "trace/writer.h"
+#include "util/clock.h"
 #include "util/duration.h"
 #include "util/host_clock.h"
 
@@ -30,12 +31,6 @@ constexpr std::uint64_t kBetweenNs = kSecond / 4, kBetweenWholeNs = kSecond;
 constexpr std::uint64_t kWholeKeptNs = 5 * kSecond;
 constexpr std::size_t kPieceBytes = 64U << 10;  ///< and one line
 constexpr std::uint64_t kMostRows = 10'000;
-
-std::uint64_t processor_time_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<std::uint64_t>(t.tv_sec) * kSecond + static_cast<std::uint64_t>(t.tv_nsec);
-}
 
 std::optional<std::uint64_t> resident_bytes() {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/self/statm", "re"),
@@ -188,8 +183,12 @@ std::optional<HttpReply> Routes::answer(const HttpRequest& request) {
 HttpReply Routes::metrics(const LiveState& state, const HttpRequest& request) const {
   const bool open = request.accept.find("application/openmetrics-text") != std::string::npos;
   const auto format = open ? MetricsFormat::OpenMetrics : MetricsFormat::Prometheus;
-  const ProcessFigures process{processor_time_ns(), resident_bytes(), start_wall_ns_,
-                               header_.version,     header_.kernel,   header_.arch,
+  const ProcessFigures process{static_cast<std::uint64_t>(clock_ns(CLOCK_PROCESS_CPUTIME_ID)),
+                               resident_bytes(),
+                               start_wall_ns_,
+                               header_.version,
+                               header_.kernel,
+                               header_.arch,
                                state.minisockets};
   return {200, std::string(content_type_of(format)), metrics_text(state, process, format), nullptr,
           ""};

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <string_view>
 
+#include "model/colour.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -53,27 +54,8 @@ constexpr std::string_view kStyle =
     "card);stroke-width:2}</style>";
 
 std::string_view colour_of(State state) {
-  switch (state) {
-    case State::Established:
-      return "green";
-    case State::Listen:
-    case State::SynSent:
-    case State::SynRecv:
-      return "cyan";
-    case State::FinWait1:
-    case State::FinWait2:
-    case State::Closing:
-    case State::LastAck:
-      return "magenta";
-    case State::TimeWait:
-      return "yellow";
-    case State::CloseWait:
-      return "red";
-    case State::Close:
-    case State::Unknown:
-      break;
-  }
-  return "grey";
+  constexpr Names<kMeaningCount> kColours = {"grey", "green", "cyan", "magenta", "yellow", "red"};
+  return entry_of(kColours, meaning_of(state));
 }
 
 const Node& node_of(State state, bool begins) {

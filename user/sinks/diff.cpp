@@ -2,7 +2,6 @@
 #include "sinks/diff.h"
 
 #include <fmt/format.h>
-#include <sinks_page.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -10,20 +9,20 @@
 #include <string_view>
 #include <vector>
 
-#include "sinks/grid.h"
+#include "sinks/page.h"
 #include "util/duration.h"
 #include "util/escape.h"
 #include "util/json.h"
+#include "util/layout.h"
 #include "util/moments.h"
 
 namespace tcpdwell {
 namespace {
 
-/// A table of the text and of the page. A head that begins with '<' is flush left.
-struct Grid {
+/// A table of the text and of the page.
+struct Titled {
   std::string title;
-  std::vector<std::string> heads;
-  std::vector<std::vector<std::string>> rows;
+  Table table;
 };
 
 std::string duration_or_dash(const std::optional<std::uint64_t>& ns) {
@@ -57,11 +56,11 @@ std::string side_text(std::string_view letter, const ComparedSide& side) {
   return text;
 }
 
-Grid rows_of(const Comparison& c) {
-  Grid grid{"Dwells", {}, {}};
-  for (const Key key : c.by) grid.heads.push_back("<" + std::string(name_of(key)));
-  for (const char* head : {"count A", "B", "p50 A", "B", "<p50", "p99 A", "B", "<p99"})
-    grid.heads.emplace_back(head);
+Titled rows_of(const Comparison& c) {
+  std::vector<std::string> heads;
+  for (const Key key : c.by) heads.push_back("<" + std::string(name_of(key)));
+  heads.insert(heads.end(), {"count A", "B", "p50 A", "B", "<p50", "p99 A", "B", "<p99"});
+  Titled dwells{"Dwells", Table(heads)};
   for (const ComparedRow& row : c.rows) {
     std::vector<std::string> cells;
     for (const std::string& key : row.keys) cells.push_back(key.empty() ? "-" : printable(key));
@@ -72,27 +71,26 @@ Grid rows_of(const Comparison& c) {
                    {duration_or_dash(shift->before.ns), duration_or_dash(shift->after.ns)});
       cells.push_back(only.empty() ? shift_text(*shift) : only);
     }
-    grid.rows.push_back(std::move(cells));
+    dwells.table.add(cells);
   }
-  return grid;
+  return dwells;
 }
 
-Grid counts_of(std::string title, std::string head, const std::vector<ComparedCount>& counts) {
-  Grid grid{std::move(title), {"<" + std::move(head), "count A", "B", "<"}, {}};
+Titled counts_of(std::string title, const std::string& head,
+                 const std::vector<ComparedCount>& counts) {
+  Titled made{std::move(title), Table({"<" + head, "count A", "B", "<"})};
   for (const ComparedCount& count : counts)
-    grid.rows.push_back({count.what.empty() ? "-" : printable(count.what),
-                         human_count(count.before), human_count(count.after),
-                         presence(count.before, count.after)});
-  return grid;
+    made.table.add({count.what.empty() ? "-" : printable(count.what), human_count(count.before),
+                    human_count(count.after), presence(count.before, count.after)});
+  return made;
 }
 
-std::vector<Grid> grids_of(const Comparison& c) {
-  std::vector<Grid> grids;
-  for (Grid& grid : std::vector<Grid>{rows_of(c), counts_of("Ends", "end", c.ends),
-                                      counts_of("New paths", "path", c.new_paths),
-                                      counts_of("Gone paths", "path", c.gone_paths)})
-    if (!grid.rows.empty()) grids.push_back(std::move(grid));
-  return grids;
+std::vector<Titled> tables_of(const Comparison& c) {
+  std::vector<Titled> all = {rows_of(c), counts_of("Ends", "end", c.ends),
+                             counts_of("New paths", "path", c.new_paths),
+                             counts_of("Gone paths", "path", c.gone_paths)};
+  std::erase_if(all, [](const Titled& one) { return one.table.rows() == 0; });
+  return all;
 }
 
 constexpr std::string_view kHow =
@@ -125,30 +123,19 @@ void add_side(JsonText& json, const char* name, const ComparedSide& side) {
 
 void add_counts(JsonText& json, const char* name, const char* what,
                 const std::vector<ComparedCount>& counts) {
-  json.name(name).begin_list();
-  for (const ComparedCount& c : counts)
-    json.begin_object()
-        .field(what, c.what)
-        .field("count_a", c.before)
-        .field("count_b", c.after)
-        .end_object();
-  json.end_list();
+  json.list(name, counts, [&](const ComparedCount& c) {
+    json.begin_object().field(what, c.what).field("count_a", c.before).field("count_b", c.after);
+    json.end_object();
+  });
 }
 
 }  // namespace
 
 Status write_diff_text(Output& out, const Comparison& c, bool colour) {
   std::string text = side_text("A", c.before) + '\n' + side_text("B", c.after) + '\n';
-  for (const Grid& grid : grids_of(c)) {
-    text += '\n' + grid.title + '\n';
-    std::vector<Column> columns;
-    for (std::size_t i = 0; i < grid.heads.size(); ++i) {
-      const bool left = grid.heads[i].front() == '<';
-      Column column{grid.heads[i].substr(left ? 1 : 0), !left, {}};
-      for (const auto& row : grid.rows) column.cells.push_back(row[i]);
-      columns.push_back(std::move(column));
-    }
-    append_grid(text, columns, grid.rows.size(), colour);
+  for (const auto& [title, table] : tables_of(c)) {
+    text += '\n' + title + '\n';
+    table.append(text, colour);
   }
   text += '\n' + std::string(kHow) + '\n';
   return out.write(text);
@@ -160,22 +147,15 @@ Status write_diff_json(Output& out, const Comparison& c) {
   json.begin_object().field("type", "diff");
   add_side(json, "a", c.before);
   add_side(json, "b", c.after);
-  json.name("by").begin_list();
-  for (const Key key : c.by) json.value(name_of(key));
-  json.end_list().name("rows").begin_list();
-  for (const ComparedRow& row : c.rows) {
+  json.list("by", c.by, [&](Key key) { json.value(name_of(key)); });
+  json.list("rows", c.rows, [&](const ComparedRow& row) {
     json.begin_object();
-    for (std::size_t i = 0; i < c.by.size(); ++i) {
-      std::string name(name_of(c.by[i]));
-      std::replace(name.begin(), name.end(), '-', '_');
-      json.field(name, row.keys[i]);
-    }
+    for (std::size_t i = 0; i < c.by.size(); ++i) json.field(field_name(c.by[i]), row.keys[i]);
     json.field("count_a", row.count_before).field("count_b", row.count_after);
     add_shift(json, "p50", row.p50);
     add_shift(json, "p99", row.p99);
     json.end_object();
-  }
-  json.end_list();
+  });
   add_counts(json, "ends", "end", c.ends);
   add_counts(json, "new_paths", "path", c.new_paths);
   add_counts(json, "gone_paths", "path", c.gone_paths);
@@ -185,30 +165,20 @@ Status write_diff_json(Output& out, const Comparison& c) {
 }
 
 Status write_diff_html(Output& out, const Comparison& c) {
-  std::string page =
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
-      "'unsafe-inline'; img-src data:\">"
-      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><link rel=\"icon\" "
-      "href=\"data:,\">"
-      "<title>tcpdwell diff</title><style>";
-  page += kPageStyle;
-  page += "</style></head><body><main><h1>tcpdwell diff</h1>";
+  std::string page = page_begin("tcpdwell diff", "") + "<main><h1>tcpdwell diff</h1>";
   page += fmt::format("<div class=\"meta\">{}<br>{}</div>", html_text(side_text("A", c.before)),
                       html_text(side_text("B", c.after)));
-  for (const Grid& grid : grids_of(c)) {
-    page += fmt::format("<section class=\"card\"><h2>{}</h2><table><thead><tr>", grid.title);
-    const auto kind = [&](std::size_t i) {
-      return grid.heads[i].front() == '<' ? " class=\"left\"" : "";
-    };
-    for (std::size_t i = 0; i < grid.heads.size(); ++i)
-      page += fmt::format("<th{}>{}</th>", kind(i),
-                          html_text(grid.heads[i].substr(grid.heads[i].front() == '<')));
+  for (const auto& [title, table] : tables_of(c)) {
+    page += fmt::format("<section class=\"card\"><h2>{}</h2><table><thead><tr>", title);
+    const auto kind = [](const Column& column) { return column.right ? "" : " class=\"left\""; };
+    for (const Column& column : table.columns())
+      page += fmt::format("<th{}>{}</th>", kind(column), html_text(column.head));
     page += "</tr></thead><tbody>";
-    for (const auto& row : grid.rows) {
+    for (std::size_t row = 0; row < table.rows(); ++row) {
       page += "<tr>";
-      for (std::size_t i = 0; i < row.size(); ++i)
-        page += fmt::format("<td{}>{}</td>", kind(i), html_text(row[i]));
+      for (std::size_t i = 0; i < table.columns().size(); ++i)
+        page +=
+            fmt::format("<td{}>{}</td>", kind(table.columns()[i]), html_text(table.cell(row, i)));
       page += "</tr>";
     }
     page += "</tbody></table></section>";

@@ -9,6 +9,7 @@
 
 #include "model/summary.h"
 #include "sinks/diagram.h"
+#include "sinks/page.h"
 #include "sinks/report_json.h"
 #include "sinks/tables.h"
 #include "util/duration.h"
@@ -49,8 +50,7 @@ void add_sockets(JsonText& json, const LiveState& state,
 }
 
 void add_owners(JsonText& json, const LiveState& state) {
-  json.name("owners").begin_list();
-  for (const OwnerRow& owner : state.owners) {
+  json.list("owners", state.owners, [&](const OwnerRow& owner) {
     json.begin_object().field("comm",
                               owner.comm ? std::optional(owner.comm->view()) : std::nullopt);
     std::uint64_t all = 0;
@@ -58,13 +58,7 @@ void add_owners(JsonText& json, const LiveState& state) {
     json.field("all", all);
     add_sockets(json, state, owner.sockets);
     json.end_object();
-  }
-  json.end_list();
-}
-
-template <class Row>
-std::vector<Row> first(const std::vector<Row>& rows, std::size_t most) {
-  return {rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), most))};
+  });
 }
 
 std::vector<PortRow> used(const std::vector<PortRow>& ports) {
@@ -78,13 +72,12 @@ std::vector<PortRow> used(const std::vector<PortRow>& ports) {
 
 std::string states_json(const LiveState& state) {
   std::string text;
-  append_summary_json(text, summary_of(state));
   JsonText json(text);
-  json.go_on();
+  begin_summary(json, summary_of(state));
   json.name("sockets").begin_object();
   add_sockets(json, state, state.population);
-  json.end_object();
-  return text + "}\n";
+  json.end_object().end_object();
+  return text + '\n';
 }
 
 std::string findings_json(const LiveState& state) {
@@ -119,9 +112,8 @@ std::string live_event(const LiveState& state, const std::string& host) {
   json.name("sockets").begin_object();
   add_sockets(json, state, state.population);
   json.end_object().name("states");
-  append_summary_json(text, summary_of(state));
-  text += '}';
-  json.go_on();
+  begin_summary(json, summary_of(state));
+  json.end_object();
   std::string diagram;
   append_diagram_svg(diagram, state.recent.edges, false, &state.population);
   json.field("diagram", diagram);
@@ -135,12 +127,8 @@ std::string live_event(const LiveState& state, const std::string& host) {
 }
 
 std::string live_page(std::string_view nonce) {
-  std::string page =
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
-      "<link rel=\"icon\" href=\"data:,\"><title>tcpdwell</title><style nonce=\"";
-  page.append(nonce).append("\">").append(kPageStyle);
-  page.append("</style></head><body>").append(kLiveBody).append("<script nonce=\"").append(nonce);
+  std::string page = page_begin("tcpdwell", "", nonce);
+  page.append(kLiveBody).append("<script nonce=\"").append(nonce);
   page.append("\">\"use strict\";(() => {").append(kPageCommon).append(kLiveScript);
   page += "})();</script></body></html>\n";
   return page;

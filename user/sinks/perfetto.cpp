@@ -96,24 +96,22 @@ void PerfettoWriter::add(const ConnectionRow& c) {
   name("thread_name", process, track,
        fmt::format("{} {} > {}", to_string(s.id), endpoint_text(s.family, s.local),
                    endpoint_text(s.family, s.remote)));
-  for (const Slice& slice : slices_of(c)) {
+  for (const Slice& slice : slices_of(c))
     // Begin and end, not a begin and a length: their sum in a reader's floating point is not the
     // next begin. Both say the same, as speedscope joins them by that.
-    std::string what;
-    JsonText json(what);
-    json.field("name", name_of(slice.segment->state))
-        .field("cat", "tcp")
-        .name("args")
-        .begin_object();
-    json.field("dwell", name_of(slice.segment->dwell.bound)).field("host", c.host);
-    if (c.reason != Reason::None && slice.segment == &c.segments.back())
-      json.field("reason", name_of(c.reason));
-    json.end_object();
     for (const auto& [phase, wall_ns] :
-         {std::pair{'B', slice.begin_wall_ns}, {'E', slice.end_wall_ns}})
-      put(fmt::format(R"({{"ph":"{}","pid":{},"tid":{},"ts":{},{}}})", phase, process, track,
-                      moment(wall_ns), what));
-  }
+         {std::pair{"B", slice.begin_wall_ns}, {"E", slice.end_wall_ns}}) {
+      event_.clear();
+      JsonText json(event_);
+      json.begin_object().field("ph", phase).field("pid", process).field("tid", track);
+      json.name("ts").raw(moment(wall_ns)).field("name", name_of(slice.segment->state));
+      json.field("cat", "tcp").name("args").begin_object();
+      json.field("dwell", name_of(slice.segment->dwell.bound)).field("host", c.host);
+      if (c.reason != Reason::None && slice.segment == &c.segments.back())
+        json.field("reason", name_of(c.reason));
+      json.end_object().end_object();
+      put(event_);
+    }
 }
 
 Status PerfettoWriter::finish(const Series& series) {
@@ -124,9 +122,13 @@ Status PerfettoWriter::finish(const Series& series) {
     at = later(at, series.width_ns);
     for (const State state : kLifeOrder) {
       if (state == State::Close || state == State::Unknown || !series.observed(state)) continue;
-      put(fmt::format(R"({{"ph":"C","pid":{},"ts":{},"name":"{}","args":{{"connections":{}}}}})",
-                      kCounters, moment(at), name_of(state),
-                      point.population[static_cast<std::size_t>(state)]));
+      event_.clear();
+      JsonText json(event_);
+      json.begin_object().field("ph", "C").field("pid", kCounters).name("ts").raw(moment(at));
+      json.field("name", name_of(state)).name("args").begin_object();
+      json.field("connections", point.population[static_cast<std::size_t>(state)]);
+      json.end_object().end_object();
+      put(event_);
     }
   }
   if (status_)

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "util/escape.h"
+#include "util/names.h"
 
 namespace tcpdwell {
 namespace {
@@ -15,15 +16,7 @@ namespace {
 enum class Kind { Counter, Gauge, Histogram };
 
 std::string_view word_of(Kind kind) {
-  switch (kind) {
-    case Kind::Counter:
-      return "counter";
-    case Kind::Gauge:
-      return "gauge";
-    case Kind::Histogram:
-      break;
-  }
-  return "histogram";
+  return entry_of(Names<3>{"counter", "gauge", "histogram"}, kind);
 }
 
 /// Nanoseconds as seconds, all digits that matter; with a point, as OpenMetrics wants bounds.

@@ -20,7 +20,4 @@ Status write_report_json(Output& out, const Report& report);
 enum class CsvTable { States, Ends, Edges, Ports, Series, Slowest, Stuck, Findings };
 Status write_report_csv(Output& out, const Report& report, CsvTable table);
 
-/// "10.0.0.1:80", "[::1]:80"; "*" for a port of 0.
-std::string endpoint_text(Family family, const Endpoint& endpoint);
-
 }  // namespace tcpdwell

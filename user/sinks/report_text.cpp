@@ -6,10 +6,10 @@
 #include <iterator>
 
 #include "model/colour.h"
-#include "sinks/grid.h"
 #include "sinks/report.h"
 #include "util/duration.h"
 #include "util/escape.h"
+#include "util/layout.h"
 #include "util/moments.h"
 
 namespace tcpdwell {
@@ -20,11 +20,6 @@ constexpr std::size_t kSeriesColumns = 60;
 
 /// "12:34:56" of a time stamp.
 std::string clock_text(std::int64_t wall_ns) { return rfc3339(wall_ns).substr(11, 8); }
-
-std::string duration_text(const Dwell& dwell) {
-  if (dwell.bound == Bound::Unknown) return std::string(kAbsent);
-  return (dwell.bound == Bound::AtLeast ? ">=" : "") + human_duration(dwell.ns);
-}
 
 std::string percentile_text(const Histogram& histogram, double percent) {
   const auto ns = histogram.percentile(percent);
@@ -45,18 +40,7 @@ class Sections {
     out_ += '\n';
   }
 
-  /// A column per entry of `heads`, a row per row; a head that begins with '<' is flush left.
-  void grid(const std::vector<std::string>& heads,
-            const std::vector<std::vector<std::string>>& rows) {
-    std::vector<Column> columns;
-    for (std::size_t i = 0; i < heads.size(); ++i) {
-      const bool left = heads[i].front() == '<';
-      Column column{heads[i].substr(left ? 1 : 0), !left, {}};
-      for (const auto& row : rows) column.cells.push_back(row[i]);
-      columns.push_back(std::move(column));
-    }
-    append_grid(out_, columns, rows.size(), colour_);
-  }
+  void table(const Table& table) { table.append(out_, colour_); }
 
  private:
   std::string& out_;
@@ -66,43 +50,37 @@ class Sections {
 void add_ends(Sections& sections, const std::vector<EndRow>& ends) {
   if (ends.empty()) return;
   sections.title("How connections ended");
-  std::vector<std::vector<std::string>> rows;
-  rows.reserve(ends.size());
+  Table table({"<reason", "<closed by", "count", "life p50", "p99", "max"});
   for (const EndRow& end : ends)
-    rows.push_back(
-        {end.reason == Reason::None ? std::string(kAbsent) : std::string(name_of(end.reason)),
-         std::string(name_of(end.closer)), human_count(end.count), percentile_text(end.life, 50),
-         percentile_text(end.life, 99), percentile_text(end.life, 100)});
-  sections.grid({"<reason", "<closed by", "count", "life p50", "p99", "max"}, rows);
+    table.add({text_or_dash(std::string(name_of(end.reason))), std::string(name_of(end.closer)),
+               human_count(end.count), percentile_text(end.life, 50), percentile_text(end.life, 99),
+               percentile_text(end.life, 100)});
+  sections.table(table);
 }
 
 void add_connections(Sections& sections, std::string_view title,
                      const std::vector<ConnectionRow>& connections, bool open) {
   if (connections.empty()) return;
   sections.title(title);
-  std::vector<std::vector<std::string>> rows;
-  rows.reserve(connections.size());
+  Table table({open ? "for" : "life", "pid", "<comm", "<local", "<remote", "<path", "<"});
   for (const ConnectionRow& c : connections)
-    rows.push_back({duration_text(open ? c.in_state : c.life),
-                    c.socket.owner.pid ? std::to_string(*c.socket.owner.pid) : "-",
-                    text_or_dash(printable(c.socket.owner.comm.view())),
-                    endpoint_text(c.socket.family, c.socket.local),
-                    endpoint_text(c.socket.family, c.socket.remote),
-                    text_or_dash(c.path.to_string()),
-                    c.reason == Reason::None ? "" : std::string(name_of(c.reason))});
-  sections.grid({open ? "for" : "life", "pid", "<comm", "<local", "<remote", "<path", "<"}, rows);
+    table.add({dwell_text(open ? c.in_state : c.life, kAbsent),
+               c.socket.owner.pid ? std::to_string(*c.socket.owner.pid) : "-",
+               text_or_dash(printable(c.socket.owner.comm.view())),
+               endpoint_text(c.socket.family, c.socket.local),
+               endpoint_text(c.socket.family, c.socket.remote), text_or_dash(c.path.to_string()),
+               std::string(name_of(c.reason))});
+  sections.table(table);
 }
 
 void add_ports(std::string& out, Sections& sections, const std::vector<PortRow>& ports,
                std::uint64_t left_out) {
   if (ports.empty()) return;
   sections.title("Local ports towards one destination");
-  std::vector<std::vector<std::string>> rows;
-  bool supposed = false;
+  Table table({"<local", "<remote", "live", "TIME_WAIT", "peak", "at", "of", "ports"});
   for (const PortRow& row : ports) {
-    if (rows.size() == kMostPorts) break;
-    supposed = supposed || !row.range_known;
-    rows.push_back(
+    if (table.rows() == kMostPorts) break;
+    table.add(
         {address_text(row.family, row.local), endpoint_text(row.family, row.remote),
          human_count(row.live), human_count(row.time_wait), human_count(row.peak),
          clock_text(row.peak_wall_ns),
@@ -110,7 +88,7 @@ void add_ports(std::string& out, Sections& sections, const std::vector<PortRow>&
                      row.range == 0 ? 0.0 : 100.0 * static_cast<double>(row.peak) / row.range),
          human_count(row.range)});
   }
-  sections.grid({"<local", "<remote", "live", "TIME_WAIT", "peak", "at", "of", "ports"}, rows);
+  sections.table(table);
   if (left_out > 0)
     fmt::format_to(std::back_inserter(out),
                    "{} connections to further destinations are not in this table\n",
@@ -169,12 +147,6 @@ void add_findings(std::string& out, Sections& sections, const std::vector<Findin
 }
 
 }  // namespace
-
-std::string endpoint_text(Family family, const Endpoint& endpoint) {
-  const std::string address = address_text(family, endpoint);
-  const std::string port = endpoint.port == 0 ? "*" : std::to_string(endpoint.port);
-  return family == Family::V6 ? "[" + address + "]:" + port : address + ":" + port;
-}
 
 Status write_report_text(Output& out, const Report& report, const TableOptions& options) {
   if (Status status = write_table_text(out, report.summary, options); !status) return status;

@@ -2,9 +2,8 @@
 /// A Summary as an aligned table, as JSON, as CSV.
 #pragma once
 
-#include <string>
-
 #include "model/summary.h"
+#include "util/json.h"
 #include "util/output.h"
 
 namespace tcpdwell {
@@ -17,9 +16,9 @@ struct TableOptions {
 /// One table with a title line (time span) and, below it, a line for anything lost and for dwells
 /// left out of the percentiles ("3 dwells of unknown length are not in the percentiles").
 Status write_table_text(Output& out, const Summary& summary, const TableOptions& options);
-/// The members of that object, without its closing brace: more may follow.
-void append_summary_json(std::string& text, const Summary& summary);
-/// One object a table, one line (the contract's "summary").
+/// The contract's "summary", not yet closed: more members may follow.
+void begin_summary(JsonText& json, const Summary& summary);
+/// One object a table, one line.
 Status write_table_json(Output& out, const Summary& summary);
 /// A header row when `with_header`, then a row per row; nanoseconds.
 Status write_table_csv(Output& out, const Summary& summary, bool with_header);

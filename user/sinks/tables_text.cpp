@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <numeric>
 #include <optional>
@@ -12,11 +12,10 @@
 #include <utility>
 #include <vector>
 
-#include "model/colour.h"
-#include "sinks/grid.h"
 #include "sinks/tables.h"
 #include "util/duration.h"
 #include "util/escape.h"
+#include "util/layout.h"
 #include "util/moments.h"
 
 namespace tcpdwell {
@@ -35,52 +34,22 @@ std::string title(const Summary& summary) {
   return text;
 }
 
-/// A column of one cell per row; an empty cell means unknown.
-template <class CellOf>
-Column column(const Summary& summary, std::string_view head, CellOf cell_of) {
-  Column made{std::string(head), true, {}};
-  for (const Row& row : summary.rows) {
-    std::string cell = cell_of(row);
-    made.cells.push_back(cell.empty() ? std::string(kAbsent) : std::move(cell));
-  }
-  return made;
+/// A cell is empty where the value is unknown.
+struct Figure {
+  std::string head;
+  std::function<std::string(const Row&)> text_of;
+};
+
+Figure duration(std::string head, std::optional<std::uint64_t> (*value_of)(const Histogram&)) {
+  return {std::move(head), [value_of](const Row& row) {
+            const auto ns = value_of(row.exact);
+            return ns ? human_duration(*ns) : "";
+          }};
 }
 
-template <class ValueOf>
-Column durations(const Summary& summary, std::string_view head, ValueOf value_of) {
-  return column(summary, head, [&](const Row& row) {
-    const std::optional<std::uint64_t> ns = value_of(row.exact);
-    return ns ? human_duration(*ns) : "";
-  });
-}
-
-template <class ValueOf>
-Column counts(const Summary& summary, std::string_view head, ValueOf value_of) {
-  return column(summary, head, [&](const Row& row) {
-    const std::optional<std::uint64_t> count = value_of(row);
-    return count ? human_count(*count) : "";
-  });
-}
-
-void add_keys(std::vector<Column>& columns, const Summary& summary) {
-  for (std::size_t i = 0; i < summary.by.size(); ++i) {
-    columns.push_back(column(summary, name_of(summary.by[i]),
-                             [i](const Row& row) { return printable(row.keys[i]); }));
-    columns.back().right = is_number(summary.by[i]);
-  }
-}
-
-void add_durations(std::vector<Column>& columns, const Summary& summary) {
-  const auto percentile = [](double percent) {
-    return [percent](const Histogram& exact) { return exact.percentile(percent); };
-  };
-  columns.push_back(durations(summary, "min", [](const Histogram& exact) { return exact.min(); }));
-  columns.push_back(durations(summary, "p50", percentile(50)));
-  columns.push_back(durations(summary, "p90", percentile(90)));
-  columns.push_back(durations(summary, "p99", percentile(99)));
-  columns.push_back(durations(summary, "max", [](const Histogram& exact) { return exact.max(); }));
-  columns.push_back(
-      durations(summary, "total", [](const Histogram& exact) { return exact.total(); }));
+template <int kPercent>
+std::optional<std::uint64_t> percentile(const Histogram& exact) {
+  return exact.percentile(kPercent);
 }
 
 std::uint64_t sum(const Summary& summary, std::uint64_t Row::*counter) {
@@ -89,19 +58,41 @@ std::uint64_t sum(const Summary& summary, std::uint64_t Row::*counter) {
       [counter](std::uint64_t total, const Row& row) { return total + row.*counter; });
 }
 
-std::vector<Column> columns_of(const Summary& summary, bool wide) {
-  std::vector<Column> columns;
-  add_keys(columns, summary);
-  columns.push_back(counts(summary, "count", [](const Row& row) { return row.count(); }));
-  columns.push_back(counts(summary, "open", [](const Row& row) { return row.open; }));
-  add_durations(columns, summary);
-  if (wide || sum(summary, &Row::at_least) > 0) {
-    columns.push_back(counts(summary, "at least", [](const Row& row) { return row.at_least; }));
+std::vector<Figure> figures_of(const Summary& summary, bool wide) {
+  std::vector<Figure> figures;
+  for (std::size_t i = 0; i < summary.by.size(); ++i)
+    figures.push_back({(is_number(summary.by[i]) ? "" : "<") + std::string(name_of(summary.by[i])),
+                       [i](const Row& row) { return printable(row.keys[i]); }});
+  figures.push_back({"count", [](const Row& row) { return human_count(row.count()); }});
+  figures.push_back(
+      {"open", [](const Row& row) { return row.open ? human_count(*row.open) : ""; }});
+  figures.push_back(duration("min", [](const Histogram& exact) { return exact.min(); }));
+  figures.push_back(duration("p50", percentile<50>));
+  figures.push_back(duration("p90", percentile<90>));
+  figures.push_back(duration("p99", percentile<99>));
+  figures.push_back(duration("max", [](const Histogram& exact) { return exact.max(); }));
+  figures.push_back(duration("total", [](const Histogram& exact) { return exact.total(); }));
+  if (wide || sum(summary, &Row::at_least) > 0)
+    figures.push_back({"at least", [](const Row& row) { return human_count(row.at_least); }});
+  if (wide || sum(summary, &Row::unknown) > 0)
+    figures.push_back({"unknown", [](const Row& row) { return human_count(row.unknown); }});
+  return figures;
+}
+
+Table table_of(const Summary& summary, bool wide) {
+  const std::vector<Figure> figures = figures_of(summary, wide);
+  std::vector<std::string> heads;
+  for (const Figure& figure : figures) heads.push_back(figure.head);
+  Table table(heads);
+  for (const Row& row : summary.rows) {
+    std::vector<std::string> cells;
+    for (const Figure& figure : figures) {
+      cells.push_back(figure.text_of(row));
+      if (cells.back().empty()) cells.back() = kAbsent;
+    }
+    table.add(cells);
   }
-  if (wide || sum(summary, &Row::unknown) > 0) {
-    columns.push_back(counts(summary, "unknown", [](const Row& row) { return row.unknown; }));
-  }
-  return columns;
+  return table;
 }
 
 std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
@@ -145,7 +136,7 @@ Status write_table_text(Output& out, const Summary& summary, const TableOptions&
   if (summary.rows.empty()) {
     text += "no transitions seen\n";
   } else {
-    append_grid(text, columns_of(summary, options.wide), summary.rows.size(), options.colour);
+    table_of(summary, options.wide).append(text, options.colour);
   }
   append_lost(text, summary.lost);
   append_left_out(text, summary);

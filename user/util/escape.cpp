@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "util/names.h"
 #include "util/utf8.h"
 
 namespace tcpdwell {
@@ -32,25 +33,10 @@ void append_unicode_escape(std::string& out, char32_t code) {
 }
 
 void append_json_escape(std::string& out, char32_t code) {
-  switch (code) {
-    case '"':
-      out += "\\\"";
-      return;
-    case '\\':
-      out += "\\\\";
-      return;
-    case '\n':
-      out += "\\n";
-      return;
-    case '\r':
-      out += "\\r";
-      return;
-    case '\t':
-      out += "\\t";
-      return;
-    default:
-      append_unicode_escape(out, code);
-  }
+  constexpr std::u32string_view kShort = U"\"\\\n\r\t";
+  const auto at = kShort.find(code);
+  if (at == std::u32string_view::npos) return append_unicode_escape(out, code);
+  (out += '\\') += "\"\\nrt"[at];
 }
 
 void append_hex_bytes(std::string& out, std::string_view bytes) {
@@ -59,6 +45,19 @@ void append_hex_bytes(std::string& out, std::string_view bytes) {
     out += "\\x";
     out += kHex[byte >> 4];
     out += kHex[byte & 0xfU];
+  }
+}
+
+/// Plain characters as they are; `escape(character, its bytes)` appends each of the others.
+template <class Escape>
+void append_escaped(std::string& out, std::string_view text, const Escape& escape) {
+  while (true) {
+    out += take_plain(text);
+    if (text.empty()) return;
+    const Utf8Char c = first_utf8_char(text);
+    const std::string_view bytes = text.substr(0, std::max(c.bytes, 1U));
+    escape(c, bytes);
+    text.remove_prefix(bytes.size());
   }
 }
 
@@ -88,11 +87,7 @@ bool divides_cells(char32_t c) { return c == ';' || c == '|' || c == '\n' || c =
 
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
-  while (true) {
-    out += take_plain(text);
-    if (text.empty()) break;
-    const Utf8Char c = first_utf8_char(text);
-    const std::string_view bytes = text.substr(0, std::max(c.bytes, 1U));
+  append_escaped(out, text, [&out](const Utf8Char& c, std::string_view bytes) {
     if (c.bytes == 0) {
       out += "\xef\xbf\xbd";  // U+FFFD
     } else if (c.code == '"' || c.code == '\\' || is_hidden(c.code)) {
@@ -100,25 +95,26 @@ void append_json_string(std::string& out, std::string_view text) {
     } else {
       out += bytes;
     }
-    text.remove_prefix(bytes.size());
-  }
+  });
   out += '"';
 }
 
 std::string printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  while (true) {
-    out += take_plain(text);
-    if (text.empty()) return out;
-    const Utf8Char c = first_utf8_char(text);
-    const std::string_view bytes = text.substr(0, std::max(c.bytes, 1U));
+  append_escaped(out, text, [&out](const Utf8Char& c, std::string_view bytes) {
     append_printable(out, c, bytes);
-    text.remove_prefix(bytes.size());
-  }
+  });
+  return out;
 }
 
 std::string csv_field(std::string_view text) {
+  const auto is_harmless = [](char c) {
+    return is_plain_ascii(c) && c != ',' && !divides_cells(static_cast<unsigned char>(c));
+  };
+  if (std::all_of(text.begin(), text.end(), is_harmless) &&
+      std::string_view(" =+-@").find(text.empty() ? 'x' : text.front()) == std::string_view::npos)
+    return std::string(text);  // nearly always
   std::string field;
   if (text.starts_with('\t') || text.starts_with('\r') || text.starts_with('\n')) field += '\'';
   for (bool at_start = true; !text.empty();) {
@@ -144,27 +140,12 @@ std::string csv_field(std::string_view text) {
 }
 
 std::string html_text(std::string_view text) {
+  constexpr std::string_view kSpecial = "&<>\"'";
+  constexpr Names<5> kEntities = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
   std::string escaped;
   for (const char c : printable(text)) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += c;
-    }
+    const std::size_t special = kSpecial.find(c);
+    special == std::string_view::npos ? escaped += c : escaped += kEntities[special];
   }
   return escaped;
 }

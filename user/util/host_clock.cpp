@@ -8,6 +8,8 @@
 #include <memory>
 #include <optional>
 
+#include "util/clock.h"
+
 namespace tcpdwell {
 namespace {
 
@@ -49,9 +51,7 @@ const std::optional<std::int64_t>& offset() {
 }  // namespace
 
 std::uint64_t host_clock_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec * kSecond + now.tv_nsec - offset().value_or(0));
+  return static_cast<std::uint64_t>(clock_ns(CLOCK_MONOTONIC) - offset().value_or(0));
 }
 
 Status host_clock_known() {

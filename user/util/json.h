@@ -60,9 +60,6 @@ class JsonText {
     bare_ = true;
     return *this;
   }
-  /// A comma is due before what comes next: something was put in by others.
-  void go_on() { bare_ = false; }
-
   JsonText& value(std::string_view text) {
     comma();
     append_json_string(out_, text);
@@ -100,6 +97,19 @@ class JsonText {
   template <class T>
   JsonText& field(std::string_view key, const T& it) {
     return name(key).value(it);
+  }
+  /// JSON already.
+  JsonText& raw(std::string_view json) {
+    comma();
+    out_ += json;
+    return *this;
+  }
+  /// A member that is a list: `put(item)` writes the value of each.
+  template <class Items, class Put>
+  JsonText& list(std::string_view key, const Items& items, const Put& put) {
+    name(key).begin_list();
+    for (const auto& item : items) put(item);
+    return end_list();
   }
 
  private:

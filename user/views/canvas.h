@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/state.h"
+#include "util/layout.h"
 
 namespace tcpdwell {
 
@@ -72,15 +73,12 @@ std::string shown(std::string_view text, const Look& look);
 /// The same for text that is safe already.
 std::string spelled(std::string_view safe, const Look& look);
 
-/// No more than `width` columns of `text`; what is missing is told by a last `…` or `~`.
+/// cut() of util/layout.h; what is missing is told by a last `…` or `~`.
 std::string cut(std::string_view text, std::size_t width, const Look& look);
 
 /// One column per `values`, 0 the lowest, the largest the highest. Of more values than `width` the
 /// largest of each few is shown.
 std::string sparkline(const std::vector<std::uint64_t>& values, std::size_t width,
                       const Look& look);
-
-/// Words on lines of at most `width` columns; a word that is longer is broken.
-std::vector<std::string> wrapped(std::string_view text, std::size_t width);
 
 }  // namespace tcpdwell

@@ -1,86 +1,52 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "views/columns.h"
 
-#include <algorithm>
-#include <numeric>
+#include <fmt/format.h>
 
-#include "util/utf8.h"
+#include <algorithm>
+
+#include "util/duration.h"
 
 namespace tcpdwell {
-namespace {
 
-constexpr std::size_t kGap = 2;
-
-std::size_t least_width(const ScreenColumn& column, std::size_t widest) {
-  return column.least == 0 ? widest
-                           : std::min(widest, std::max(column.least, column.head.size() + 1));
+Cell count_cell(std::uint64_t count, Style style) {
+  return {human_count(count), count == 0 ? Style::Dim : style};
 }
 
-void drop_least_important(const std::vector<ScreenColumn>& columns,
-                          std::vector<std::size_t>& kept) {
-  kept.erase(std::min_element(kept.begin(), kept.end(), [&](std::size_t a, std::size_t b) {
-    // Of two that are equal the right one goes.
-    return columns[a].importance != columns[b].importance
-               ? columns[a].importance < columns[b].importance
-               : a > b;
-  }));
+Cell rate_cell(const std::optional<double>& rate) {
+  if (!rate) return {std::string(kAbsent), Style::Dim};
+  const bool small = *rate > 0 && *rate < 9.95;
+  return {
+      small ? fmt::format("{:.1f}", *rate) : human_count(static_cast<std::uint64_t>(*rate + 0.5)),
+      *rate > 0 ? Style::Plain : Style::Dim};
 }
 
-void add_cell(Line& line, const Cell& cell, std::size_t width, bool right, const Look& look) {
-  const std::string text = cut(cell.text, width, look);
-  const std::size_t begin = line.width(), blanks = width - std::min(width, display_width(text));
-  if (right) line.pad(begin + blanks);
-  line.add(text, cell.style);
-  line.pad(begin + width);
-}
-
-}  // namespace
-
-Layout lay_out(const std::vector<ScreenColumn>& columns, const std::vector<std::size_t>& widest,
-               std::size_t width) {
-  Layout layout;
-  std::vector<std::size_t>& kept = layout.columns;
-  kept.resize(columns.size());
-  std::iota(kept.begin(), kept.end(), std::size_t{0});
-  const auto needed = [&] {
-    std::size_t sum = 0;
-    for (const std::size_t i : kept) sum += least_width(columns[i], widest[i]) + kGap;
-    return sum - std::min(sum, kGap);
-  };
-  while (kept.size() > 1 && needed() > width) drop_least_important(columns, kept);
-  std::size_t left = width - std::min(width, needed());
-  for (const std::size_t i : kept) {
-    const std::size_t least = least_width(columns[i], widest[i]);
-    const std::size_t more = std::min(left, widest[i] - least);
-    layout.widths.push_back(std::min(width, least + more));
-    left -= more;
-  }
-  return layout;
-}
-
-Layout lay_out(const std::vector<ScreenColumn>& columns, const std::vector<std::vector<Cell>>& rows,
+Layout lay_out(const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& rows,
                std::size_t width) {
   std::vector<std::size_t> widest;
   // Room for the arrow beside every head, so that sorting moves nothing.
-  for (const ScreenColumn& column : columns) widest.push_back(column.head.size() + 1);
+  for (const Column& column : columns) widest.push_back(column.head.size() + 1);
   for (const auto& cells : rows)
     for (std::size_t i = 0; i < cells.size(); ++i)
       widest[i] = std::max(widest[i], display_width(cells[i].text));
   return lay_out(columns, widest, width);
 }
 
-Line row_line(const std::vector<ScreenColumn>& columns, const Layout& layout,
+Line row_line(const std::vector<Column>& columns, const Layout& layout,
               const std::vector<Cell>& cells, const Look& look) {
   Line line;
-  for (std::size_t i = 0; i < layout.columns.size(); ++i) {
-    if (i != 0) line.pad(line.width() + kGap);
-    const std::size_t column = layout.columns[i];
-    add_cell(line, cells[column], layout.widths[i], columns[column].right, look);
-  }
+  const auto text_of = [&](std::size_t column, std::size_t width) {
+    return cut(cells[column].text, width, look);
+  };
+  place_row(columns, layout, text_of,
+            [&](std::size_t blanks, std::string_view text, std::size_t column) {
+              line.pad(line.width() + blanks);
+              if (column < cells.size()) line.add(std::string(text), cells[column].style);
+            });
   return line;
 }
 
-Line head_line(const std::vector<ScreenColumn>& columns, const Layout& layout, std::size_t sorted,
+Line head_line(const std::vector<Column>& columns, const Layout& layout, std::size_t sorted,
                bool descending, const Look& look) {
   const std::string arrow = look.utf8 ? (descending ? "▾" : "▴") : (descending ? "v" : "^");
   std::vector<Cell> heads;

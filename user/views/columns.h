@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// Columns of a table on a screen of any width: the less important ones go first where there is no
-/// room for all.
+/// A table on a screen of any width: cells with a style, and heads that say what is sorted.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,35 +12,24 @@
 
 namespace tcpdwell {
 
-struct ScreenColumn {
-  std::string head;
-  int importance = 0;  ///< the least goes first; the most important stays
-  bool right = true;
-  std::size_t least = 0;  ///< may be cut down to this; 0: not at all
-};
-
 struct Cell {
   std::string text;
   Style style = Style::Plain;
 };
 
-/// The columns that fit, in order, and how wide each is.
-struct Layout {
-  std::vector<std::size_t> columns;
-  std::vector<std::size_t> widths;
-};
+/// Nothing is dim, so that the eye finds what there is.
+Cell count_cell(std::uint64_t count, Style style = Style::Plain);
+/// Of something in a second; absent where it is not known.
+Cell rate_cell(const std::optional<double>& rate);
 
-/// `widest` is what each column would take.
-Layout lay_out(const std::vector<ScreenColumn>& columns, const std::vector<std::size_t>& widest,
-               std::size_t width);
-/// The same, from the cells of all rows.
-Layout lay_out(const std::vector<ScreenColumn>& columns, const std::vector<std::vector<Cell>>& rows,
+/// From the cells of all rows.
+Layout lay_out(const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& rows,
                std::size_t width);
 
-Line row_line(const std::vector<ScreenColumn>& columns, const Layout& layout,
+Line row_line(const std::vector<Column>& columns, const Layout& layout,
               const std::vector<Cell>& cells, const Look& look);
 /// `sorted` has an arrow that says which way.
-Line head_line(const std::vector<ScreenColumn>& columns, const Layout& layout, std::size_t sorted,
+Line head_line(const std::vector<Column>& columns, const Layout& layout, std::size_t sorted,
                bool descending, const Look& look);
 
 }  // namespace tcpdwell

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "model/colour.h"
+#include "util/layout.h"
 #include "views/explain_texts.h"
 
 namespace tcpdwell {
@@ -19,43 +20,20 @@ constexpr std::size_t kIndent = 2, kAdviceIndent = 6;
 constexpr std::size_t kStateColumn = 13;  // the longest name and two blanks
 
 Explanation explanation_of(State state) {
-  switch (state) {
-    case State::Close:
-      return explain_close();
-    case State::Listen:
-      return explain_listen();
-    case State::SynSent:
-      return explain_syn_sent();
-    case State::SynRecv:
-      return explain_syn_recv();
-    case State::Established:
-      return explain_established();
-    case State::FinWait1:
-      return explain_fin_wait1();
-    case State::FinWait2:
-      return explain_fin_wait2();
-    case State::Closing:
-      return explain_closing();
-    case State::TimeWait:
-      return explain_time_wait();
-    case State::CloseWait:
-      return explain_close_wait();
-    case State::LastAck:
-      return explain_last_ack();
-    case State::Unknown:
-      break;
-  }
-  return explain_unknown();
+  constexpr std::array<Explanation (*)(), kStateCount> kAll = {
+      // as State is numbered
+      explain_unknown,    explain_established, explain_syn_sent,  explain_syn_recv,
+      explain_fin_wait1,  explain_fin_wait2,   explain_time_wait, explain_close,
+      explain_close_wait, explain_last_ack,    explain_listen,    explain_closing};
+  return entry_of(kAll, state)();
 }
 
 bool part_of_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
 /// The state whose name is exactly this word, in capitals.
 std::optional<State> state_named(std::string_view word) {
-  for (const State state : kLifeOrder) {
-    if (name_of(state) == word) return state;
-  }
-  return std::nullopt;
+  const auto state = parse_state(word);
+  return state && name_of(*state) == word ? state : std::nullopt;
 }
 
 /// Gathers the page. Colour is added last, so that it never counts as width.
@@ -80,22 +58,10 @@ class Page {
 
   /// Wrapped; `lead` stands in front of the first line and is at most `indent` wide.
   void paragraph(std::string_view text, std::size_t indent, std::string_view lead = {}) {
-    std::string row(lead);
-    row.resize(indent, ' ');
-    bool empty = true;
-    while (!text.empty()) {
-      const std::string_view word = text.substr(0, text.find(' '));
-      text.remove_prefix(std::min(text.size(), word.size() + 1));
-      if (!empty && row.size() + 1 + word.size() > columns_) {
-        line(row);
-        row.assign(indent, ' ');
-        empty = true;
-      }
-      if (!empty) row += ' ';
-      row += word;
-      empty = false;
-    }
-    line(row);
+    std::string rows(lead);
+    rows.resize(indent, ' ');
+    append_paragraph(rows, text, indent, indent, columns_);
+    append_coloured(rows);
   }
 
   void section(std::string_view title, std::string_view text) {

@@ -6,18 +6,17 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
-#include <iterator>
 #include <map>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "model/colour.h"
+#include "util/csv.h"
 #include "util/duration.h"
 #include "util/escape.h"
+#include "util/layout.h"
 #include "util/moments.h"
-#include "util/utf8.h"
-#include "views/words.h"
 
 namespace tcpdwell {
 namespace {
@@ -51,10 +50,11 @@ std::string since_text(const Seed& seed) {
                      parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
-Cells heading(const StuckOptions& options) {
-  Cells cells = {"STATE", "AGE", "RECV-Q", "SEND-Q", "RETR", "TIMER", "LOCAL", "REMOTE", "PID/COMM", "CGROUP"};
-  if (options.wide) cells.insert(cells.end(), {"CONN", "NETNS"});
-  if (options.time) cells.insert(cells.begin() + 6, "SINCE");
+Cells heads_of(const StuckOptions& options) {
+  Cells cells = {"<STATE", "AGE",    "RECV-Q",  "SEND-Q",    "RETR",
+                 "<TIMER", "<LOCAL", "<REMOTE", "<PID/COMM", "<CGROUP"};
+  if (options.wide) cells.insert(cells.end(), {"<CONN", "<NETNS"});
+  if (options.time) cells.insert(cells.begin() + 6, "<SINCE");
   return cells;
 }
 
@@ -66,64 +66,18 @@ Cells cells_of(const Listed& one, const StuckOptions& options) {
   };
   const std::string cgroup = options.wide ? one.cgroup->path : one.cgroup->label();
   Cells cells = {std::string(name_of(seed.state)),
-                 age_text(seed.age),
+                 dwell_text(seed.age),
                  number(&Live::Queues::receive),
                  number(&Live::Queues::send),
                  number(&Live::Queues::retrans),
                  timer_text(seed.live),
-                 address_and_port(socket.family, socket.local),
-                 address_and_port(socket.family, socket.remote),
+                 endpoint_text(socket.family, socket.local),
+                 endpoint_text(socket.family, socket.remote),
                  owner_text(socket.owner),
                  cgroup.empty() ? "-" : printable(cgroup)};
   if (options.wide) cells.insert(cells.end(), {to_string(socket.id), std::to_string(socket.netns)});
   if (options.time) cells.insert(cells.begin() + 6, since_text(seed));
   return cells;
-}
-
-bool right_aligned(std::size_t column) { return column >= 1 && column <= 4; }
-
-void append_cell(std::string& line, std::string_view cell, std::size_t width, std::size_t column) {
-  const std::size_t has = display_width(cell);
-  const std::size_t pad = width > has ? width - has : 0;
-  if (!line.empty()) line += "  ";
-  if (right_aligned(column)) line.append(pad, ' ');
-  line += cell;
-  if (!right_aligned(column)) line.append(pad, ' ');
-}
-
-/// The cells of many rows, in two pieces of memory.
-class CellStore {
- public:
-  void add(std::string_view cell) {
-    text_ += cell;
-    ends_.push_back(text_.size());
-  }
-  std::vector<std::string_view> row(std::size_t number, std::size_t columns) const {
-    std::vector<std::string_view> cells;
-    std::size_t at = number * columns;
-    std::size_t begin = at == 0 ? 0 : ends_[at - 1];
-    for (; cells.size() < columns; begin = ends_[at++])
-      cells.push_back(std::string_view(text_).substr(begin, ends_[at] - begin));
-    return cells;
-  }
-
- private:
-  std::string text_;
-  std::vector<std::size_t> ends_;
-};
-
-template <class Text>
-std::string line_of(const std::vector<Text>& cells, const std::vector<std::size_t>& widths, std::size_t columns) {
-  std::string line;
-  for (std::size_t i = 0; i < cells.size(); ++i) append_cell(line, cells[i], widths[i], i);
-  line.erase(line.find_last_not_of(' ') + 1);
-  // A terminal that is too narrow cuts on the right, never inside a character.
-  while (columns != 0 && display_width(line) > columns) {
-    do line.pop_back();
-    while (!line.empty() && (static_cast<unsigned char>(line.back()) & 0xC0U) == 0x80U);
-    if (!line.empty() && static_cast<unsigned char>(line.back()) >= 0xC0U) line.pop_back();
-  }
-  return line;
 }
 
 std::string counted(std::vector<std::pair<std::string, std::uint64_t>> groups, std::size_t most) {
@@ -145,28 +99,18 @@ std::string counted(std::vector<std::pair<std::string, std::uint64_t>> groups, s
 
 Status write_stuck_text(Output& out, const std::vector<Listed>& sockets, const StuckOptions& options) {
   if (sockets.empty()) return Ok;
-  const Cells head = heading(options);
-  std::vector<std::size_t> widths;
-  for (const std::string& cell : head) widths.push_back(cell.size());
-  CellStore rows;
-  for (const Listed& one : sockets) {
-    const Cells cells = cells_of(one, options);
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      widths[i] = std::max(widths[i], display_width(cells[i]));
-      rows.add(cells[i]);
-    }
-  }
-  std::string text = line_of(head, widths, options.columns);
-  if (options.colour) text = std::string(kSgrBold) + text + std::string(kSgrReset);
-  if (Status status = out.write(text + "\n"); !status) return status;
+  Table table(heads_of(options));
+  for (const Listed& one : sockets) table.add(cells_of(one, options));
+  const std::size_t columns = options.columns == 0 ? kAnyWidth : options.columns;
+  std::string text;
+  table.append_heads(text, options.colour, columns);
   for (std::size_t row = 0; row < sockets.size(); ++row) {
-    text = line_of(rows.row(row, head.size()), widths, options.columns);
-    if (options.colour) {
-      const std::size_t state = std::min(text.find(' '), text.size());
-      text.insert(state, kSgrReset);
-      text.insert(0, sgr_of(sockets[row].seed.state));
-    }
-    if (Status status = out.write(text + "\n"); !status) return status;
+    const auto paint = [&](std::size_t column) {
+      return options.colour && column == 0 ? sgr_of(sockets[row].seed.state) : std::string_view();
+    };
+    table.append_row(text, row, paint, columns);
+    if (Status status = out.write(text); !status) return status;
+    text.clear();
   }
   return Ok;
 }
@@ -189,37 +133,33 @@ Status write_stuck_summary(Output& out, const std::vector<Listed>& sockets, cons
 }
 
 Status write_stuck_csv(Output& out, const std::vector<Listed>& sockets) {
-  if (Status status = out.write("ts,mono_ns,conn,netns,family,laddr,lport,raddr,rport,state,age_ns,age,pid,comm,owner,cgroup,"
-                                "recv_queue,send_queue,retrans,timer,timer_ns,cgroup_path,container,pod,unit\n");
-      !status)
-    return status;
-  std::string line;
+  std::string text;
+  CsvText csv(text);
+  csv.cells("ts", "mono_ns", "conn", "netns", "family", "laddr", "lport", "raddr", "rport", "state",
+            "age_ns", "age");
+  csv.row("pid", "comm", "owner", "cgroup", "recv_queue", "send_queue", "retrans", "timer",
+          "timer_ns", "cgroup_path", "container", "pod", "unit");
   for (const Listed& one : sockets) {
     const Seed& seed = one.seed;
-    const Socket& socket = seed.socket;
-    line.clear();
-    const auto to = std::back_inserter(line);
-    fmt::format_to(to, "{},{},{},{},{},{},{},{},{},{},", rfc3339(seed.wall_ns), seed.mono_ns, to_string(socket.id),
-                   socket.netns, static_cast<int>(socket.family), address_text(socket.family, socket.local),
-                   socket.local.port, address_text(socket.family, socket.remote), socket.remote.port,
-                   name_of(seed.state));
-    if (seed.age.bound != Bound::Unknown) fmt::format_to(to, "{}", seed.age.ns);
-    fmt::format_to(to, ",{},", name_of(seed.age.bound));
-    if (socket.owner.pid) fmt::format_to(to, "{}", *socket.owner.pid);
-    fmt::format_to(to, ",{},{},", csv_field(socket.owner.comm.view()), name_of(socket.owner.source));
-    if (socket.owner.cgroup_id != 0) fmt::format_to(to, "{}", socket.owner.cgroup_id);
+    const Socket& s = seed.socket;
+    csv.cells(rfc3339(seed.wall_ns), seed.mono_ns, to_string(s.id), s.netns,
+              static_cast<int>(s.family), address_text(s.family, s.local), s.local.port,
+              address_text(s.family, s.remote), s.remote.port, name_of(seed.state));
+    csv.cells(seed.age.bound == Bound::Unknown ? std::nullopt : std::optional(seed.age.ns),
+              name_of(seed.age.bound));
+    csv.cells(s.owner.pid, s.owner.comm.view(), name_of(s.owner.source));
+    csv.cell(s.owner.cgroup_id == 0 ? std::nullopt : std::optional(s.owner.cgroup_id));
     if (const auto& q = seed.live.queues) {
-      fmt::format_to(to, ",{},{},{}", q->receive, q->send, q->retrans);
+      csv.cells(q->receive, q->send, q->retrans);
     } else {
-      line += ",,,";
+      csv.cells("", "", "");
     }
-    fmt::format_to(to, ",{},", seed.live.timer ? name_of(*seed.live.timer) : "");
-    if (seed.live.timer_ns) fmt::format_to(to, "{}", *seed.live.timer_ns);
-    fmt::format_to(to, ",{},{},{},{}\n", csv_field(one.cgroup->path), csv_field(one.cgroup->container),
-                   csv_field(one.cgroup->pod), csv_field(one.cgroup->unit));
-    if (Status status = out.write(line); !status) return status;
+    csv.cells(seed.live.timer ? name_of(*seed.live.timer) : "", seed.live.timer_ns);
+    csv.row(one.cgroup->path, one.cgroup->container, one.cgroup->pod, one.cgroup->unit);
+    if (Status status = out.write(text); !status) return status;
+    text.clear();
   }
-  return Ok;
+  return out.write(text);
 }
 
 }  // namespace tcpdwell

@@ -165,7 +165,7 @@ class Top {
   std::size_t tables() const { return options_.by.empty() ? kTopTables - 1 : kTopTables; }
   Grouping grouping() const;
   std::string title(TopTable table) const;
-  const std::vector<ScreenColumn>& columns() const;
+  const std::vector<Column>& columns() const;
   std::size_t sortable() const;
   bool descending(std::size_t column) const;
   void arrange();  ///< filters, sorts, and finds the chosen row again

@@ -7,7 +7,6 @@
 #include "util/duration.h"
 #include "util/utf8.h"
 #include "views/top.h"
-#include "views/words.h"
 
 namespace tcpdwell {
 namespace {
@@ -18,33 +17,22 @@ constexpr std::size_t kTablesRows =
     8;  ///< from here on the tables have their names, and keys a line
 constexpr std::size_t kStateColumnSpark = 6;
 
-const std::vector<ScreenColumn> kStateColumns = {
+const std::vector<Column> kStateColumns = {
     {"STATE", 100, false, 0},       {"NOW", 95, true, 0},  {"IN/s", 90, true, 0},
     {"OLDEST", 65, true, 0},        {"P50", 70, true, 0},  {"P99", 80, true, 0},
     {"LAST MINUTE", 75, false, 12}, {"LEFT", 35, true, 0}, {"MAX", 40, true, 0},
     {"NOT EXACT", 20, true, 0}};
 
-std::string rate_text(const std::optional<double>& rate) {
-  if (!rate) return "-";
-  if (*rate > 0 && *rate < 9.95) return fmt::format("{:.1f}", *rate);
-  return human_count(static_cast<std::uint64_t>(*rate + 0.5));
-}
-
 Cell duration_cell(const std::optional<std::uint64_t>& ns) {
   return ns ? Cell{human_duration(*ns)} : Cell{"-", Style::Dim};
 }
 
-Cell count_cell(std::uint64_t count) {
-  return {human_count(count), count == 0 ? Style::Dim : Style::Plain};
-}
-
 std::vector<Cell> state_cells(const StateFigures& figures, const Dwell& oldest) {
   const bool any = figures.now.value_or(1) != 0;
-  const bool entered = figures.entries_per_s.value_or(0) > 0;
   return {{std::string(name_of(figures.state)), style_of(figures.state)},
           {figures.now ? human_count(*figures.now) : "?", any ? Style::Bold : Style::Dim},
-          {rate_text(figures.entries_per_s), entered ? Style::Plain : Style::Dim},
-          oldest.bound == Bound::Unknown ? Cell{"-", Style::Dim} : Cell{age_text(oldest)},
+          rate_cell(figures.entries_per_s),
+          oldest.bound == Bound::Unknown ? Cell{"-", Style::Dim} : Cell{dwell_text(oldest)},
           duration_cell(figures.dwells.percentile(50)),
           duration_cell(figures.dwells.percentile(99)),
           {"", style_of(figures.state)},
@@ -100,7 +88,7 @@ Line Top::status_line(std::size_t columns) const {
   pieces.push_back(
       {100, lost.empty() ? "lost 0" : lost, lost.empty() ? Style::Plain : Style::Alarm});
   pieces.push_back({90, fmt::format("{} open", human_count(data_.open))});
-  pieces.push_back({85, fmt::format("{} transitions/s", rate_text(transitions_per_s_))});
+  pieces.push_back({85, fmt::format("{} transitions/s", rate_cell(transitions_per_s_).text)});
   if (self_.not_followed != 0)
     pieces.push_back(
         {95, fmt::format("{} not followed", human_count(self_.not_followed)), Style::Alarm});
@@ -240,7 +228,7 @@ std::vector<Line> Top::table_lines(std::size_t rows, std::size_t columns) {
   const std::size_t end = std::min(order_.size(), state.first + body_rows_);
   std::vector<std::vector<Cell>> cells;
   for (std::size_t place = state.first; place < end; ++place) cells.push_back(cells_of_row(place));
-  std::vector<ScreenColumn> heads = this->columns();
+  std::vector<Column> heads = this->columns();
   if (is_groups()) {
     heads[0].head = title(shown_);
     if (shown_ != TopTable::Chosen) heads[0].head.pop_back();

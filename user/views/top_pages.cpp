@@ -8,7 +8,6 @@
 #include "util/duration.h"
 #include "util/escape.h"
 #include "views/top.h"
-#include "views/words.h"
 
 namespace tcpdwell {
 namespace {
@@ -64,7 +63,7 @@ void add_waterfall(std::vector<Line>& lines, const std::vector<Segment>& segment
     const bool now = open && i + 1 == segments.size();
     Line line(fmt::format("{} {:<11} ", letter_of(segment.state), name_of(segment.state)),
               style_of(segment.state));
-    const std::string age = age_text(segment.dwell);
+    const std::string age = dwell_text(segment.dwell);
     line.pad(line.width() + (9 - std::min<std::size_t>(9, age.size())))
         .add(age, now ? Style::Bold : Style::Plain)
         .pad(kNames);
@@ -169,7 +168,7 @@ std::vector<Line> Top::path_lines(std::size_t columns) const {
   if (path_gone_) {
     head.add("  closed since", Style::Chosen);
   } else {
-    head.add(" for " + age_text(row.in_state));
+    head.add(" for " + dwell_text(row.in_state));
   }
   lines.push_back(std::move(head));
   const auto add = [&](std::string_view what, const std::string& text) {
@@ -181,14 +180,14 @@ std::vector<Line> Top::path_lines(std::size_t columns) const {
                    (socket.owner.source == OwnerSource::None
                         ? ""
                         : fmt::format(" (by {})", name_of(socket.owner.source))));
-  add("local", address_and_port(socket.family, socket.local));
-  add("remote", address_and_port(socket.family, socket.remote));
+  add("local", endpoint_text(socket.family, socket.local));
+  add("remote", endpoint_text(socket.family, socket.remote));
   add("container", container_of(socket.owner.cgroup_id));
   add("opened by", row.role == Role::Active    ? "this host"
                    : row.role == Role::Passive ? "the peer"
                                                : "not known: older than the trace");
   if (row.begin_wall_ns) add("began", rfc3339(*row.begin_wall_ns).substr(0, 23) + "Z");
-  add("life", age_text(row.life));
+  add("life", dwell_text(row.life));
   add("netns", std::to_string(socket.netns));
   lines.emplace_back();
   add_waterfall(lines, row.segments, row.open && !path_gone_, columns, look);

@@ -8,13 +8,11 @@
 #include <tuple>
 
 #include "util/duration.h"
+#include "util/names.h"
 #include "views/top.h"
-#include "views/words.h"
 
 namespace tcpdwell {
 namespace {
-
-constexpr std::string_view kAbsent = "-";
 
 enum GroupColumn : std::size_t {
   kName,
@@ -32,19 +30,19 @@ enum GroupColumn : std::size_t {
 };
 
 /// Importance says what a narrow screen keeps.
-const std::vector<ScreenColumn> kGroupColumns = {
+const std::vector<Column> kGroupColumns = {
     {"", 100, false, 12},   {"OPEN", 90, true, 0},       {"STUCK", 85, true, 0},
     {"IN", 80, false, 0},   {"NEW/s", 70, true, 0},      {"END/s", 65, true, 0},
     {"ESTAB", 50, true, 0}, {"CLOSE_WAIT", 60, true, 0}, {"TIME_WAIT", 55, true, 0},
     {"SYN", 45, true, 0},   {"FIN", 40, true, 0},        {"LISTEN", 30, true, 0}};
-const std::vector<ScreenColumn> kConnectionColumns = {
+const std::vector<Column> kConnectionColumns = {
     {"STATE", 95, false, 0},     {"AGE", 90, true, 0},      {"OWNER", 80, false, 10},
     {"LOCAL", 60, false, 15},    {"REMOTE", 85, false, 15}, {"LIFE", 40, true, 0},
     {"CONTAINER", 30, false, 12}};
-const std::vector<ScreenColumn> kFindingColumns = {{"SEVERITY", 90, false, 0},
-                                                   {"COUNT", 60, true, 0},
-                                                   {"WHO", 80, false, 12},
-                                                   {"WHAT", 100, false, 16}};
+const std::vector<Column> kFindingColumns = {{"SEVERITY", 90, false, 0},
+                                             {"COUNT", 60, true, 0},
+                                             {"WHO", 80, false, 12},
+                                             {"WHAT", 100, false, 16}};
 constexpr std::size_t kSortableConnections = 6, kSortableFindings = 3;
 
 std::uint64_t open_in(const Group& group, std::initializer_list<State> states) {
@@ -101,29 +99,13 @@ bool contains(std::string_view text, std::string_view part) {
                      [](char a, char b) { return lower(a) == lower(b); }) != text.end();
 }
 
-/// Nothing is dim, so that the eye finds what there is.
-Cell count_cell(std::uint64_t count, Style style = Style::Plain) {
-  return {human_count(count), count == 0 ? Style::Dim : style};
-}
-
-Cell rate_cell(std::uint64_t count, const std::optional<double>& seconds) {
-  if (!seconds || *seconds <= 0) return {std::string(kAbsent), Style::Dim};
-  const double rate = static_cast<double>(count) / *seconds;
-  if (count == 0) return {"0", Style::Dim};
-  return {rate < 9.95 ? fmt::format("{:.1f}", rate)
-                      : human_count(static_cast<std::uint64_t>(rate + 0.5))};
+std::optional<double> rate_of(std::uint64_t count, const std::optional<double>& seconds) {
+  if (!seconds || *seconds <= 0) return std::nullopt;
+  return static_cast<double>(count) / *seconds;
 }
 
 Style style_of(Severity severity) {
-  switch (severity) {
-    case Severity::Critical:
-      return Style::Alarm;
-    case Severity::Warning:
-      return Style::Lingering;
-    case Severity::Note:
-      break;
-  }
-  return Style::Plain;
+  return entry_of(std::array{Style::Plain, Style::Lingering, Style::Alarm}, severity);
 }
 
 }  // namespace
@@ -133,12 +115,12 @@ bool matches(const std::string& filter, const Socket& socket, State state,
   if (filter.empty()) return true;
   // Each on its own: nothing matches across what stands in different columns. The cheap ones first.
   return contains(tcpdwell::name_of(state), filter) || contains(owner_text(socket.owner), filter) ||
-         contains(address_and_port(socket.family, socket.remote), filter) ||
-         contains(address_and_port(socket.family, socket.local), filter) ||
+         contains(endpoint_text(socket.family, socket.remote), filter) ||
+         contains(endpoint_text(socket.family, socket.local), filter) ||
          contains(container, filter);
 }
 
-const std::vector<ScreenColumn>& Top::columns() const {
+const std::vector<Column>& Top::columns() const {
   return is_groups()                       ? kGroupColumns
          : shown_ == TopTable::Connections ? kConnectionColumns
                                            : kFindingColumns;
@@ -269,18 +251,18 @@ std::vector<Cell> Top::group_cells(const Group& group) const {
   std::vector<Cell> cells = {
       {group_name(group)},
       count_cell(number_in(group, kOpen)),
-      {stuck ? age_text(group.stuck) : std::string(kAbsent), stuck ? Style::Plain : Style::Dim},
+      {stuck ? dwell_text(group.stuck) : std::string(kAbsent), stuck ? Style::Plain : Style::Dim},
       {std::string(stuck ? tcpdwell::name_of(group.stuck_state) : kAbsent),
        tcpdwell::style_of(stuck ? group.stuck_state : State::Unknown)},
-      rate_cell(group.began, data_.counted_s),
-      rate_cell(group.ended, data_.counted_s)};
-  cells.push_back(
-      count_cell(number_in(group, kEstablished), tcpdwell::style_of(State::Established)));
-  cells.push_back(count_cell(number_in(group, kCloseWait), tcpdwell::style_of(State::CloseWait)));
-  cells.push_back(count_cell(number_in(group, kTimeWait), tcpdwell::style_of(State::TimeWait)));
-  cells.push_back(count_cell(number_in(group, kSyn), tcpdwell::style_of(State::SynSent)));
-  cells.push_back(count_cell(number_in(group, kFin), tcpdwell::style_of(State::FinWait1)));
-  cells.push_back(count_cell(number_in(group, kListen), tcpdwell::style_of(State::Listen)));
+      rate_cell(rate_of(group.began, data_.counted_s)),
+      rate_cell(rate_of(group.ended, data_.counted_s))};
+  for (const auto& [column, state] : {std::pair{kEstablished, State::Established},
+                                      {kCloseWait, State::CloseWait},
+                                      {kTimeWait, State::TimeWait},
+                                      {kSyn, State::SynSent},
+                                      {kFin, State::FinWait1},
+                                      {kListen, State::Listen}})
+    cells.push_back(count_cell(number_in(group, column), tcpdwell::style_of(state)));
   return cells;
 }
 
@@ -288,11 +270,11 @@ std::vector<Cell> Top::connection_cells(const ConnectionRow& row) const {
   const Look& look = options_.look;
   const Socket& socket = row.socket;
   return {{std::string(tcpdwell::name_of(row.state)), tcpdwell::style_of(row.state)},
-          {age_text(row.in_state)},
+          {dwell_text(row.in_state)},
           {spelled(owner_text(socket.owner), look)},
-          {address_and_port(socket.family, socket.local)},
-          {address_and_port(socket.family, socket.remote)},
-          {age_text(row.life)},
+          {endpoint_text(socket.family, socket.local)},
+          {endpoint_text(socket.family, socket.remote)},
+          {dwell_text(row.life)},
           {container_of(socket.owner.cgroup_id)}};
 }
 

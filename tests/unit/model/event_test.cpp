@@ -81,6 +81,27 @@ TEST(Address, HoldsTheLongest) {
   EXPECT_EQ(address_text(Family::V6, endpoint(AF_INET6, longest.c_str())), longest);
 }
 
+TEST(Endpoint, HasItsPortBehindIt) {
+  Endpoint v4 = endpoint(AF_INET, "10.0.0.1"), v6 = endpoint(AF_INET6, "::1");
+  EXPECT_EQ(endpoint_text(Family::V4, v4), "10.0.0.1:*") << "not known";
+  v4.port = v6.port = 443;
+  EXPECT_EQ(endpoint_text(Family::V4, v4), "10.0.0.1:443");
+  EXPECT_EQ(endpoint_text(Family::V6, v6), "[::1]:443");
+}
+
+TEST(Words, SayWhatADwellIsWorthAndWhoOwnsASocket) {
+  EXPECT_EQ(dwell_text({Bound::Exact, 1'200'000'000}), "1.20s");
+  EXPECT_EQ(dwell_text({Bound::AtLeast, 1'200'000'000}), ">=1.20s");
+  EXPECT_EQ(dwell_text({}), "?");
+  EXPECT_EQ(dwell_text({}, "-"), "-");
+  Owner owner;
+  EXPECT_EQ(owner_text(owner), "?");
+  owner.comm = Comm("a\nb");
+  EXPECT_EQ(owner_text(owner), "a\\x0ab");
+  owner.pid = 7;
+  EXPECT_EQ(owner_text(owner), "7/a\\x0ab");
+}
+
 Transition between(State from, State to) {
   Transition transition;
   transition.from = from;

@@ -50,13 +50,7 @@ TEST(Canvas, ANarrowSparklineShowsTheLargestOfEachFew) {
     EXPECT_LE(display_width(sparkline(minute, width, kUtf8)), width);
 }
 
-TEST(Canvas, WrapsWords) {
-  EXPECT_EQ(wrapped("one two three", 7), (std::vector<std::string>{"one two", "three"}));
-  EXPECT_EQ(wrapped("abcdefghij", 4), (std::vector<std::string>{"abcd", "efgh", "ij"}));
-  EXPECT_TRUE(wrapped("", 10).empty());
-}
-
-const std::vector<ScreenColumn> kColumns = {
+const std::vector<Column> kColumns = {
     {"NAME", 9, false, 6}, {"A", 5, true, 0}, {"B", 3, true, 0}, {"C", 4, true, 0}};
 const std::vector<std::vector<Cell>> kRows = {{{"a long name"}, {"1"}, {"22"}, {"333"}},
                                               {{"b"}, {"4"}, {"5"}, {"6"}}};
