@@ -36,9 +36,10 @@ static __always_inline __u64 as_number(const void *pointer)
 
 /*
  * x86 keeps it in a per-CPU variable, whose address a kernel without CONFIG_KALLSYMS_ALL tells
- * nobody. But the kernel's BTF has its distance from another per-CPU variable (tcp_memory_per_cpu_fw_alloc,
- * cfg.preempt_count_distance), every TCP socket's proto points to that one, and our own per-CPU map
- * shows how far this CPU's copies are from what such a pointer says.
+ * nobody. But the kernel's BTF has its distance from another per-CPU variable
+ * (tcp_memory_per_cpu_fw_alloc, cfg.preempt_count_distance), every TCP socket's proto points to
+ * that one, and our own per-CPU map shows how far this CPU's copies are from what such a pointer
+ * says.
  */
 static __always_inline int x86_preempt_count(const struct sock_common *socket)
 {
@@ -48,8 +49,8 @@ static __always_inline int x86_preempt_count(const struct sock_common *socket)
 	int count = 0;
 
 	bpf_probe_read_kernel(
-		&pointer, sizeof(pointer),
-		(void *)(array + bpf_core_field_offset(struct bpf_array___td, pptrs)));
+	    &pointer, sizeof(pointer),
+	    (void *)(array + bpf_core_field_offset(struct bpf_array___td, pptrs)));
 	anchor = (__u64)BPF_CORE_READ(socket, skc_prot, per_cpu_fw_alloc);
 	bpf_probe_read_kernel(&count, sizeof(count),
 			      (void *)(mine - pointer + anchor + cfg.preempt_count_distance));
@@ -129,8 +130,8 @@ static __always_inline bool in_connect_syscall(void)
  * not its own, unless a softirq happens to run on top of it. */
 static __always_inline bool aborted_by_diag(const struct sock_common *socket)
 {
-	return !serving_softirq(socket) &&
-	       !(bpf_get_current_task_btf()->flags & PF_KTHREAD) && in_send_syscall();
+	return !serving_softirq(socket) && !(bpf_get_current_task_btf()->flags & PF_KTHREAD) &&
+	       in_send_syscall();
 }
 
 #endif

@@ -117,9 +117,8 @@ static __noinline int owe(const struct td_line *line, const struct td_who *who,
 /* Wakes the reader at the fill mark only; below it the reader comes by itself. */
 static __always_inline __u64 wakeup_flags(void)
 {
-	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= cfg.wakeup_bytes ?
-		       BPF_RB_FORCE_WAKEUP :
-		       BPF_RB_NO_WAKEUP;
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= cfg.wakeup_bytes ? BPF_RB_FORCE_WAKEUP
+									       : BPF_RB_NO_WAKEUP;
 }
 
 /* The size of a reservation has to be a constant. */

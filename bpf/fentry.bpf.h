@@ -20,9 +20,9 @@
 /* What this CPU is doing to a request or time-wait socket. Written with BHs off, which no other
  * segment or timer interrupts. */
 struct td_receiving {
-	__u64 processing; /* inside tcp_timewait_state_process() */
-	__u64 decided;	  /* what it returned last, `verdict`, was about this one */
-	__u64 timing_out; /* inside reqsk_timer_handler() */
+	__u64 processing;	 /* inside tcp_timewait_state_process() */
+	__u64 decided;		 /* what it returned last, `verdict`, was about this one */
+	__u64 timing_out;	 /* inside reqsk_timer_handler() */
 	struct td_tuple request; /* of timing_out, which may be freed in there */
 	__u32 verdict;
 };
@@ -41,7 +41,8 @@ static __always_inline struct td_receiving *receiving_here(void)
 	return bpf_map_lookup_elem(&receiving, &zero);
 }
 
-/* A socket that connects again while its first connection is in TIME_WAIT gives its cookie to two. */
+/* A socket that connects again while its first connection is in TIME_WAIT gives its cookie to two.
+ */
 static __always_inline struct td_mini *mini_of(const struct inet_timewait_sock *tw, __u64 cookie)
 {
 	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
@@ -129,7 +130,8 @@ int BPF_PROG(on_tw_processed3, struct inet_timewait_sock *tw, void *skb, void *t
 	return processed((__u64)tw, verdict);
 }
 
-/* Since 41eecbd712b7 "tcp: replace TCP_SKB_CB(skb)->tcp_tw_isn with a per-cpu field" (Linux 6.10). */
+/* Since 41eecbd712b7 "tcp: replace TCP_SKB_CB(skb)->tcp_tw_isn with a per-cpu field" (Linux 6.10).
+ */
 SEC("fexit/tcp_timewait_state_process")
 int BPF_PROG(on_tw_processed4, struct inet_timewait_sock *tw, void *skb, void *th, void *isn,
 	     int verdict)
@@ -145,8 +147,8 @@ int BPF_PROG(on_tw_processed5, struct inet_timewait_sock *tw, void *skb, void *t
 	return processed((__u64)tw, verdict);
 }
 
-/* tcp_v4_rcv() and tcp_v6_rcv() end it by what tcp_timewait_state_process() returned. A verdict that
- * had no such consequence must not explain what a process does to the socket later. */
+/* tcp_v4_rcv() and tcp_v6_rcv() end it by what tcp_timewait_state_process() returned. A verdict
+ * that had no such consequence must not explain what a process does to the socket later. */
 static __always_inline __u8 reason_to_deschedule(struct inet_timewait_sock *tw)
 {
 	struct td_receiving *here = receiving_here();
@@ -198,8 +200,8 @@ int BPF_PROG(on_req_add, struct sock *sk, struct request_sock *req)
 	return added(sk, req);
 }
 
-/* Since ff46e3b44219 "Fix race for duplicate reqsk on identical SYN" (Linux 6.10) it may refuse; the
- * SYN-ACK is sent after it in either case. */
+/* Since ff46e3b44219 "Fix race for duplicate reqsk on identical SYN" (Linux 6.10) it may refuse;
+ * the SYN-ACK is sent after it in either case. */
 SEC("fexit/inet_csk_reqsk_queue_hash_add")
 int BPF_PROG(on_req_added3, struct sock *sk, struct request_sock *req, unsigned long timeout,
 	     bool was_added)

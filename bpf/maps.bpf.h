@@ -11,11 +11,11 @@ const volatile __u64 td_lports[TD_PORT_WORDS] = {};
 const volatile __u64 td_rports[TD_PORT_WORDS] = {};
 
 /* Bits of td_sock.flags. */
-#define TD_S_GAP 0x01	     /* a line of this connection was lost */
-#define TD_S_FIRST_DUE 0x02  /* the connection's first line is still to be written */
-#define TD_S_PASSIVE 0x10    /* SYN_RECV after LISTEN: its past is with the request socket */
-#define TD_S_FIN_IN 0x20     /* the peer's FIN was received */
-#define TD_S_SHOWN 0x08	     /* the owner passed the filter once: shown to the end */
+#define TD_S_GAP 0x01	    /* a line of this connection was lost */
+#define TD_S_FIRST_DUE 0x02 /* the connection's first line is still to be written */
+#define TD_S_PASSIVE 0x10   /* SYN_RECV after LISTEN: its past is with the request socket */
+#define TD_S_FIN_IN 0x20    /* the peer's FIN was received */
+#define TD_S_SHOWN 0x08	    /* the owner passed the filter once: shown to the end */
 
 /*
  * What is known of one connection. Lives in socket storage: freed with the socket, so there is no
@@ -28,17 +28,17 @@ const volatile __u64 td_rports[TD_PORT_WORDS] = {};
  * have the owner's old name with the new number; the next one has both.
  */
 struct td_sock {
-	__u64 since_ns;	 /* when `state` was entered */
-	__u64 start_ns;	 /* when the connection began; 0 = unknown */
+	__u64 since_ns; /* when `state` was entered */
+	__u64 start_ns; /* when the connection began; 0 = unknown */
 	__u64 path;
 	__u64 cgroup_id;
 	__u32 use;
 	__u32 pid;
 	__u8 state;
-	__u8 since;	 /* enum td_dwell: what now - since_ns will be worth */
+	__u8 since; /* enum td_dwell: what now - since_ns will be worth */
 	__u8 owner;
 	__u8 flags;
-	__u8 first_old;	 /* with TD_S_FIRST_DUE: the first line is first_old -> first_new */
+	__u8 first_old; /* with TD_S_FIRST_DUE: the first line is first_old -> first_new */
 	__u8 first_new;
 	__u8 in_cgroup; /* the owner is inside cfg.cgroup_id */
 	__u8 pad;
@@ -91,26 +91,26 @@ enum td_link {
  * before still works on it: hence claim(), and mini_of() where the address is known.
  */
 struct td_mini {
-	struct td_sock s;	/* s.state is FIN_WAIT2 or TIME_WAIT */
+	struct td_sock s; /* s.state is FIN_WAIT2 or TIME_WAIT */
 	struct td_who who;
 	struct td_stats stats;
-	__u64 tw;		/* address of the inet_timewait_sock */
-	__u64 expires;		/* of its timer, in jiffies, as last set under our eyes */
-	__u64 alive_ns;		/* when FIN_WAIT2 was last seen to go on */
-	__u64 alive_jiffies;	/* the same moment */
-	__u64 changed_ns;	/* FIN arrived before the full socket was done: then */
-	__u64 ended_ns;		/* its timer was taken off; whether for good is not decided yet */
-	__u64 change_due;	/* the cookie, until TIME_WAIT has been told */
-	__u64 end_due;		/* the cookie, until the end has been told */
-	__u32 linked;		/* enum td_link */
-	__u8 substate;		/* at the hand-over */
-	__u8 reason;		/* of the end, should it be one */
-	__u8 restarts;		/* two CPUs at once may count one */
+	__u64 tw;	     /* address of the inet_timewait_sock */
+	__u64 expires;	     /* of its timer, in jiffies, as last set under our eyes */
+	__u64 alive_ns;	     /* when FIN_WAIT2 was last seen to go on */
+	__u64 alive_jiffies; /* the same moment */
+	__u64 changed_ns;    /* FIN arrived before the full socket was done: then */
+	__u64 ended_ns;	     /* its timer was taken off; whether for good is not decided yet */
+	__u64 change_due;    /* the cookie, until TIME_WAIT has been told */
+	__u64 end_due;	     /* the cookie, until the end has been told */
+	__u32 linked;	     /* enum td_link */
+	__u8 substate;	     /* at the hand-over */
+	__u8 reason;	     /* of the end, should it be one */
+	__u8 restarts;	     /* two CPUs at once may count one */
 	__u8 has_stats;
-	__u8 changed_bound;	/* enum td_dwell: of changed_ns */
-	__u8 unseen;		/* enum td_unseen */
-	__u8 doubted;		/* the sweep found TIME_WAIT and its timer not restarted */
-	__u8 missed;		/* the last walk over `minis` found its timer off */
+	__u8 changed_bound; /* enum td_dwell: of changed_ns */
+	__u8 unseen;	    /* enum td_unseen */
+	__u8 doubted;	    /* the sweep found TIME_WAIT and its timer not restarted */
+	__u8 missed;	    /* the last walk over `minis` found its timer off */
 	__u8 pad[4];
 };
 
@@ -126,7 +126,8 @@ struct {
  * Each is in `minis` too, so with as much room none is refused but for want of memory. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 262144); /* set before load to that of minis; 1 where nobody sweeps it */
+	__uint(max_entries,
+	       262144); /* set before load to that of minis; 1 where nobody sweeps it */
 	__type(key, __u64);
 	__type(value, __u64); /* address of the inet_timewait_sock */
 } orphans SEC(".maps");
@@ -152,15 +153,15 @@ struct td_tuple {
  * but the kernel lets one of them win. `reason` is written before ended_ns; who reads both is the
  * sweep, a moment (TD_MOMENT_NS) after, when all is visible to it. */
 struct td_req {
-	__u64 start_ns;		/* the SYN came */
-	__u64 ended_ns;		/* its timer was taken off or ran out; perhaps for good */
-	__u64 req;		/* address of the request_sock */
-	__u64 listener;		/* address of the listening sock */
-	__u64 cookie;		/* 0 while it has none */
+	__u64 start_ns; /* the SYN came */
+	__u64 ended_ns; /* its timer was taken off or ran out; perhaps for good */
+	__u64 req;	/* address of the request_sock */
+	__u64 listener; /* address of the listening sock */
+	__u64 cookie;	/* 0 while it has none */
 	__u32 family;
 	__u16 reason;
-	__u8 seeded;		/* its beginning has been told */
-	__u8 missed;		/* the last sweep found its timer off */
+	__u8 seeded; /* its beginning has been told */
+	__u8 missed; /* the last sweep found its timer off */
 };
 
 struct {
@@ -178,7 +179,8 @@ struct {
 	__type(value, struct td_sock);
 } listeners SEC(".maps");
 
-/* What a task is connecting to: tells a time-wait socket that connect() reuses from an aborted one. */
+/* What a task is connecting to: tells a time-wait socket that connect() reuses from an aborted one.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -51,8 +51,7 @@ static __always_inline void who_of_tw(struct td_who *who, const struct inet_time
 	who->rport = bpf_ntohs(BPF_CORE_READ(tw, __tw_common.skc_dport));
 	who->family = BPF_CORE_READ(tw, __tw_common.skc_family) == AF_INET6 ? 6 : 4;
 	if (who->family == 6) {
-		BPF_CORE_READ_INTO(&who->laddr, tw,
-				   __tw_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
+		BPF_CORE_READ_INTO(&who->laddr, tw, __tw_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
 		BPF_CORE_READ_INTO(&who->raddr, tw, __tw_common.skc_v6_daddr.in6_u.u6_addr32);
 	} else {
 		who->laddr[0] = BPF_CORE_READ(tw, __tw_common.skc_rcv_saddr);
@@ -148,8 +147,10 @@ static __always_inline void mini_begin(struct td_counters *count, __u64 cookie,
 static __noinline int mini_change(struct td_counters *count, __u64 cookie, struct td_mini *m,
 				  __u64 when, __u32 bound)
 {
-	struct td_line line = {
-		.mono_ns = when, .cookie = cookie, .old_state = TD_FIN_WAIT2, .new_state = TD_TIME_WAIT};
+	struct td_line line = {.mono_ns = when,
+			       .cookie = cookie,
+			       .old_state = TD_FIN_WAIT2,
+			       .new_state = TD_TIME_WAIT};
 	__u64 until;
 
 	if (!claim(&m->change_due, cookie))
@@ -324,12 +325,12 @@ static __always_inline void mini_link(struct td_counters *count, struct td_mini 
 }
 
 /* Why a process takes a time-wait socket down: the end of its namespace purges it (inet_twsk_purge
- * asks for the same count), connect() reuses it, sock_diag aborts it. Else it is the receive path in
- * the context of a process that writes to a TUN device or polls its network card. */
+ * asks for the same count), connect() reuses it, sock_diag aborts it. Else it is the receive path
+ * in the context of a process that writes to a TUN device or polls its network card. */
 static __always_inline __u8 reason_in_process(struct inet_timewait_sock *tw)
 {
 	struct td_tuple *to =
-		bpf_task_storage_get(&connecting, bpf_get_current_task_btf(), NULL, 0);
+	    bpf_task_storage_get(&connecting, bpf_get_current_task_btf(), NULL, 0);
 
 	if (netns_is_dying(BPF_CORE_READ(tw, __tw_common.skc_net.net)))
 		return TD_REASON_PURGED;

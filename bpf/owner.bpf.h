@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Whose socket it is. The CPU's current task is the owner only where a process drives the socket. */
+/* Whose socket it is. The CPU's current task is the owner only where a process drives the socket.
+ */
 #ifndef TCPDWELL_OWNER_BPF_H
 #define TCPDWELL_OWNER_BPF_H
 

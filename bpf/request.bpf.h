@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Request sockets: a server's SYN_RECV from the SYN to the final ACK (inet_csk_reqsk_queue_hash_add,
- * net/ipv4/inet_connection_sock.c), and the requests that never become connections.
+ * Request sockets: a server's SYN_RECV from the SYN to the final ACK
+ * (inet_csk_reqsk_queue_hash_add, net/ipv4/inet_connection_sock.c), and the requests that never
+ * become connections.
  */
 #ifndef TCPDWELL_REQUEST_BPF_H
 #define TCPDWELL_REQUEST_BPF_H
@@ -62,11 +63,11 @@ static __always_inline void req_begin(struct td_counters *count, const struct td
 				      const struct request_sock *req, __u64 now)
 {
 	struct td_req fresh = {
-		.start_ns = now,
-		.req = (__u64)req,
-		.listener = (__u64)BPF_CORE_READ(req, __req_common.skc_listener),
-		.cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter),
-		.family = BPF_CORE_READ(req, __req_common.skc_family) == AF_INET6 ? 6 : 4,
+	    .start_ns = now,
+	    .req = (__u64)req,
+	    .listener = (__u64)BPF_CORE_READ(req, __req_common.skc_listener),
+	    .cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter),
+	    .family = BPF_CORE_READ(req, __req_common.skc_family) == AF_INET6 ? 6 : 4,
 	};
 
 	if (cfg.netns && cfg.netns != t->netns)
@@ -138,13 +139,12 @@ static __always_inline void req_take(struct td_sock *s, const struct td_who *who
  * known. */
 static __noinline int req_end(struct td_counters *count, const struct td_tuple *t, struct td_req *r)
 {
-	struct td_line line = {.mono_ns = r->start_ns,
-			       .old_state = TD_LISTEN,
-			       .new_state = TD_SYN_RECV};
+	struct td_line line = {
+	    .mono_ns = r->start_ns, .old_state = TD_LISTEN, .new_state = TD_SYN_RECV};
 	struct td_sock *owner = bpf_map_lookup_elem(&listeners, &r->listener);
 	struct td_sock s = {};
 	struct td_who who = {
-		.lport = t->lport, .rport = t->rport, .netns = t->netns, .family = r->family};
+	    .lport = t->lport, .rport = t->rport, .netns = t->netns, .family = r->family};
 
 	if (owner)
 		s = *owner;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Sockets older than the tracer: walked once, after the hooks are on. What a hook wrote meanwhile is
- * never overwritten. Records go to the reader through the iterator's own file, not the ring.
+ * Sockets older than the tracer: walked once, after the hooks are on. What a hook wrote meanwhile
+ * is never overwritten. Records go to the reader through the iterator's own file, not the ring.
  */
 #ifndef TCPDWELL_SEED_BPF_H
 #define TCPDWELL_SEED_BPF_H
@@ -149,12 +149,12 @@ static __always_inline __u64 keepalive_expires(struct tcp_sock *tp)
 	struct sock *sk = (struct sock *)tp;
 
 	if (bpf_core_field_exists(icsk->icsk_keepalive_timer))
-		return BPF_CORE_READ(icsk, icsk_keepalive_timer.entry.pprev) ?
-			       BPF_CORE_READ(icsk, icsk_keepalive_timer.expires) :
-			       ~0ULL;
+		return BPF_CORE_READ(icsk, icsk_keepalive_timer.entry.pprev)
+			   ? BPF_CORE_READ(icsk, icsk_keepalive_timer.expires)
+			   : ~0ULL;
 	if (bpf_core_field_exists(sk->sk_timer))
-		return BPF_CORE_READ(sk, sk_timer.entry.pprev) ? BPF_CORE_READ(sk, sk_timer.expires) :
-								 ~0ULL;
+		return BPF_CORE_READ(sk, sk_timer.entry.pprev) ? BPF_CORE_READ(sk, sk_timer.expires)
+							       : ~0ULL;
 	return 0;
 }
 
@@ -189,9 +189,9 @@ static __always_inline void live_of_full(struct td_live *live, struct tcp_sock *
 		expires = pending_expires(tp);
 		if (expires)
 			runs_until(live,
-				   tp->inet_conn.icsk_pending == ICSK_TIME_PROBE0 ?
-					   TD_TIMER_PERSIST :
-					   TD_TIMER_RETRANSMIT,
+				   tp->inet_conn.icsk_pending == ICSK_TIME_PROBE0
+				       ? TD_TIMER_PERSIST
+				       : TD_TIMER_RETRANSMIT,
 				   expires);
 		return;
 	}
@@ -239,12 +239,10 @@ static __always_inline bool note_seed(void *map, const void *key, const void *va
 	return !error;
 }
 
-static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64 cookie,
-				      __u8 state)
+static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64 cookie, __u8 state)
 {
 	struct sock *sk = (struct sock *)tp;
-	struct td_line line = {
-		.mono_ns = bpf_ktime_get_ns(), .cookie = cookie, .new_state = state};
+	struct td_line line = {.mono_ns = bpf_ktime_get_ns(), .cookie = cookie, .new_state = state};
 	struct td_who who = {};
 	struct td_live live = {};
 	struct td_sock *s;
@@ -294,7 +292,7 @@ static __always_inline void who_of_common(struct td_who *who, const struct sock_
 }
 
 static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_sock *tcptw,
-					   __u64 cookie)
+				     __u64 cookie)
 {
 	struct inet_timewait_sock *tw = &tcptw->tw_sk;
 	struct td_began began = {};
@@ -342,15 +340,13 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 }
 
 static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock *treq,
-					 __u64 cookie)
+				   __u64 cookie)
 {
 	struct request_sock *req = &treq->req.req;
 	struct td_line line = {
-		.mono_ns = bpf_ktime_get_ns(), .cookie = cookie, .new_state = TD_SYN_RECV};
-	struct td_req fresh = {.start_ns = treq->snt_synack * 1000,
-			       .req = (__u64)req,
-			       .cookie = cookie,
-			       .seeded = 1};
+	    .mono_ns = bpf_ktime_get_ns(), .cookie = cookie, .new_state = TD_SYN_RECV};
+	struct td_req fresh = {
+	    .start_ns = treq->snt_synack * 1000, .req = (__u64)req, .cookie = cookie, .seeded = 1};
 	struct td_sock *owner, s = {.use = 1, .path = TD_SYN_RECV};
 	struct td_live live = {};
 	struct td_who who = {};

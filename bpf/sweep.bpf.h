@@ -118,7 +118,8 @@ static long sweep_undecided(struct bpf_map *map, __u32 *key, __u64 *slot, struct
 SEC("syscall")
 int sweep(void *ctx)
 {
-	struct td_sweep arg = {.count = counters_of(TD_PROGRAM_SWEEP), .now = stopped_ns ?: bpf_ktime_get_ns()};
+	struct td_sweep arg = {.count = counters_of(TD_PROGRAM_SWEEP),
+			       .now = stopped_ns ?: bpf_ktime_get_ns()};
 
 	if (!arg.count)
 		return 0;
@@ -135,10 +136,10 @@ struct td_reap {
 };
 
 /*
- * Ends a time-wait socket whose end no program was shown, so that such neither fill the map nor seem to
- * live for ever. The timer of a living one is off for an instant only, so whoever is found without twice
- * is gone. The reader names the sockets, some at a time, for a walk over all in one go would keep the
- * processor too long.
+ * Ends a time-wait socket whose end no program was shown, so that such neither fill the map nor
+ * seem to live for ever. The timer of a living one is off for an instant only, so whoever is found
+ * without twice is gone. The reader names the sockets, some at a time, for a walk over all in one
+ * go would keep the processor too long.
  */
 SEC("syscall")
 int reap(struct td_reap *ctx)

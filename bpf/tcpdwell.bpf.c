@@ -28,7 +28,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define ECONNREFUSED 111
 
 /* sk_err is set before tcp_done() where the stack ends a connection (tcp_reset, tcp_write_err,
- * tcp_abort); a RST of our own - a close without a FIN, data that comes after the close - leaves it 0. */
+ * tcp_abort); a RST of our own - a close without a FIN, data that comes after the close - leaves it
+ * 0. */
 static __always_inline __u8 reason_of(const struct sock *sk, int old_state)
 {
 	switch (sk->sk_err) {
@@ -128,10 +129,10 @@ static __always_inline void write_first(struct td_counters *count, struct td_soc
 					const struct td_who *who, __u64 cookie)
 {
 	struct td_line first = {
-		.mono_ns = s->first_ns,
-		.cookie = cookie,
-		.old_state = s->first_old,
-		.new_state = s->first_new,
+	    .mono_ns = s->first_ns,
+	    .cookie = cookie,
+	    .old_state = s->first_old,
+	    .new_state = s->first_new,
 	};
 
 	if (!(s->flags & TD_S_FIRST_DUE))
@@ -142,9 +143,8 @@ static __always_inline void write_first(struct td_counters *count, struct td_soc
 
 /* Requests know their listener, time-wait sockets who connects. */
 static __always_inline void note_for_minisockets(struct td_counters *count, const struct sock *sk,
-						 const struct td_sock *s,
-						 const struct td_who *who, int old_state,
-						 int new_state)
+						 const struct td_sock *s, const struct td_who *who,
+						 int old_state, int new_state)
 {
 	__u64 key = (__u64)sk;
 	struct td_tuple *to;
@@ -188,7 +188,8 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 			s->flags |= TD_S_GAP; /* perhaps it lives on, unobserved */
 	}
 	if (handed && !line->reason) {
-		/* The state may go on, unobserved; whether the FIN is counted as a byte is not known. */
+		/* The state may go on, unobserved; whether the FIN is counted as a byte is not
+		 * known. */
 		line->dwell = TD_DWELL_UNKNOWN;
 		s->start_ns = 0;
 		s->path = s->path << 4 | TD_CLOSE;
@@ -206,7 +207,7 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 				 struct td_sock *s, int old_state, int new_state)
 {
 	struct td_line line = {
-		.mono_ns = bpf_ktime_get_ns(), .old_state = old_state, .new_state = new_state};
+	    .mono_ns = bpf_ktime_get_ns(), .old_state = old_state, .new_state = new_state};
 	struct td_who who = {};
 	struct tcp_sock *tp;
 
@@ -260,7 +261,7 @@ static __always_inline __u64 change_of(int old_state, int new_state)
 static __always_inline struct td_sock *entry_of(const struct sock *sk, struct td_counters *count)
 {
 	struct td_sock *s =
-		bpf_sk_storage_get(&socks, (void *)sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	    bpf_sk_storage_get(&socks, (void *)sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!s)
 		count_one(&count->map_full);

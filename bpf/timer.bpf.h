@@ -80,9 +80,9 @@ static __always_inline void note_unseen_fin(struct td_mini *m, const struct inet
 	tw_began(&began, tw, now);
 	if (fin_may_be_unseen(m, tw))
 		m->unseen = began.bound == TD_DWELL_EXACT ||
-					    BPF_CORE_READ(tw, tw_timer.expires) != m->expires ?
-				    TD_UNSEEN_SURELY :
-				    TD_UNSEEN_PERHAPS;
+				    BPF_CORE_READ(tw, tw_timer.expires) != m->expires
+				? TD_UNSEEN_SURELY
+				: TD_UNSEEN_PERHAPS;
 	m->changed_ns = began.at_ns;
 	m->changed_bound = began.bound;
 }
@@ -97,9 +97,9 @@ struct {
 } reset_for SEC(".maps");
 
 /*
- * tcp_v4_rcv() and tcp_v6_rcv() answer a segment that an orphan in FIN_WAIT2 cannot take with a RST and
- * end it (TCP_TW_RST); one that is a RST itself ends it in tcp_timewait_state_process(). Loaded where
- * the tracepoint tells of time-wait sockets (cfg.resets_told).
+ * tcp_v4_rcv() and tcp_v6_rcv() answer a segment that an orphan in FIN_WAIT2 cannot take with a RST
+ * and end it (TCP_TW_RST); one that is a RST itself ends it in tcp_timewait_state_process(). Loaded
+ * where the tracepoint tells of time-wait sockets (cfg.resets_told).
  */
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(on_send_reset, const struct sock *sk)

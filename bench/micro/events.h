@@ -45,11 +45,13 @@ inline Transition line(std::uint64_t n, const Step& step, bool client) {
   Endpoint here, there;
   here.addr = {10, 0, 0, 7};
   here.port = static_cast<std::uint16_t>(8000 + n % 8);
-  there.addr = {10, 1, static_cast<std::uint8_t>(n / 250 % 250), static_cast<std::uint8_t>(n % 250)};
+  there.addr = {10, 1, static_cast<std::uint8_t>(n / 250 % 250),
+                static_cast<std::uint8_t>(n % 250)};
   there.port = static_cast<std::uint16_t>(32'768 + n % 28'000);
   t.socket.local = client ? there : here;
   t.socket.remote = client ? here : there;
-  t.socket.owner = {static_cast<std::uint32_t>(client ? 4711 + n % 4 : 815), Comm(client ? "wrk" : "nginx"),
+  t.socket.owner = {static_cast<std::uint32_t>(client ? 4711 + n % 4 : 815),
+                    Comm(client ? "wrk" : "nginx"),
                     client ? OwnerSource::Connect : OwnerSource::Accept, 6432};
   t.from = step.from;
   t.to = step.to;
@@ -62,8 +64,8 @@ inline Transition line(std::uint64_t n, const Step& step, bool client) {
   return t;
 }
 
-/// The lines of `connections` connections, which begin 40 us apart and last a minute: where there are
-/// many, most of them are open at once.
+/// The lines of `connections` connections, which begin 40 us apart and last a minute: where there
+/// are many, most of them are open at once.
 inline std::vector<Transition> lines(std::uint64_t connections) {
   std::vector<Transition> all;
   all.reserve(connections * kLinesPerConnection);
@@ -86,7 +88,8 @@ inline std::vector<Transition> lines(std::uint64_t connections) {
         for (const Step& step : kServer) add(step);
     }
   }
-  std::stable_sort(all.begin(), all.end(), [](const Transition& a, const Transition& b) { return a.mono_ns < b.mono_ns; });
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Transition& a, const Transition& b) { return a.mono_ns < b.mono_ns; });
   return all;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// From events to lines: one event's cost in each format, without the cost of writing them anywhere.
+/// From events to lines: one event's cost in each format, without the cost of writing them
+/// anywhere.
 #include <benchmark/benchmark.h>
 
 #include "micro/events.h"

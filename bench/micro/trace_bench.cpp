@@ -93,7 +93,8 @@ void read(benchmark::State& state, const std::string& suffix) {
   for (auto _ : state) {
     const auto input = open_trace_bytes(bytes);
     auto report = read_trace(*input, "trace", last);
-    if (!report || report->skipped != 0 || !report->complete) throw std::runtime_error("the trace is not read whole");
+    if (!report || report->skipped != 0 || !report->complete)
+      throw std::runtime_error("the trace is not read whole");
     benchmark::DoNotOptimize(last.mono_ns);
   }
   report_rates(state, lines.size(), plain_size(lines));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// Clients and servers on loopback that exchange a request and a response a connection, as HTTP without
-/// keep-alive does: beside the storm, which exchanges nothing.
+/// Clients and servers on loopback that exchange a request and a response a connection, as HTTP
+/// without keep-alive does: beside the storm, which exchanges nothing.
 #pragma once
 
 #include <cstdint>

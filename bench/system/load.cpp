@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// bench_load storm|exchange CONNECTIONS WORKERS, bench_load hold SOCKETS, bench_load timers TIMES: load for
-/// whatever traces this host, in a network namespace of its own. Prints one JSON object: how many a
-/// second, and the processor time of this process for one.
+/// bench_load storm|exchange CONNECTIONS WORKERS, bench_load hold SOCKETS, bench_load timers TIMES:
+/// load for whatever traces this host, in a network namespace of its own. Prints one JSON object:
+/// how many a second, and the processor time of this process for one.
 ///   storm     connections that exchange nothing, as fast as the machine makes them
 ///   exchange  a worker is a client and a server; a request and a response a connection
 ///   hold      keeps sockets open: prints {"ready":…}, ends at the end of standard input
@@ -43,8 +43,8 @@ double cpu_seconds() {
 
 void print(std::uint64_t count, double seconds, double cpu_s, const std::string& more = "") {
   const auto times = static_cast<double>(count);
-  fmt::print("{{\"count\":{},\"seconds\":{:.6f},\"rate\":{:.1f},\"cpu_us\":{:.3f}{}}}\n", count, seconds, times / seconds,
-             1e6 * cpu_s / times, more);
+  fmt::print("{{\"count\":{},\"seconds\":{:.6f},\"rate\":{:.1f},\"cpu_us\":{:.3f}{}}}\n", count,
+             seconds, times / seconds, 1e6 * cpu_s / times, more);
 }
 
 void run_storm(std::uint32_t connections, unsigned workers) {
@@ -66,7 +66,8 @@ void run_exchange(std::uint32_t connections, unsigned workers) {
         fmt::format(",\"p50_us\":{:.1f},\"p99_us\":{:.1f}", result.p50_us, result.p99_us));
 }
 
-/// Holds some of the sockets until `end` is closed, in a process of its own: descriptors are limited.
+/// Holds some of the sockets until `end` is closed, in a process of its own: descriptors are
+/// limited.
 void hold_in_child(Netns& netns, std::uint32_t connections, const std::array<int, 2>& ready,
                    const std::array<int, 2>& end) {
   if (sys(fork(), "fork") != 0) return;
@@ -125,13 +126,16 @@ void run_timers(std::uint32_t times) {
 }
 
 int run(const std::vector<std::string_view>& words) {
-  const auto number = [&](std::size_t i) { return static_cast<std::uint32_t>(std::atoi(words[i].data())); };
+  const auto number = [&](std::size_t i) {
+    return static_cast<std::uint32_t>(std::atoi(words[i].data()));
+  };
   if (const auto why = why_no_kernel_tests()) throw std::runtime_error(*why);
   if (words.size() == 3 && words[0] == "storm") return run_storm(number(1), number(2)), 0;
   if (words.size() == 3 && words[0] == "exchange") return run_exchange(number(1), number(2)), 0;
   if (words.size() == 2 && words[0] == "hold") return run_hold(number(1)), 0;
   if (words.size() == 2 && words[0] == "timers") return run_timers(number(1)), 0;
-  std::fputs("usage: bench_load storm|exchange CONNECTIONS WORKERS | hold SOCKETS | timers TIMES\n", stderr);
+  std::fputs("usage: bench_load storm|exchange CONNECTIONS WORKERS | hold SOCKETS | timers TIMES\n",
+             stderr);
   return 2;
 }
 

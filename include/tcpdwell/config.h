@@ -14,9 +14,9 @@
 
 #define TD_MAX_CIDRS 16
 
-/* What follows an event on its CPU has followed after this, even where a hypervisor has taken the CPU away
- * in between: what the end of a timer was for has shown, and a program that was just running is through.
- * Below a second. */
+/* What follows an event on its CPU has followed after this, even where a hypervisor has taken the
+ * CPU away in between: what the end of a timer was for has shown, and a program that was just
+ * running is through. Below a second. */
 #define TD_MOMENT_NS 20000000ull
 
 struct td_cidr {
@@ -32,27 +32,28 @@ enum td_minisockets {
 };
 
 struct td_config {
-	__u64 tw_timer_fn;	/* address of tw_timer_handler; TD_MINI_TIMER only */
-	__u64 reqsk_timer_fn;	/* address of reqsk_timer_handler; TD_MINI_TIMER only */
-	__u64 jiffy_ns;		/* length of a jiffy */
-	__s64 preempt_count_distance; /* bytes from per-CPU tcp_memory_per_cpu_fw_alloc; 0 = unknown */
-	__u64 min_dwell_ns;	/* cut lines of shorter or unknown dwell; 0 = off */
-	__u64 cgroup_id;	/* owners at or below this cgroup v2 id only; 0 = off */
-	__u64 wakeup_bytes;	/* wake the reader when the ring holds this much */
-	__u64 half_full_bytes;	/* when it holds this much, last lines wait (maps.bpf.h, owed) */
-	__u32 cgroup_level;	/* depth of cgroup_id in its hierarchy (the root is 0) */
-	__u32 netns;		/* inode number; 0 = all */
-	__u16 states;		/* bit n = state n; a line passes if either end is in it; 0 = all */
-	__u8 family;		/* 4, 6, or 0 for both */
-	__u8 filter_lports;	/* the bitmap td_lports is set */
+	__u64 tw_timer_fn;	      /* address of tw_timer_handler; TD_MINI_TIMER only */
+	__u64 reqsk_timer_fn;	      /* address of reqsk_timer_handler; TD_MINI_TIMER only */
+	__u64 jiffy_ns;		      /* length of a jiffy */
+	__s64 preempt_count_distance; /* bytes from per-CPU tcp_memory_per_cpu_fw_alloc; 0 = unknown
+				       */
+	__u64 min_dwell_ns;	      /* cut lines of shorter or unknown dwell; 0 = off */
+	__u64 cgroup_id;	      /* owners at or below this cgroup v2 id only; 0 = off */
+	__u64 wakeup_bytes;	      /* wake the reader when the ring holds this much */
+	__u64 half_full_bytes; /* when it holds this much, last lines wait (maps.bpf.h, owed) */
+	__u32 cgroup_level;    /* depth of cgroup_id in its hierarchy (the root is 0) */
+	__u32 netns;	       /* inode number; 0 = all */
+	__u16 states;	       /* bit n = state n; a line passes if either end is in it; 0 = all */
+	__u8 family;	       /* 4, 6, or 0 for both */
+	__u8 filter_lports;    /* the bitmap td_lports is set */
 	__u8 filter_rports;
-	__u8 filter_pids;	/* owners in wanted_pids only */
-	__u8 filter_comms;	/* owners of a name in wanted_comms only */
+	__u8 filter_pids;  /* owners in wanted_pids only */
+	__u8 filter_comms; /* owners of a name in wanted_comms only */
 	__u8 n_local, n_remote;
-	__u8 minisockets;	/* enum td_minisockets */
-	__u8 resets_told;	/* tcp_send_reset tells of time-wait sockets; TD_MINI_TIMER only */
-	__u8 last_spare;	/* enum td_program: no spare is behind this one */
-	__u8 listing;		/* sockets are only told of, none is followed */
+	__u8 minisockets; /* enum td_minisockets */
+	__u8 resets_told; /* tcp_send_reset tells of time-wait sockets; TD_MINI_TIMER only */
+	__u8 last_spare;  /* enum td_program: no spare is behind this one */
+	__u8 listing;	  /* sockets are only told of, none is followed */
 	__u8 pad[3];
 	struct td_cidr local[TD_MAX_CIDRS];
 	struct td_cidr remote[TD_MAX_CIDRS];
@@ -65,24 +66,25 @@ TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, local) == 88, "td_config layout")
 #define TD_PORT_WORDS 1024
 
 /*
- * Counters of one CPU and one kind of program. Of the kind TD_PROGRAM_MINI there are several, and they may
- * interrupt each other on a CPU, where a task makes a time-wait socket with BHs on and a segment comes: so
- * those three are added to atomically. The first two are of kinds of one program, which does not
- * interrupt itself.
+ * Counters of one CPU and one kind of program. Of the kind TD_PROGRAM_MINI there are several, and
+ * they may interrupt each other on a CPU, where a task makes a time-wait socket with BHs on and a
+ * segment comes: so those three are added to atomically. The first two are of kinds of one program,
+ * which does not interrupt itself.
  */
 struct td_counters {
 	__u64 entered;	 /* program runs */
 	__u64 handled;	 /* transitions taken */
 	__u64 ring_full; /* lines for which the ring had no room */
 	__u64 map_full;	 /* sockets for which no storage could be had */
-	__u64 unseen;	 /* ends of time-wait and request sockets found out later: no program was run for them */
+	__u64 unseen; /* ends of time-wait and request sockets found out later: no program was run
+			 for them */
 };
 
 enum td_program {
-	TD_PROGRAM_STATE = 0,	/* on_state */
-	TD_PROGRAM_SPARE = 1,	/* on_state_spare */
-	TD_PROGRAM_MINI = 2,	/* timers or functions of request and time-wait sockets */
-	TD_PROGRAM_SWEEP = 3,	/* run from user space */
+	TD_PROGRAM_STATE = 0, /* on_state */
+	TD_PROGRAM_SPARE = 1, /* on_state_spare */
+	TD_PROGRAM_MINI = 2,  /* timers or functions of request and time-wait sockets */
+	TD_PROGRAM_SWEEP = 3, /* run from user space */
 	/* More spares, where tracepoints run preemptibly (guarded by tracepoint_srcu). */
 	TD_PROGRAM_SPARE2 = 4,
 	TD_PROGRAM_SPARE3 = 5,
@@ -93,7 +95,8 @@ enum td_program {
 
 struct td_cpu {
 	struct td_counters of[TD_PROGRAMS];
-	/* The transition on_state or a spare handled last, so that the spares behind can skip it. */
+	/* The transition on_state or a spare handled last, so that the spares behind can skip it.
+	 */
 	__u64 last_sk;
 	__u64 last_change;
 };

@@ -2,9 +2,10 @@
 /*
  * The contract between the kernel program (bpf/) and the user side (user/capture).
  *
- * One record, of the ring or a seed of its iterator, is one `struct td_event`, complete in itself: a
- * reader needs no earlier one. The file is valid C11 and C++20; every field has a fixed width, padding
- * is explicit, and no field needs more than 8-byte alignment (BPF ring records are 8-aligned).
+ * One record, of the ring or a seed of its iterator, is one `struct td_event`, complete in itself:
+ * a reader needs no earlier one. The file is valid C11 and C++20; every field has a fixed width,
+ * padding is explicit, and no field needs more than 8-byte alignment (BPF ring records are
+ * 8-aligned).
  *
  * Byte order: integers are host order, addresses are network order.
  * Clock: every *_ns time stamp is CLOCK_MONOTONIC (bpf_ktime_get_ns); durations are nanoseconds.
@@ -55,13 +56,13 @@ enum td_state {
 
 enum td_kind {
 	TD_KIND_TRANSITION = 1, /* a socket left `old_state` for `new_state` */
-	TD_KIND_SEED = 2,	/* a socket that existed before the tracer: `new_state`, age in dwell */
+	TD_KIND_SEED = 2, /* a socket that existed before the tracer: `new_state`, age in dwell */
 	TD_KIND_COUNT = 3,
 };
 
 /* What `dwell_ns` is. */
 enum td_dwell {
-	TD_DWELL_UNKNOWN = 0,  /* dwell_ns means nothing */
+	TD_DWELL_UNKNOWN = 0, /* dwell_ns means nothing */
 	TD_DWELL_EXACT = 1,
 	TD_DWELL_AT_LEAST = 2, /* the state lasted dwell_ns or longer */
 	TD_DWELL_COUNT = 3,
@@ -96,15 +97,16 @@ enum td_reason {
 };
 
 /* Bits of td_event.flags. */
-#define TD_F_GAP 0x01u	/* a transition of this socket before this one was lost */
+#define TD_F_GAP 0x01u	 /* a transition of this socket before this one was lost */
 #define TD_F_STATS 0x02u /* the record carries `stats` */
 #define TD_F_LIVE 0x04u	 /* a seed that carries `live` */
 
 /* Which timer of a socket runs, as `ss -o` and inet_diag name them. */
 enum td_timer {
 	TD_TIMER_OFF = 0,
-	TD_TIMER_RETRANSMIT = 1, /* also tail loss probe and reordering: ICSK_TIME_* but the probe */
-	TD_TIMER_KEEPALIVE = 2,	 /* of a full socket; of FIN_WAIT2 also its end */
+	TD_TIMER_RETRANSMIT =
+	    1,			/* also tail loss probe and reordering: ICSK_TIME_* but the probe */
+	TD_TIMER_KEEPALIVE = 2, /* of a full socket; of FIN_WAIT2 also its end */
 	TD_TIMER_TIMEWAIT = 3,
 	TD_TIMER_PERSIST = 4, /* zero window probe */
 	TD_TIMER_COUNT = 5,
@@ -120,19 +122,19 @@ struct td_stats {
 	__u64 bytes_received; /* bytes_received without the peer's FIN: payload received in order */
 	__u32 segs_out;
 	__u32 segs_in;
-	__u32 retrans;	      /* tcp_sock.total_retrans, segments */
-	__u32 srtt_us;	      /* smoothed RTT in microseconds; 0 where no sample was taken */
-	__u32 min_rtt_us;     /* 0 where no sample was taken */
+	__u32 retrans;	  /* tcp_sock.total_retrans, segments */
+	__u32 srtt_us;	  /* smoothed RTT in microseconds; 0 where no sample was taken */
+	__u32 min_rtt_us; /* 0 where no sample was taken */
 	__u32 pad;
 };
 
 /* What a socket that exists is busy with; on seeds only. */
 struct td_live {
 	__u64 timer_ns;	  /* until `timer` expires; 0 where it is overdue or off */
-	__u32 recv_queue; /* bytes nobody read yet (tcp_sock.rcv_nxt - copied_seq); LISTEN: connections
-			   * nobody accepted yet (sock.sk_ack_backlog) */
-	__u32 send_queue; /* bytes not acknowledged or not sent (tcp_sock.write_seq - snd_una); LISTEN:
-			   * most that may wait (sock.sk_max_ack_backlog) */
+	__u32 recv_queue; /* bytes nobody read yet (tcp_sock.rcv_nxt - copied_seq); LISTEN:
+			   * connections nobody accepted yet (sock.sk_ack_backlog) */
+	__u32 send_queue; /* bytes not acknowledged or not sent (tcp_sock.write_seq - snd_una);
+			   * LISTEN: most that may wait (sock.sk_max_ack_backlog) */
 	__u32 retrans;	  /* segments sent again in this socket's life (tcp_sock.total_retrans) */
 	__u8 timer;	  /* enum td_timer; with TD_KNOWN_TIMER only */
 	__u8 known;	  /* TD_KNOWN_*: queues and retrans of a full socket only */
@@ -140,36 +142,38 @@ struct td_live {
 };
 
 struct td_event {
-	__u32 size;	  /* bytes of this record: without TD_F_STATS and TD_F_LIVE it ends before `stats` */
-	__u16 version;	  /* TD_EVENT_VERSION */
-	__u8 kind;	  /* enum td_kind */
-	__u8 flags;	  /* TD_F_* */
-	__u64 mono_ns;	  /* when the transition happened */
-	__u64 cookie;	  /* socket cookie (sock_gen_cookie); shared by request, full and time-wait socket. Of a
-			   * request that had none a counted number with bit 63 set and bit 62 not (TD_OWN_ID) */
-	__u64 dwell_ns;	  /* time spent in old_state (seed: age in new_state); see `dwell` */
-	__u64 start_ns;	  /* when the connection began (SYN sent or received); 0 where unknown */
-	__u64 path;	  /* states so far, 4 bits each, the newest in the lowest bits; 0 = none */
-	__u64 cgroup_id;  /* cgroup v2 id of the owner when it was learned; 0 if none */
-	__u32 use;	  /* 1, or the n-th use of a socket that connected again */
-	__u32 netns;	  /* inode number of the network namespace */
-	__u32 pid;	  /* owner, thread group id in the initial pid namespace; 0 where unknown */
-	__u16 lport;	  /* host order; 0 where not yet known */
-	__u16 rport;	  /* host order; 0 where not yet known */
-	__u8 family;	  /* 4 or 6 */
-	__u8 old_state;	  /* enum td_state */
-	__u8 new_state;	  /* enum td_state */
-	__u8 dwell;	  /* enum td_dwell */
-	__u8 owner;	  /* enum td_owner */
-	__u8 reason;	  /* enum td_reason */
-	__u8 restarts;	  /* times the time-wait timer was restarted, saturating at 255 */
+	__u32 size; /* bytes of this record: without TD_F_STATS and TD_F_LIVE it ends before `stats`
+		     */
+	__u16 version;	 /* TD_EVENT_VERSION */
+	__u8 kind;	 /* enum td_kind */
+	__u8 flags;	 /* TD_F_* */
+	__u64 mono_ns;	 /* when the transition happened */
+	__u64 cookie;	 /* socket cookie (sock_gen_cookie); shared by request, full and time-wait
+			  * socket. Of a    request that had none a counted number with bit 63 set and bit
+			  * 62 not (TD_OWN_ID) */
+	__u64 dwell_ns;	 /* time spent in old_state (seed: age in new_state); see `dwell` */
+	__u64 start_ns;	 /* when the connection began (SYN sent or received); 0 where unknown */
+	__u64 path;	 /* states so far, 4 bits each, the newest in the lowest bits; 0 = none */
+	__u64 cgroup_id; /* cgroup v2 id of the owner when it was learned; 0 if none */
+	__u32 use;	 /* 1, or the n-th use of a socket that connected again */
+	__u32 netns;	 /* inode number of the network namespace */
+	__u32 pid;	 /* owner, thread group id in the initial pid namespace; 0 where unknown */
+	__u16 lport;	 /* host order; 0 where not yet known */
+	__u16 rport;	 /* host order; 0 where not yet known */
+	__u8 family;	 /* 4 or 6 */
+	__u8 old_state;	 /* enum td_state */
+	__u8 new_state;	 /* enum td_state */
+	__u8 dwell;	 /* enum td_dwell */
+	__u8 owner;	 /* enum td_owner */
+	__u8 reason;	 /* enum td_reason */
+	__u8 restarts;	 /* times the time-wait timer was restarted, saturating at 255 */
 	__u8 pad;
-	__u8 laddr[16];	  /* network order; IPv4 in the first 4 bytes, the rest 0 */
+	__u8 laddr[16]; /* network order; IPv4 in the first 4 bytes, the rest 0 */
 	__u8 raddr[16];
 	char comm[TD_COMM_LEN]; /* owner's process name, NUL-terminated; empty where unknown */
 	union {
-		struct td_stats stats;	/* meaningful with TD_F_STATS only */
-		struct td_live live;	/* meaningful with TD_F_LIVE only */
+		struct td_stats stats; /* meaningful with TD_F_STATS only */
+		struct td_live live;   /* meaningful with TD_F_LIVE only */
 	};
 };
 

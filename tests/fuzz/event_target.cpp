@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// Bytes as a record of the ring: refused, or an event that is written as JSON and read back the same.
+/// Bytes as a record of the ring: refused, or an event that is written as JSON and read back the
+/// same.
 #include <tcpdwell/event.h>
 
 #include <cstdint>
@@ -45,25 +46,31 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CsvLines table(csv);
   for (Consumer* sink : std::initializer_list<Consumer*>{&writer, &lines, &table}) {
     TD_REQUIRE(sink->header(header));
-    std::visit([&](auto& e) {
-      using Event = std::decay_t<decltype(e)>;
-      if constexpr (std::is_same_v<Event, Transition>) TD_REQUIRE(sink->transition(e));
-      else TD_REQUIRE(sink->seed(e));
-    }, *event);
+    std::visit(
+        [&](auto& e) {
+          using Event = std::decay_t<decltype(e)>;
+          if constexpr (std::is_same_v<Event, Transition>)
+            TD_REQUIRE(sink->transition(e));
+          else
+            TD_REQUIRE(sink->seed(e));
+        },
+        *event);
   }
   TD_REQUIRE(text.text.find('\x1b') == std::string::npos);
   Keep keep;
   const auto input = open_trace_bytes(json.text);
   const auto read = read_trace(*input, "input", keep);
   TD_REQUIRE(read.ok() && read->skipped == 0);
-  std::visit([&](auto& e) {
-    using Event = std::decay_t<decltype(e)>;
-    auto* back = std::get_if<Event>(&keep.event);
-    TD_REQUIRE(back != nullptr);
-    forget_name(e);
-    forget_name(*back);
-    TD_REQUIRE(back->socket.id == e.socket.id);
-    TD_REQUIRE(back->mono_ns == e.mono_ns);
-  }, *event);
+  std::visit(
+      [&](auto& e) {
+        using Event = std::decay_t<decltype(e)>;
+        auto* back = std::get_if<Event>(&keep.event);
+        TD_REQUIRE(back != nullptr);
+        forget_name(e);
+        forget_name(*back);
+        TD_REQUIRE(back->socket.id == e.socket.id);
+        TD_REQUIRE(back->mono_ns == e.mono_ns);
+      },
+      *event);
   return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// Bytes as a trace, plain or compressed, through what `report` does with one. tests/fuzz/trace_fuzz damages
-/// whole traces instead, and holds the reader to telling of it.
+/// Bytes as a trace, plain or compressed, through what `report` does with one.
+/// tests/fuzz/trace_fuzz damages whole traces instead, and holds the reader to telling of it.
 #include <cstdint>
 #include <string_view>
 
@@ -16,7 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   struct Both : Consumer {
     Aggregator table{AggregatorOptions{}};
     Analyzer analyzer{AnalyzerOptions{}};
-    Status header(const Header& e) override { return table.header(e) ? analyzer.header(e) : Status(Ok); }
+    Status header(const Header& e) override {
+      return table.header(e) ? analyzer.header(e) : Status(Ok);
+    }
     Status transition(const Transition& e) override {
       return table.transition(e) ? analyzer.transition(e) : Status(Ok);
     }

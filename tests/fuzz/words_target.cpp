@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// A text as every kind of word of the command line, and as a name on its way to each kind of output.
+/// A text as every kind of word of the command line, and as a name on its way to each kind of
+/// output.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -16,7 +17,8 @@ using namespace tcpdwell;
 namespace {
 
 bool is_one_line_of_text(const std::string& text) {
-  return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  return std::none_of(text.begin(), text.end(),
+                      [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
 bool is_seen(std::string_view text) {

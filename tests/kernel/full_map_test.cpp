@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// More time-wait and request sockets than the tracer has room for: what is not known is counted and
-/// said, and what is told stays true.
+/// More time-wait and request sockets than the tracer has room for: what is not known is counted
+/// and said, and what is told stays true.
 #include <gtest/gtest.h>
 
 #include "support/lab.h"
@@ -45,7 +45,8 @@ TEST(FullMap, RequestIsNotObserved) {
   TD_REQUIRE_KERNEL_TESTS();
   Lab lab(Delivery::Softirq, room_for_one());
   Call& followed = lab.rung();
-  Call& refused = lab.new_call(Net::V4, {server_port(Net::V4), lab.fresh_ports().remote}, State::Listen);
+  Call& refused =
+      lab.new_call(Net::V4, {server_port(Net::V4), lab.fresh_ports().remote}, State::Listen);
   refused.remote.send(kSyn);
   refused.remote.expect(kSyn | kAck);
   lab.hold(60);

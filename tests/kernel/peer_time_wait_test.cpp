@@ -107,7 +107,8 @@ TEST(TimeWait, DataForAnOrphan) {
   Call& call = lab.connected();
   call.close_first();
   lab.hold(100);
-  // By timers, who sent the RST shows where the kernel tells of those it sends for time-wait sockets.
+  // By timers, who sent the RST shows where the kernel tells of those it sends for time-wait
+  // sockets.
   const bool told = lab.way() == Minisockets::Fentry || kernel_tells_resets_of_time_wait();
   call.to(State::Close, call.remote.send(kAck | kPsh, "late"),
           told ? Reason::ResetLocal : Reason::None);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// The whole minute of a TIME_WAIT, against a scripted peer. It waits, and the storms run meanwhile.
+/// The whole minute of a TIME_WAIT, against a scripted peer. It waits, and the storms run
+/// meanwhile.
 #include <gtest/gtest.h>
 
 #include "support/lab.h"

@@ -50,13 +50,15 @@ class Tally : public Consumer {
 /// Wall clock minus CLOCK_MONOTONIC in the tracers made here.
 inline constexpr std::int64_t kWallOffset = 1'700'000'000'123'456'789;
 
-/// Throws what Tracer::start says if it fails. By default full sockets only, as the loopback workloads
-/// expect; the scripted peer asks for request and time-wait sockets too.
-std::unique_ptr<Tracer> start_tracer(const Filter& filter, Minisockets minisockets = Minisockets::Off);
+/// Throws what Tracer::start says if it fails. By default full sockets only, as the loopback
+/// workloads expect; the scripted peer asks for request and time-wait sockets too.
+std::unique_ptr<Tracer> start_tracer(const Filter& filter,
+                                     Minisockets minisockets = Minisockets::Off);
 /// `options` but for the wall offset.
 std::unique_ptr<Tracer> start_tracer(TracerOptions options);
 /// Of one network namespace only.
-std::unique_ptr<Tracer> start_tracer(std::uint32_t netns, Minisockets minisockets = Minisockets::Off);
+std::unique_ptr<Tracer> start_tracer(std::uint32_t netns,
+                                     Minisockets minisockets = Minisockets::Off);
 
 /// Drains until `done` holds (true) or the time is over (false). Throws a drain error.
 bool drain_until(Tracer& tracer, Consumer& consumer, const std::function<bool()>& done,

@@ -25,8 +25,9 @@ struct Step {
   Bound dwell = Bound::Exact;  ///< what is known of the state that ends here
   std::uint64_t slack = kTolerance;
   bool gap = false;  ///< the line says that one before it was lost
-  /// The tracer may know no more than that it was then or earlier: of the states on both sides of this
-  /// step a lower bound will do. Set for a FIN to a time-wait socket without a stamp, followed by timers.
+  /// The tracer may know no more than that it was then or earlier: of the states on both sides of
+  /// this step a lower bound will do. Set for a FIN to a time-wait socket without a stamp, followed
+  /// by timers.
   bool bounded = false;
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * First process of a machine that is put to sleep: all there is beside /tcpdwell and its libraries in the
- * initramfs. Traces a connection, suspends the machine for a while in the middle of it, and says on the second
- * serial port what it knows, then the trace. Another file system would be in the way: virtiofs refuses to be
- * suspended.
+ * First process of a machine that is put to sleep: all there is beside /tcpdwell and its libraries
+ * in the initramfs. Traces a connection, suspends the machine for a while in the middle of it, and
+ * says on the second serial port what it knows, then the trace. Another file system would be in the
+ * way: virtiofs refuses to be suspended.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -179,7 +179,8 @@ int main(void)
 	kill(tracer, SIGINT);
 	waitpid(tracer, &status, 0);
 	fprintf(tell,
-		"{\"type\":\"truth\",\"status\":%d,\"before\":%d,\"through\":%d,\"awake_s\":%.6f,\"asleep_s\":%.6f,\"wall_s\":%.6f}\n",
+		"{\"type\":\"truth\",\"status\":%d,\"before\":%d,\"through\":%d,\"awake_s\":%.6f,"
+		"\"asleep_s\":%.6f,\"wall_s\":%.6f}\n",
 		status, before.port, through.port, awake, asleep, all);
 	copy("/trace");
 	fprintf(tell, "errors:\n");

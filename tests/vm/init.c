@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * First process of a guest, the only file of its initramfs but kernel modules. Puts a tmpfs over the
- * host's files, which virtiofs shows read-only, runs guest.sh in that, and switches the machine off.
+ * First process of a guest, the only file of its initramfs but kernel modules. Puts a tmpfs over
+ * the host's files, which virtiofs shows read-only, runs guest.sh in that, and switches the machine
+ * off.
  *
- * Parameters from the kernel's command line, as environment: td_guest is guest.sh, td_job its argument.
+ * Parameters from the kernel's command line, as environment: td_guest is guest.sh, td_job its
+ * argument.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// storm CONNECTIONS [WORKERS]: many quick connections in the network namespace it is started in, for
-/// tests of the binary. Prints as JSON what it made: nothing else knows what a tracer must have seen.
+/// storm CONNECTIONS [WORKERS]: many quick connections in the network namespace it is started in,
+/// for tests of the binary. Prints as JSON what it made: nothing else knows what a tracer must have
+/// seen.
+#include "support/storm.h"
+
 #include <fmt/format.h>
 
 #include <cstdlib>
 #include <exception>
-
-#include "support/storm.h"
 
 int main(int argc, char** argv) {
   using namespace tcpdwell::test;

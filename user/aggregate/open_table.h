@@ -54,7 +54,7 @@ class OpenTable {
   std::array<Part, 64> parts_;
   ConnId last_id_;
   std::size_t last_hash_ = 0;  ///< of last_id_, once something was looked for
-  Entry* last_ = nullptr;  ///< of last_id_; nullptr if it is not known
+  Entry* last_ = nullptr;      ///< of last_id_; nullptr if it is not known
 };
 
 }  // namespace tcpdwell

@@ -25,7 +25,8 @@ class Timeline {
     std::array<std::int64_t, kStateCount> change{};
   };
   Interval& at(std::int64_t wall_ns);
-  /// Or the earliest or latest moment that there is: the intervals that hold those reach beyond them.
+  /// Or the earliest or latest moment that there is: the intervals that hold those reach beyond
+  /// them.
   std::int64_t begin_of(std::int64_t number) const;
   void widen();
 

@@ -35,13 +35,15 @@ constexpr const char* kMiniStates = "SYN_RECV, orphaned FIN_WAIT2, TIME_WAIT";
 
 CheckItem fentry_check() {
   const std::string obstacle = fentry_obstacle("tw_timer_handler");
-  CheckItem check = item("fentry", obstacle.empty(), std::string("the best way to follow ") + kMiniStates +
-                                                       ", and who accepts", "");
+  CheckItem check =
+      item("fentry", obstacle.empty(),
+           std::string("the best way to follow ") + kMiniStates + ", and who accepts", "");
   check.needed = false;
   if (!check.ok) {
     check.detail = obstacle;
     check.mend = missing_capabilities().empty()
-                     ? "a kernel with CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, not locked down"
+                     ? "a kernel with CONFIG_FUNCTION_TRACER and "
+                       "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, not locked down"
                      : "first the capabilities above";
   }
   return check;
@@ -49,7 +51,8 @@ CheckItem fentry_check() {
 
 CheckItem timer_check() {
   const auto facts = timer_facts();
-  CheckItem check = item("timer tracepoints", facts.ok(), std::string("the other way to follow ") + kMiniStates, "");
+  CheckItem check = item("timer tracepoints", facts.ok(),
+                         std::string("the other way to follow ") + kMiniStates, "");
   check.needed = false;
   if (!facts) {
     check.detail = facts.error().message;
@@ -66,7 +69,9 @@ constexpr const char* kMendMini = "fentry, or the timer tracepoints: see above";
 
 StateCheck syn_recv_check(Minisockets way) {
   if (way != Minisockets::Off)
-    return exact(State::SynRecv, fmt::format("request sockets, through {}; unknown after a SYN cookie", name_of(way)));
+    return exact(
+        State::SynRecv,
+        fmt::format("request sockets, through {}; unknown after a SYN cookie", name_of(way)));
   return {State::SynRecv, "unknown", "a server's request sockets are not followed", kMendMini};
 }
 
@@ -81,7 +86,8 @@ StateCheck time_wait_check(State state, Minisockets way) {
             kMendMini};
   if (kernel_has_field("inet_timewait_sock", "tw_entry_stamp"))
     return {state, "exact or at_least",
-            "time-wait sockets, through timer: exact with TCP timestamps; without, perhaps a bound", "fentry"};
+            "time-wait sockets, through timer: exact with TCP timestamps; without, perhaps a bound",
+            "fentry"};
   return {state, "exact or at_least", "time-wait sockets, through timer: often a bound", "fentry"};
 }
 
@@ -115,12 +121,15 @@ std::vector<CheckItem> trial_run(std::optional<Minisockets>& way) {
   const auto instructions = (*tracer)->verified_instructions();
   loads.detail =
       instructions ? fmt::format("verified, {} instructions", *instructions) : "verified";
-  CheckItem followed = item("request and time-wait sockets", (*tracer)->minisockets() != Minisockets::Off,
-                            kMiniStates, "see fentry and timer tracepoints above");
+  CheckItem followed =
+      item("request and time-wait sockets", (*tracer)->minisockets() != Minisockets::Off,
+           kMiniStates, "see fentry and timer tracepoints above");
   followed.needed = false;
-  followed.detail = followed.ok ? fmt::format("followed through {}", name_of((*tracer)->minisockets()))
-                                : "not observed: these states print no number";
-  if (!(*tracer)->minisockets_note().empty()) followed.detail += " (" + (*tracer)->minisockets_note() + ")";
+  followed.detail = followed.ok
+                        ? fmt::format("followed through {}", name_of((*tracer)->minisockets()))
+                        : "not observed: these states print no number";
+  if (!(*tracer)->minisockets_note().empty())
+    followed.detail += " (" + (*tracer)->minisockets_note() + ")";
   return {loads, followed};
 }
 
@@ -135,7 +144,8 @@ CheckItem capability(const char* name) {
 CheckItem extra_capability(const char* name, unsigned number, std::string serves) {
   std::string lower(name);
   for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  CheckItem check = item(name, has_capability(number), std::move(serves), "add " + lower + " to the capabilities that setcap gives");
+  CheckItem check = item(name, has_capability(number), std::move(serves),
+                         "add " + lower + " to the capabilities that setcap gives");
   check.needed = false;
   check.permission = true;
   return check;
@@ -147,15 +157,20 @@ CheckReport run_checks() {
   const char* upgrade = "use Linux 5.12 or later";
   std::vector<CheckItem> checks = {
       item("BTF", kernel_has_btf(), "everything", "a kernel with CONFIG_DEBUG_INFO_BTF=y"),
-      item("tracepoint sock/inet_sock_set_state", kernel_has_tracepoint("inet_sock_set_state"), "every state",
-           "use Linux 4.16 or later with CONFIG_INET"),
+      item("tracepoint sock/inet_sock_set_state", kernel_has_tracepoint("inet_sock_set_state"),
+           "every state", "use Linux 4.16 or later with CONFIG_INET"),
       item("ring buffer", kernel_has_ringbuf(), "every line", "use Linux 5.8 or later"),
-      item("socket storage in tracing programs", kernel_has_tracing_sk_storage(), "every dwell", upgrade),
-      item("socket cookie in tracing programs", kernel_has_tracing_cookie(), "connection ids", upgrade),
+      item("socket storage in tracing programs", kernel_has_tracing_sk_storage(), "every dwell",
+           upgrade),
+      item("socket cookie in tracing programs", kernel_has_tracing_cookie(), "connection ids",
+           upgrade),
       capability("CAP_BPF"),
       capability("CAP_PERFMON"),
-      extra_capability("CAP_SYS_PTRACE", CAP_SYS_PTRACE, "finding other network namespaces, for their older sockets and for --netns PID"),
-      extra_capability("CAP_SYS_ADMIN", CAP_SYS_ADMIN, "entering other network namespaces, for their older sockets"),
+      extra_capability(
+          "CAP_SYS_PTRACE", CAP_SYS_PTRACE,
+          "finding other network namespaces, for their older sockets and for --netns PID"),
+      extra_capability("CAP_SYS_ADMIN", CAP_SYS_ADMIN,
+                       "entering other network namespaces, for their older sockets"),
       fentry_check(),
       timer_check(),
   };

@@ -7,7 +7,8 @@
 namespace tcpdwell {
 namespace {
 
-void set_ports(std::array<std::uint64_t, TD_PORT_WORDS>& bitmap, const std::vector<PortRange>& ranges) {
+void set_ports(std::array<std::uint64_t, TD_PORT_WORDS>& bitmap,
+               const std::vector<PortRange>& ranges) {
   for (const PortRange& range : ranges)
     for (unsigned port = range.first; port <= range.last; ++port)
       bitmap[port / 64] |= std::uint64_t{1} << (port % 64);

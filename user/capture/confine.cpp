@@ -146,9 +146,12 @@ Status may_make_files(const User& user, const std::string& directory) {
 
 Status drop_capabilities(std::uint64_t kept) {
   constexpr std::uint64_t kBpf = bit(kCapBpf);
-  if (set_capabilities(kept, kept | kBpf) && !may_use_maps() && set_capabilities(kept | kBpf, kept | kBpf)) return Ok;
+  if (set_capabilities(kept, kept | kBpf) && !may_use_maps() &&
+      set_capabilities(kept | kBpf, kept | kBpf))
+    return Ok;
   // Whoever has not got what may stay has no more use for it.
-  if (!set_capabilities(kept, kept) && !set_capabilities(0, 0)) return failed("drop capabilities", errno);
+  if (!set_capabilities(kept, kept) && !set_capabilities(0, 0))
+    return failed("drop capabilities", errno);
   return Ok;
 }
 

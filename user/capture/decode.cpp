@@ -12,14 +12,20 @@ namespace {
 
 static_assert(static_cast<unsigned>(State::Listen) == TD_LISTEN && kStateCount == TD_STATE_COUNT);
 static_assert(static_cast<unsigned>(State::TimeWait) == TD_TIME_WAIT);
-static_assert(static_cast<unsigned>(Bound::AtLeast) == TD_DWELL_AT_LEAST && kBoundCount == TD_DWELL_COUNT);
-static_assert(static_cast<unsigned>(OwnerSource::Seed) == TD_OWNER_SEED && kOwnerSourceCount == TD_OWNER_COUNT);
-static_assert(static_cast<unsigned>(Reason::SynTimeout) == TD_REASON_SYN_TIMEOUT && kReasonCount == TD_REASON_COUNT);
-static_assert(static_cast<unsigned>(SocketTimer::Persist) == TD_TIMER_PERSIST && kSocketTimerCount == TD_TIMER_COUNT);
+static_assert(static_cast<unsigned>(Bound::AtLeast) == TD_DWELL_AT_LEAST &&
+              kBoundCount == TD_DWELL_COUNT);
+static_assert(static_cast<unsigned>(OwnerSource::Seed) == TD_OWNER_SEED &&
+              kOwnerSourceCount == TD_OWNER_COUNT);
+static_assert(static_cast<unsigned>(Reason::SynTimeout) == TD_REASON_SYN_TIMEOUT &&
+              kReasonCount == TD_REASON_COUNT);
+static_assert(static_cast<unsigned>(SocketTimer::Persist) == TD_TIMER_PERSIST &&
+              kSocketTimerCount == TD_TIMER_COUNT);
 
 constexpr std::size_t kShortSize = TD_OFFSETOF(td_event, stats);
 
-Error malformed(const char* what) { return {Fault::Runtime, std::string("malformed event: ") + what}; }
+Error malformed(const char* what) {
+  return {Fault::Runtime, std::string("malformed event: ") + what};
+}
 
 /// Whether a state of the path is none there is: the numbers from 12 on have both high bits set.
 bool bad_path(std::uint64_t path) {

@@ -56,7 +56,8 @@ std::optional<std::int64_t> percpu_offset(const btf* types, const char* variable
 }
 
 /// Byte offset of a member, also one inside anonymous members; nullopt if there is none.
-std::optional<std::int64_t> member_offset(const btf* types, __u32 structure, std::string_view wanted) {
+std::optional<std::int64_t> member_offset(const btf* types, __u32 structure,
+                                          std::string_view wanted) {
   const btf_type* type = btf__type_by_id(types, structure);
   const btf_member* members = btf_members(type);
   for (unsigned i = 0; i < btf_vlen(type); ++i) {
@@ -75,7 +76,8 @@ std::optional<std::int64_t> member_offset(const btf* types, __u32 structure, std
 const btf_type* prototype_of(const char* function) {
   const btf* types = vmlinux_btf();
   const int id = types != nullptr ? btf__find_by_name_kind(types, function, BTF_KIND_FUNC) : -1;
-  return id > 0 ? btf__type_by_id(types, btf__type_by_id(types, static_cast<__u32>(id))->type) : nullptr;
+  return id > 0 ? btf__type_by_id(types, btf__type_by_id(types, static_cast<__u32>(id))->type)
+                : nullptr;
 }
 
 bool effective(unsigned capability) {
@@ -99,9 +101,12 @@ bool kernel_has_tracepoint(std::string_view name) {
 
 bool kernel_tells_resets_of_time_wait() {
   const btf* types = vmlinux_btf();
-  const int id = types != nullptr ? btf__find_by_name_kind(types, "btf_trace_tcp_send_reset", BTF_KIND_TYPEDEF) : -1;
+  const int id = types != nullptr
+                     ? btf__find_by_name_kind(types, "btf_trace_tcp_send_reset", BTF_KIND_TYPEDEF)
+                     : -1;
   if (id <= 0) return false;
-  const btf_type* pointer = btf__type_by_id(types, btf__type_by_id(types, static_cast<__u32>(id))->type);
+  const btf_type* pointer =
+      btf__type_by_id(types, btf__type_by_id(types, static_cast<__u32>(id))->type);
   const btf_type* function = btf__type_by_id(types, pointer->type);
   return btf_is_func_proto(function) && btf_vlen(function) >= 4;  // context, socket, packet, reason
 }
@@ -115,12 +120,15 @@ bool kernel_has_field(const char* structure, const char* member) {
 
 // By its type: creating one, as libbpf's probe does, needs privileges that a caller may lack.
 bool tracepoints_are_preemptible() {
-  return has_type("tracepoint_srcu_srcu_data", BTF_KIND_VAR) && kernel_has_field("srcu_struct", "srcu_reader_flavor");
+  return has_type("tracepoint_srcu_srcu_data", BTF_KIND_VAR) &&
+         kernel_has_field("srcu_struct", "srcu_reader_flavor");
 }
 
 bool kernel_has_ringbuf() { return has_type("bpf_ringbuf", BTF_KIND_STRUCT); }
 
-bool kernel_has_tracing_sk_storage() { return has_type("bpf_sk_storage_get_tracing", BTF_KIND_FUNC); }
+bool kernel_has_tracing_sk_storage() {
+  return has_type("bpf_sk_storage_get_tracing", BTF_KIND_FUNC);
+}
 
 unsigned function_args(const char* function) {
   const btf_type* prototype = prototype_of(function);
@@ -161,7 +169,8 @@ std::int64_t preempt_count_distance() {
   if (!count) {
     count = percpu_offset(types, "pcpu_hot");
     const int hot = btf__find_by_name_kind(types, "pcpu_hot", BTF_KIND_STRUCT);
-    const auto inside = hot > 0 ? member_offset(types, static_cast<__u32>(hot), "preempt_count") : std::nullopt;
+    const auto inside =
+        hot > 0 ? member_offset(types, static_cast<__u32>(hot), "preempt_count") : std::nullopt;
     if (!count || !inside) return 0;
     *count += *inside;
   }

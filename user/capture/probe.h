@@ -9,7 +9,8 @@
 
 namespace tcpdwell {
 
-/// Frees what the questions below have loaded of the kernel's types, some megabytes; the next one loads it anew.
+/// Frees what the questions below have loaded of the kernel's types, some megabytes; the next one
+/// loads it anew.
 void forget_kernel_types();
 /// Whether the kernel describes its own types (/sys/kernel/btf/vmlinux).
 bool kernel_has_btf();
@@ -41,8 +42,9 @@ std::string fentry_obstacle(const char* function);
 /// Whether hash maps can grow safely from any context (bpf_mem_alloc, Linux 6.1); before that they
 /// have to be allocated in full.
 bool kernel_has_safe_allocation();
-/// Bytes from per-CPU tcp_memory_per_cpu_fw_alloc to the per-CPU preempt count (x86: __preempt_count,
-/// or a member of pcpu_hot in Linux 6.2 to 6.14), as the kernel's BTF has them; 0 if it has not.
+/// Bytes from per-CPU tcp_memory_per_cpu_fw_alloc to the per-CPU preempt count (x86:
+/// __preempt_count, or a member of pcpu_hot in Linux 6.2 to 6.14), as the kernel's BTF has them; 0
+/// if it has not.
 std::int64_t preempt_count_distance();
 
 /// bpf_get_socket_cookie() from tracing programs, Linux 5.12 (c5dbb89fc2ac "bpf: Expose

@@ -83,7 +83,8 @@ Namespaces find_namespaces() {
     const std::string name = entry.path().filename();
     if (name.front() >= '1' && name.front() <= '9') namespaces.add(entry.path() / "ns/net");
   }
-  for (const auto& entry : fs::directory_iterator("/run/netns", ignored)) namespaces.add(entry.path());
+  for (const auto& entry : fs::directory_iterator("/run/netns", ignored))
+    namespaces.add(entry.path());
   return namespaces;
 }
 
@@ -91,8 +92,8 @@ Error iterator_error(const char* what) {
   return {Fault::Runtime, fmt::format("cannot walk {}: {}", what, std::strerror(errno)), errno};
 }
 
-/// An iterator belongs to the namespace of the thread that makes it. Entering one takes CAP_SYS_ADMIN, even
-/// the own (setns(2)).
+/// An iterator belongs to the namespace of the thread that makes it. Entering one takes
+/// CAP_SYS_ADMIN, even the own (setns(2)).
 Fd iterator_in(int link, int netns, bool own) {
   if (own) return Fd(bpf_iter_create(link));
   int fd = -1;
@@ -115,8 +116,8 @@ Status read_records(int fd, const SeedPlan& plan, std::uint64_t& count) {
     std::size_t at = 0;
     for (; at + kRecord <= have; at += kRecord, ++count)
       if (Status status = plan.on_record(buffer.data() + at, kRecord); !status) return status;
-    std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(at), buffer.begin() + static_cast<std::ptrdiff_t>(have),
-              buffer.begin());
+    std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(at),
+              buffer.begin() + static_cast<std::ptrdiff_t>(have), buffer.begin());
     kept = have - at;
     if (Status status = plan.between(); !status) return status;
   }
@@ -129,7 +130,8 @@ Status walk_owners(bpf_program* program) {
   if (iterator.get() < 0) return iterator_error("open files");
   char nothing[64];
   ssize_t got = 0;
-  while ((got = read(iterator.get(), nothing, sizeof nothing)) > 0 || (got < 0 && errno == EAGAIN)) continue;
+  while ((got = read(iterator.get(), nothing, sizeof nothing)) > 0 || (got < 0 && errno == EAGAIN))
+    continue;
   return Ok;
 }
 
@@ -141,17 +143,21 @@ Result<SeedReport> walk_sockets(const SeedPlan& plan) {
   const Link link(bpf_program__attach_iter(plan.sockets, nullptr));
   if (!link) return iterator_error("sockets");
   const Namespaces namespaces = find_namespaces();
-  // With the capability it is some process that a security module hides; its namespace is nearly always another's too.
-  if (!plan.netns && !has_capability(CAP_SYS_PTRACE)) report.unseen_processes = namespaces.refused();
+  // With the capability it is some process that a security module hides; its namespace is nearly
+  // always another's too.
+  if (!plan.netns && !has_capability(CAP_SYS_PTRACE))
+    report.unseen_processes = namespaces.refused();
   for (const auto& [inode, netns] : namespaces.all()) {
     if (plan.netns && *plan.netns != inode) continue;
-    const Fd iterator = iterator_in(bpf_link__fd(link.get()), netns.get(), inode == own_namespace());
+    const Fd iterator =
+        iterator_in(bpf_link__fd(link.get()), netns.get(), inode == own_namespace());
     if (iterator.get() < 0) {
       ++report.unreachable;
       continue;
     }
     ++report.namespaces;
-    if (Status status = read_records(iterator.get(), plan, report.sockets); !status) return status.error();
+    if (Status status = read_records(iterator.get(), plan, report.sockets); !status)
+      return status.error();
   }
   return report;
 }

@@ -16,13 +16,13 @@ namespace tcpdwell {
 struct SeedReport {
   std::uint64_t sockets = 0;
   unsigned namespaces = 0;
-  unsigned unreachable = 0;  ///< namespaces that could not be entered (CAP_SYS_ADMIN)
+  unsigned unreachable = 0;       ///< namespaces that could not be entered (CAP_SYS_ADMIN)
   unsigned unseen_processes = 0;  ///< whose namespace could not be looked up (CAP_SYS_PTRACE)
 };
 
 struct SeedPlan {
-  bpf_program* owners = nullptr;   ///< iter/task_file: notes who has which socket open
-  bpf_program* sockets = nullptr;  ///< iter/tcp: writes one record a socket
+  bpf_program* owners = nullptr;       ///< iter/task_file: notes who has which socket open
+  bpf_program* sockets = nullptr;      ///< iter/tcp: writes one record a socket
   std::optional<std::uint32_t> netns;  ///< only this one (inode number)
   /// One record. An error ends the walk and is returned.
   std::function<Status(const void* data, std::size_t size)> on_record;

@@ -40,8 +40,8 @@ std::uint32_t ring_size(std::uint64_t wanted) {
   return static_cast<std::uint32_t>(std::bit_ceil(bounded));
 }
 
-/// The kernel shows a connection to its end once its owner matched, even when the owner changes; and
-/// it knows the cgroup hierarchy.
+/// The kernel shows a connection to its end once its owner matched, even when the owner changes;
+/// and it knows the cgroup hierarchy.
 void leave_owners_to_kernel(Filter& filter) {
   filter.pids.clear();
   filter.comms.clear();
@@ -81,13 +81,15 @@ Status fill_lists(const tcpdwell_bpf& skeleton, const Filter& filter) {
 void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   bpf_map__set_max_entries(skeleton.maps.ring, ring_size(options.ring_bytes));
   bpf_map__set_max_entries(skeleton.maps.undecided, static_cast<__u32>(libbpf_num_possible_cpus()));
-  const std::uint32_t time_waits = options.max_time_wait ? options.max_time_wait : time_wait_limit();
+  const std::uint32_t time_waits =
+      options.max_time_wait ? options.max_time_wait : time_wait_limit();
   bpf_map__set_max_entries(skeleton.maps.minis, time_waits);
   bpf_map__set_max_entries(skeleton.maps.orphans, time_waits);
-  bpf_map__set_max_entries(skeleton.maps.reqs, options.max_requests ? options.max_requests : request_limit());
+  bpf_map__set_max_entries(skeleton.maps.reqs,
+                           options.max_requests ? options.max_requests : request_limit());
   if (!kernel_has_safe_allocation()) return;
-  for (bpf_map* map : {skeleton.maps.minis, skeleton.maps.orphans, skeleton.maps.reqs, skeleton.maps.listeners,
-                       skeleton.maps.owed})
+  for (bpf_map* map : {skeleton.maps.minis, skeleton.maps.orphans, skeleton.maps.reqs,
+                       skeleton.maps.listeners, skeleton.maps.owed})
     bpf_map__set_map_flags(map, BPF_F_NO_PREALLOC);
 }
 
@@ -101,8 +103,10 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
     config.cgroup_id = options.cgroup->id;
     config.cgroup_level = options.cgroup->level;
   }
-  std::memcpy(const_cast<__u64*>(skeleton.rodata->td_lports), k.local_ports.data(), sizeof k.local_ports);
-  std::memcpy(const_cast<__u64*>(skeleton.rodata->td_rports), k.remote_ports.data(), sizeof k.remote_ports);
+  std::memcpy(const_cast<__u64*>(skeleton.rodata->td_lports), k.local_ports.data(),
+              sizeof k.local_ports);
+  std::memcpy(const_cast<__u64*>(skeleton.rodata->td_rports), k.remote_ports.data(),
+              sizeof k.remote_ports);
   size_lists(skeleton, options.filter);
   skeleton.bss->next_own_id = host_clock_ns();
 }
@@ -164,14 +168,16 @@ Status Tracer::Impl::open(const TracerOptions& options) {
   if (options.minisockets != Minisockets::Auto) {
     Status status = open_by(options.minisockets, options);
     if (status || options.minisockets == Minisockets::Off) return status;
-    return Error{status.error().fault,
-                 fmt::format("--minisockets {}: {}", name_of(options.minisockets), status.error().message),
-                 status.error().os_errno};
+    return Error{
+        status.error().fault,
+        fmt::format("--minisockets {}: {}", name_of(options.minisockets), status.error().message),
+        status.error().os_errno};
   }
   for (const Minisockets candidate : {Minisockets::Fentry, Minisockets::Timer}) {
     Status status = open_by(candidate, options);
     if (status) return Ok;
-    note += fmt::format("{}{}: {}", note.empty() ? "" : "; ", name_of(candidate), status.error().message);
+    note += fmt::format("{}{}: {}", note.empty() ? "" : "; ", name_of(candidate),
+                        status.error().message);
   }
   return open_by(Minisockets::Off, options);
 }
@@ -184,7 +190,8 @@ Status Tracer::Impl::open_listing(const TracerOptions& options) {
   if (!skeleton) return load_error(errno);
   configure(*skeleton, options);
   bpf_map__set_max_entries(skeleton->maps.ring, static_cast<__u32>(sysconf(_SC_PAGESIZE)));
-  for (bpf_map* unused : {skeleton->maps.minis, skeleton->maps.orphans, skeleton->maps.reqs, skeleton->maps.owed})
+  for (bpf_map* unused :
+       {skeleton->maps.minis, skeleton->maps.orphans, skeleton->maps.reqs, skeleton->maps.owed})
     bpf_map__set_max_entries(unused, 1);
   td_config& config = config_of(*skeleton);
   config.jiffy_ns = jiffy_ns();
@@ -211,7 +218,8 @@ Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options
   load_only_chosen(*skeleton, way);
   if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
   if (Status status = fill_lists(*skeleton, options.filter); !status) return status;
-  auto mapped = Ring::map(bpf_map__fd(skeleton->maps.ring), bpf_map__max_entries(skeleton->maps.ring));
+  auto mapped =
+      Ring::map(bpf_map__fd(skeleton->maps.ring), bpf_map__max_entries(skeleton->maps.ring));
   if (!mapped) return mapped.error();
   ring.emplace(std::move(mapped).value());
   return attach();
@@ -328,7 +336,8 @@ Result<bool> Tracer::drain(Consumer& consumer) {
   impl_->consumer = &consumer;
   impl_->records = 0;
   impl_->outcome = Ok;
-  const bool emptied = impl_->ring->read([&](const void* data, std::size_t size) { return impl_->take(data, size); });
+  const bool emptied = impl_->ring->read(
+      [&](const void* data, std::size_t size) { return impl_->take(data, size); });
   if (!impl_->outcome) return impl_->outcome.error();
   if (!emptied || impl_->skeleton->bss->owed_lines == 0) return !emptied;
   impl_->sweep();  // there is room now
@@ -361,7 +370,8 @@ Result<LossCounts> Tracer::lost() {
   lost[static_cast<std::size_t>(LossPlace::Ring)] = sum.ring_full + impl_->malformed;
   lost[static_cast<std::size_t>(LossPlace::Map)] = sum.map_full;
   const std::uint64_t seen = sum.handled + transitions_without_room(*counts);
-  lost[static_cast<std::size_t>(LossPlace::Recursion)] = (fired > seen ? fired - seen : 0) + sum.unseen;
+  lost[static_cast<std::size_t>(LossPlace::Recursion)] =
+      (fired > seen ? fired - seen : 0) + sum.unseen;
   return lost;
 }
 

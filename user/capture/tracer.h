@@ -16,7 +16,7 @@
 namespace tcpdwell {
 
 struct TracerOptions {
-  Filter filter;                        ///< what can be cut in the kernel is cut there
+  Filter filter;  ///< what can be cut in the kernel is cut there
   /// Owners in this cgroup v2 or below it only: its id and its depth (the root is 0).
   struct CgroupScope {
     std::uint64_t id = 0;
@@ -25,10 +25,11 @@ struct TracerOptions {
   std::optional<CgroupScope> cgroup;
   std::uint64_t ring_bytes = 8U << 20;  ///< rounded up to a power of two of pages
   Minisockets minisockets = Minisockets::Auto;
-  std::uint32_t max_time_wait = 0;  ///< time-wait sockets followed at once; 0 = the host's own limit
-  std::uint32_t max_requests = 0;   ///< request sockets followed at once; 0 = from the host's limits
+  std::uint32_t max_time_wait =
+      0;                           ///< time-wait sockets followed at once; 0 = the host's own limit
+  std::uint32_t max_requests = 0;  ///< request sockets followed at once; 0 = from the host's limits
   std::int64_t wall_offset_ns = 0;  ///< wall clock minus host_clock_ns(), for wall_ns of events
-  bool verbose = false;                 ///< libbpf's own messages to standard error
+  bool verbose = false;             ///< libbpf's own messages to standard error
 };
 
 /// Attached while it lives; one thread. Events come in the order of the ring.
@@ -38,8 +39,8 @@ class Tracer {
   /// Fault::Unsupported what the kernel lacks, Fault::Runtime a clock that cannot be held against
   /// the kernel's.
   static Result<std::unique_ptr<Tracer>> start(const TracerOptions& options);
-  /// Plays a seed for every socket that exists now, without attaching to anything: ages are what the
-  /// kernel remembers. Time-wait and request sockets too, whatever `options.minisockets` says.
+  /// Plays a seed for every socket that exists now, without attaching to anything: ages are what
+  /// the kernel remembers. Time-wait and request sockets too, whatever `options.minisockets` says.
   static Result<SeedReport> list(const TracerOptions& options, Consumer& consumer);
   ~Tracer();
   Tracer(const Tracer&) = delete;
@@ -49,8 +50,9 @@ class Tracer {
   /// Between marks the caller calls drain() on a timer (20 ms is what the ring is sized for).
   int poll_fd() const;
 
-  /// Plays a seed for every socket that exists and no hook has seen yet, in every namespace that can
-  /// be entered (or the filter's one), and what happens meanwhile. Once, before the first drain().
+  /// Plays a seed for every socket that exists and no hook has seen yet, in every namespace that
+  /// can be entered (or the filter's one), and what happens meanwhile. Once, before the first
+  /// drain().
   Result<SeedReport> seed(Consumer& consumer);
 
   /// Plays what is in the ring to `consumer`, wall times set. True when there may be more: it
@@ -71,8 +73,8 @@ class Tracer {
   /// here and in balance().
   Result<LossCounts> lost();
 
-  /// Transitions the programs saw, and could have seen. lost[recursion] is the difference, and the time-wait
-  /// and request sockets whose end was found out later.
+  /// Transitions the programs saw, and could have seen. lost[recursion] is the difference, and the
+  /// time-wait and request sockets whose end was found out later.
   struct Balance {
     std::uint64_t handled = 0, fired = 0;
   };

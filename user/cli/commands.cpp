@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// The command line: what CLI11 is told of each command. Help, manual page and completions are made of it.
+/// The command line: what CLI11 is told of each command. Help, manual page and completions are made
+/// of it.
 #include "cli/commands.h"
 
 #include <CLI/CLI.hpp>
@@ -31,11 +32,15 @@ void add_trace(CLI::App& app, Invocation& invocation) {
 }
 
 void add_stat(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("stat", "a table of dwell per state, each interval or at the end");
-  sub->formatter(std::make_shared<HelpFormat>("stat [INTERVAL [COUNT]] [OPTIONS] [-- COMMAND [ARG...]]"));
-  sub->add_option("INTERVAL", invocation.interval, "seconds, or with a unit: 500ms, 1m")->type_name("");
+  CLI::App* sub =
+      app.add_subcommand("stat", "a table of dwell per state, each interval or at the end");
+  sub->formatter(
+      std::make_shared<HelpFormat>("stat [INTERVAL [COUNT]] [OPTIONS] [-- COMMAND [ARG...]]"));
+  sub->add_option("INTERVAL", invocation.interval, "seconds, or with a unit: 500ms, 1m")
+      ->type_name("");
   sub->add_option("COUNT", invocation.tables, "end after this many tables")
-      ->type_name("")->check(whole_number_up_to(std::numeric_limits<std::uint64_t>::max()));
+      ->type_name("")
+      ->check(whole_number_up_to(std::numeric_limits<std::uint64_t>::max()));
   add_tracing_flags(*sub, invocation.raw);
   sub->callback([&] { invocation.action = [&] { return run_stat(invocation); }; });
 }
@@ -44,11 +49,16 @@ void add_record(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("record", "write a JSON trace to a file");
   sub->formatter(std::make_shared<HelpFormat>("record -o FILE [OPTIONS] [-- COMMAND [ARG...]]"));
   add_tracing_flags(*sub, invocation.raw);
-  sub->get_option("--output")->required()->description("FILE.zst and FILE.gz are compressed; - is stdout");
+  sub->get_option("--output")
+      ->required()
+      ->description("FILE.zst and FILE.gz are compressed; - is stdout");
   invocation.raw.offers[sub->get_option("--format")->description("json (the only one)")].words = {
       "json"};
-  sub->add_option("--rotate", invocation.rotate, "a new file after this size (100M, as it is on disk)\nor time (1h): FILE becomes FILE-<time>-<number>")
-      ->type_name("SIZE|DURATION")->group("Output");
+  sub->add_option("--rotate", invocation.rotate,
+                  "a new file after this size (100M, as it is on disk)\nor time (1h): FILE becomes "
+                  "FILE-<time>-<number>")
+      ->type_name("SIZE|DURATION")
+      ->group("Output");
   sub->add_option(
          "--keep", invocation.keep,
          "with --rotate: keep the N newest finished files,\nand what is not known to be older")
@@ -62,7 +72,8 @@ void add_record(CLI::App& app, Invocation& invocation) {
 }
 
 void add_report(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("report", "tables, findings and pictures from traces, without root");
+  CLI::App* sub =
+      app.add_subcommand("report", "tables, findings and pictures from traces, without root");
   auto& offers = invocation.raw.offers;
   offers[sub->add_option("FILE", invocation.files,
                          "traces, plain or compressed; also quoted globs;\n- is standard input")
@@ -108,17 +119,21 @@ void add_diff(CLI::App& app, Invocation& invocation) {
 
 void add_stuck(CLI::App& app, Invocation& invocation) {
   RawOptions& raw = invocation.raw;
-  CLI::App* sub = app.add_subcommand("stuck", "sockets that exist now, oldest in their state first");
+  CLI::App* sub =
+      app.add_subcommand("stuck", "sockets that exist now, oldest in their state first");
   sub->formatter(std::make_shared<HelpFormat>("stuck [OPTIONS]"));
-  sub->footer("Listening sockets are shown with -a, -l or --state listen. An age after >= is a lower\n"
-              "bound: for most states the kernel does not keep when a socket entered them. A running\n"
-              "'tcpdwell serve' does: stuck asks it over its unix socket.");
+  sub->footer(
+      "Listening sockets are shown with -a, -l or --state listen. An age after >= is a lower\n"
+      "bound: for most states the kernel does not keep when a socket entered them. A running\n"
+      "'tcpdwell serve' does: stuck asks it over its unix socket.");
   add_filter_flags(*sub, raw);
-  sub->add_option("--older", raw.min_dwell, "in their state for at least this: 30s, 5m; the same as --min-dwell")
+  sub->add_option("--older", raw.min_dwell,
+                  "in their state for at least this: 30s, 5m; the same as --min-dwell")
       ->type_name("DURATION")
       ->group("Which connections")
       ->check(not_empty);
-  sub->add_flag("-l,--listening", raw.listening, "listening sockets only")->group("Which connections");
+  sub->add_flag("-l,--listening", raw.listening, "listening sockets only")
+      ->group("Which connections");
   sub->add_flag("-a,--all", raw.all, "listening sockets too")->group("Which connections");
   raw.offers[sub->add_option(
                     "--socket", invocation.socket,
@@ -134,7 +149,8 @@ void add_top(CLI::App& app, Invocation& invocation) {
   RawOptions& raw = invocation.raw;
   CLI::App* sub = app.add_subcommand("top", "full-screen live view");
   sub->formatter(std::make_shared<HelpFormat>("top [INTERVAL] [OPTIONS]"));
-  sub->footer("Press ? for the keys. --state and --min-dwell choose what is listed; all is traced.");
+  sub->footer(
+      "Press ? for the keys. --state and --min-dwell choose what is listed; all is traced.");
   sub->add_option("INTERVAL", invocation.interval,
                   "seconds between pictures, or with a unit: 500ms, 1m [1]")
       ->type_name("");
@@ -188,7 +204,8 @@ void add_serve(CLI::App& app, Invocation& invocation) {
 }
 
 void add_explain(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("explain", "what a state means, who waits for whom, what to do");
+  CLI::App* sub =
+      app.add_subcommand("explain", "what a state means, who waits for whom, what to do");
   invocation.raw
       .offers[sub->add_option("STATE", invocation.state, "a netstat state name, e.g. time-wait")
                   ->type_name("")]
@@ -202,7 +219,9 @@ void add_explain(CLI::App& app, Invocation& invocation) {
 void add_check(CLI::App& app, Invocation& invocation) {
   CLI::App* sub = app.add_subcommand("check", "what this kernel and these privileges allow");
   sub->formatter(std::make_shared<HelpFormat>("check [OPTIONS]"));
-  sub->footer("Exit status: 0 when tracing works here, 3 when a privilege is missing,\n4 when the kernel lacks something.");
+  sub->footer(
+      "Exit status: 0 when tracing works here, 3 when a privilege is missing,\n4 when the kernel "
+      "lacks something.");
   invocation.raw
       .offers[sub->add_option("--format", invocation.raw.format, "text or json")
                   ->type_name("FORMAT")]
@@ -218,7 +237,8 @@ bool takes_program(std::string_view command) {
 }
 
 void offer_commands(CLI::App& app, Invocation& invocation) {
-  app.description("How long TCP connections dwell in each state, which process owns them, why they ended.");
+  app.description(
+      "How long TCP connections dwell in each state, which process owns them, why they ended.");
   app.name("tcpdwell");
   app.set_version_flag("--version", "tcpdwell " TCPDWELL_VERSION);
   app.require_subcommand(1);
@@ -227,7 +247,8 @@ void offer_commands(CLI::App& app, Invocation& invocation) {
       "'tcpdwell COMMAND --help' lists a command's options. The default command is trace.\n"
       "Exit status: 0 fine, 1 run-time failure, 2 bad usage or input file,\n"
       "3 not permitted, 4 this kernel cannot; with -- PROGRAM, the program's own.");
-  for (auto* add : {add_trace, add_stat, add_record, add_report, add_diff, add_stuck, add_top, add_serve, add_explain, add_check})
+  for (auto* add : {add_trace, add_stat, add_record, add_report, add_diff, add_stuck, add_top,
+                    add_serve, add_explain, add_check})
     add(app, invocation);
 }
 

@@ -16,7 +16,8 @@ constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kMostMinisockets = 1U << 24;
 
 /// A LIST flag may be given more than once: -p 1,2 -p 3.
-CLI::Option* add_list(CLI::App& app, const char* name, std::vector<std::string>& to, const char* help) {
+CLI::Option* add_list(CLI::App& app, const char* name, std::vector<std::string>& to,
+                      const char* help) {
   return app.add_option(name, to, help)->type_name("LIST")->allow_extra_args(false);
 }
 
@@ -48,7 +49,9 @@ std::vector<std::string> state_words() {
   return words;
 }
 
-std::string not_empty(const std::string& value) { return value.empty() ? "the value is empty" : ""; }
+std::string not_empty(const std::string& value) {
+  return value.empty() ? "the value is empty" : "";
+}
 
 void add_filter_flags(CLI::App& app, RawOptions& raw) {
   app.option_defaults()->group("Which connections");
@@ -70,7 +73,9 @@ void add_filter_flags(CLI::App& app, RawOptions& raw) {
                  ->type_name("PATH")
                  ->check(not_empty)]
       .files = true;
-  app.add_option("--min-dwell", raw.min_dwell, "dwells of at least this: 500us, 10ms, 2s, 1m")->type_name("DURATION")->check(not_empty);
+  app.add_option("--min-dwell", raw.min_dwell, "dwells of at least this: 500us, 10ms, 2s, 1m")
+      ->type_name("DURATION")
+      ->check(not_empty);
   app.option_defaults()->group("Options");
 }
 
@@ -97,18 +102,27 @@ void add_look_flags(CLI::App& app, RawOptions& raw) {
 
 void add_live_flags(CLI::App& app, RawOptions& raw) {
   app.option_defaults()->group("Tracing");
-  app.add_option("--duration", raw.duration, "end after this: 500ms, 10s, 5m")->type_name("DURATION")->check(not_empty);
-  app.add_option("--count", raw.count, "end after N transitions")->type_name("N")->check(whole_number_up_to(kNoLimit));
-  app.add_option("--buffer", raw.buffer, "ring buffer, rounded up to a power of two [8M]")->type_name("SIZE");
+  app.add_option("--duration", raw.duration, "end after this: 500ms, 10s, 5m")
+      ->type_name("DURATION")
+      ->check(not_empty);
+  app.add_option("--count", raw.count, "end after N transitions")
+      ->type_name("N")
+      ->check(whole_number_up_to(kNoLimit));
+  app.add_option("--buffer", raw.buffer, "ring buffer, rounded up to a power of two [8M]")
+      ->type_name("SIZE");
   raw.offers[app.add_option(
                     "--minisockets", raw.minisockets,
                     "how to follow request and time-wait sockets:\nauto, fentry, timer, off")
                  ->type_name("HOW")]
       .words = way_words();
-  app.add_option("--max-time-wait", raw.max_time_wait, "time-wait sockets followed at once [the host's limit]")
-      ->type_name("N")->check(whole_number_up_to(kMostMinisockets));
-  app.add_option("--max-requests", raw.max_requests, "request sockets followed at once [by host limits]")
-      ->type_name("N")->check(whole_number_up_to(kMostMinisockets));
+  app.add_option("--max-time-wait", raw.max_time_wait,
+                 "time-wait sockets followed at once [the host's limit]")
+      ->type_name("N")
+      ->check(whole_number_up_to(kMostMinisockets));
+  app.add_option("--max-requests", raw.max_requests,
+                 "request sockets followed at once [by host limits]")
+      ->type_name("N")
+      ->check(whole_number_up_to(kMostMinisockets));
   app.add_option("--user", raw.user,
                  "once attached, go on as this user\n[of a process of root: 65534, nobody]")
       ->type_name("NAME|UID")

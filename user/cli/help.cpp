@@ -12,7 +12,8 @@ std::string HelpFormat::make_usage(const CLI::App*, std::string) const {
   return fmt::format("\nUsage: tcpdwell {}\n", usage_);
 }
 
-std::string HelpFormat::make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const {
+std::string HelpFormat::make_help(const CLI::App* app, std::string name,
+                                  CLI::AppFormatMode mode) const {
   std::string page = CLI::Formatter::make_help(app, std::move(name), mode);
   for (std::size_t at = 0; (at = page.find("\n\n\n", at)) != std::string::npos;) page.erase(at, 1);
   while (page.size() > 1 && page.ends_with("\n\n")) page.pop_back();
@@ -34,9 +35,11 @@ std::function<std::string(const std::string&)> whole_number_up_to(std::uint64_t 
   return [most](const std::string& text) -> std::string {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error == std::errc() && end == text.data() + text.size() && value != 0 && value <= most) return "";
+    if (error == std::errc() && end == text.data() + text.size() && value != 0 && value <= most)
+      return "";
     const bool bounded = most != std::numeric_limits<std::uint64_t>::max();
-    return fmt::format("'{}' is no whole number of 1 or more{}", text, bounded ? fmt::format(", at most {}", most) : "");
+    return fmt::format("'{}' is no whole number of 1 or more{}", text,
+                       bounded ? fmt::format(", at most {}", most) : "");
   };
 }
 

@@ -17,7 +17,8 @@ class HelpFormat : public CLI::Formatter {
   /// `usage` is what follows "tcpdwell ".
   explicit HelpFormat(std::string usage) : usage_(std::move(usage)) { column_width(25); }
   std::string make_usage(const CLI::App* app, std::string name) const override;
-  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override;
+  std::string make_help(const CLI::App* app, std::string name,
+                        CLI::AppFormatMode mode) const override;
   std::string make_option_opts(const CLI::Option* option) const override;
   const std::string& usage() const { return usage_; }
 

@@ -82,7 +82,8 @@ class Serve {
     notifier_.tell(
         fmt::format("RELOADING=1\nMONOTONIC_USEC={}", (now - clock_.offset_ns()) / 1000));
     watch_.begin_window(now);
-    if (!raw_.quiet) complain("SIGHUP: recent findings start afresh; counters and connections are kept");
+    if (!raw_.quiet)
+      complain("SIGHUP: recent findings start afresh; counters and connections are kept");
     notifier_.tell("READY=1");
   }
 

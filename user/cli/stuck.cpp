@@ -114,8 +114,7 @@ std::optional<ServeAnswer> ask_serve(const Invocation& invocation) {
     complain(
         fmt::format("goes on without serve ({}): ages are what the kernel remembers", why.message));
   else if (invocation.raw.verbose)
-    complain(
-        fmt::format("no serve answers ({}): ages are what the kernel remembers", why.message));
+    complain(fmt::format("no serve answers ({}): ages are what the kernel remembers", why.message));
   return std::nullopt;
 }
 

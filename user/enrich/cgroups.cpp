@@ -31,7 +31,8 @@ bool hexadecimal(std::string_view text) {
          });
 }
 
-/// "docker-ID.scope", "cri-containerd-ID.scope", "crio-ID.scope", "libpod-ID.scope", "libpod-ID", "ID".
+/// "docker-ID.scope", "cri-containerd-ID.scope", "crio-ID.scope", "libpod-ID.scope", "libpod-ID",
+/// "ID".
 std::string_view container_in(std::string_view part) {
   if (ends_with(part, ".scope")) part.remove_suffix(6);
   if (part.size() < kIdDigits) return {};
@@ -130,7 +131,8 @@ void CgroupNames::walk() {
     if (stat(path.c_str(), &st) == 0 && !full()) remember(st.st_ino, path.string());
   };
   add(mount_);
-  fs::recursive_directory_iterator at(mount_, fs::directory_options::skip_permission_denied, error), end;
+  fs::recursive_directory_iterator at(mount_, fs::directory_options::skip_permission_denied, error),
+      end;
   for (; !error && at != end; at.increment(error))
     if (at->is_directory(error)) add(at->path());
 }

@@ -24,7 +24,8 @@ CgroupName name_of_cgroup_path(std::string_view path);
 
 /// Looks names up and remembers them, so that a cgroup once named keeps its name when it is gone.
 /// One lookup is two system calls (needs CAP_DAC_READ_SEARCH), without that capability one walk of
-/// the hierarchy at most once a second. Not thread-safe, and not for the thread that reads the ring.
+/// the hierarchy at most once a second. Not thread-safe, and not for the thread that reads the
+/// ring.
 class CgroupNames {
  public:
   CgroupNames();

@@ -18,7 +18,9 @@ Header describe_host();
 class WallClock {
  public:
   WallClock();
-  std::int64_t at(std::uint64_t mono_ns) const { return static_cast<std::int64_t>(mono_ns) + offset_ns_; }
+  std::int64_t at(std::uint64_t mono_ns) const {
+    return static_cast<std::int64_t>(mono_ns) + offset_ns_;
+  }
   std::int64_t now() const;  ///< now, as wall time
   std::int64_t offset_ns() const { return offset_ns_; }
 
@@ -26,12 +28,13 @@ class WallClock {
   std::int64_t offset_ns_;
 };
 
-/// How long the machine has been suspended since this was made: CLOCK_BOOTTIME goes on then, CLOCK_MONOTONIC
-/// does not (Documentation/core-api/timekeeping.rst).
+/// How long the machine has been suspended since this was made: CLOCK_BOOTTIME goes on then,
+/// CLOCK_MONOTONIC does not (Documentation/core-api/timekeeping.rst).
 class Suspension {
  public:
   Suspension();
-  std::uint64_t ns() const;  ///< 0 for less than a millisecond: the two clocks cannot be read at once
+  std::uint64_t ns()
+      const;  ///< 0 for less than a millisecond: the two clocks cannot be read at once
 
  private:
   std::int64_t before_ns_;

@@ -117,9 +117,10 @@ struct Live {
     std::uint32_t retrans = 0;  ///< segments sent again so far
     friend bool operator==(const Queues&, const Queues&) = default;
   };
-  std::optional<Queues> queues;           ///< full sockets only
+  std::optional<Queues> queues;  ///< full sockets only
   std::optional<SocketTimer> timer;
-  std::optional<std::uint64_t> timer_ns;  ///< until it expires, 0 if overdue; absent with SocketTimer::Off
+  std::optional<std::uint64_t>
+      timer_ns;  ///< until it expires, 0 if overdue; absent with SocketTimer::Off
   friend bool operator==(const Live&, const Live&) = default;
 };
 
@@ -170,8 +171,8 @@ struct TraceEnd {
   LossCounts lost{};
   std::uint64_t duration_ns = 0;
   std::uint64_t connections = 0;  ///< connections of which at least one line was written
-  /// The machine slept so long meanwhile: no dwell has it, nor `duration_ns`, and `wall_ns` of what came
-  /// after is early by it (CLOCK_MONOTONIC stands still).
+  /// The machine slept so long meanwhile: no dwell has it, nor `duration_ns`, and `wall_ns` of what
+  /// came after is early by it (CLOCK_MONOTONIC stands still).
   std::uint64_t suspended_ns = 0;
   friend bool operator==(const TraceEnd&, const TraceEnd&) = default;
 };

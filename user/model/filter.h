@@ -34,25 +34,25 @@ struct Filter {
   std::vector<PortRange> local_ports, remote_ports;
   std::vector<Cidr> local, remote;
   std::optional<Family> family;
-  StateSet states = 0;               ///< 0 = all; a transition passes if `from` or `to` is in it
+  StateSet states = 0;                 ///< 0 = all; a transition passes if `from` or `to` is in it
   std::optional<std::uint32_t> netns;  ///< inode number
   std::vector<std::uint64_t> cgroups;  ///< ids
-  std::uint64_t min_dwell_ns = 0;    ///< passes exact and at_least dwells of at least this
+  std::uint64_t min_dwell_ns = 0;      ///< passes exact and at_least dwells of at least this
 
   bool empty() const;
-  bool matches(const Socket& socket) const;       ///< all but states and min_dwell
+  bool matches(const Socket& socket) const;  ///< all but states and min_dwell
   bool matches(const Transition& transition) const;
-  bool matches(const Seed& seed) const;           ///< min_dwell is held against the age
+  bool matches(const Seed& seed) const;  ///< min_dwell is held against the age
   /// The set restrictions as a JSON object, keyed with the long flag names; "{}" if none.
   std::string to_json() const;
 };
 
 /// Parsers for flag values; the error names the offending word and what is expected (Fault::Usage).
-Result<std::vector<PortRange>> parse_ports(std::string_view text);        ///< "80,8000-8010"
-Result<Cidr> parse_cidr(std::string_view text);                           ///< "10.0.0.0/8", "::1", "10.1.2.3"
-Result<std::vector<Cidr>> parse_cidrs(std::string_view text);             ///< comma list
-Result<std::vector<std::uint32_t>> parse_pids(std::string_view text);     ///< "1,22"
-Result<std::vector<Comm>> parse_comms(std::string_view text);             ///< "nginx,curl"
-Result<StateSet> parse_states(std::string_view text);                     ///< "time-wait,CLOSE_WAIT"
+Result<std::vector<PortRange>> parse_ports(std::string_view text);  ///< "80,8000-8010"
+Result<Cidr> parse_cidr(std::string_view text);                ///< "10.0.0.0/8", "::1", "10.1.2.3"
+Result<std::vector<Cidr>> parse_cidrs(std::string_view text);  ///< comma list
+Result<std::vector<std::uint32_t>> parse_pids(std::string_view text);  ///< "1,22"
+Result<std::vector<Comm>> parse_comms(std::string_view text);          ///< "nginx,curl"
+Result<StateSet> parse_states(std::string_view text);                  ///< "time-wait,CLOSE_WAIT"
 
 }  // namespace tcpdwell

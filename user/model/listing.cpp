@@ -23,7 +23,8 @@ void sort_oldest_first(std::vector<Listed>& sockets) {
   order.reserve(sockets.size());
   for (std::size_t i = 0; i < sockets.size(); ++i) order.emplace_back(rank(sockets[i]), i);
   std::sort(order.begin(), order.end());
-  // A socket is large: each is moved once, and memory for all of them again would cost more than that.
+  // A socket is large: each is moved once, and memory for all of them again would cost more than
+  // that.
   for (std::size_t begin = 0; begin < order.size(); ++begin) {
     if (order[begin].second == begin) continue;
     Listed first = std::move(sockets[begin]);

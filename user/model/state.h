@@ -44,7 +44,9 @@ std::optional<State> parse_state(std::string_view text);
 
 /// A set of states, a bit each (bit n = state number n).
 using StateSet = std::uint16_t;
-constexpr StateSet bit(State state) { return static_cast<StateSet>(1U << static_cast<unsigned>(state)); }
+constexpr StateSet bit(State state) {
+  return static_cast<StateSet>(1U << static_cast<unsigned>(state));
+}
 
 /// What a duration is worth.
 enum class Bound : std::uint8_t { Unknown = 0, Exact = 1, AtLeast = 2 };
@@ -53,7 +55,14 @@ std::string_view name_of(Bound bound);  ///< "unknown", "exact", "at_least"
 std::optional<Bound> parse_bound(std::string_view text);
 
 /// How a socket's owner was learned.
-enum class OwnerSource : std::uint8_t { None = 0, Connect = 1, Accept = 2, Listen = 3, Close = 4, Seed = 5 };
+enum class OwnerSource : std::uint8_t {
+  None = 0,
+  Connect = 1,
+  Accept = 2,
+  Listen = 3,
+  Close = 4,
+  Seed = 5
+};
 inline constexpr std::size_t kOwnerSourceCount = 6;
 std::string_view name_of(OwnerSource source);  ///< "none", "connect", …
 std::optional<OwnerSource> parse_owner_source(std::string_view text);
@@ -83,7 +92,13 @@ std::string_view name_of(Closer closer);  ///< "none", "local", "remote", "both"
 std::optional<Closer> parse_closer(std::string_view text);
 
 /// The timer of a socket that runs, named as `ss -o` does.
-enum class SocketTimer : std::uint8_t { Off = 0, Retransmit = 1, Keepalive = 2, TimeWait = 3, Persist = 4 };
+enum class SocketTimer : std::uint8_t {
+  Off = 0,
+  Retransmit = 1,
+  Keepalive = 2,
+  TimeWait = 3,
+  Persist = 4
+};
 inline constexpr std::size_t kSocketTimerCount = 5;
 std::string_view name_of(SocketTimer timer);  ///< "off", "on", "keepalive", "timewait", "persist"
 

@@ -128,7 +128,8 @@ std::string unconfined_words(const Error& why) {
 
 std::string suspended_words(std::uint64_t ns) {
   return fmt::format(
-      "the machine was suspended for {}. No dwell contains that time, and the times of day after it "
+      "the machine was suspended for {}. No dwell contains that time, and the times of day after "
+      "it "
       "are that much too early",
       human_duration(ns));
 }

@@ -320,8 +320,7 @@ void HttpServer::Impl::begin_stream(evhttp_request* request, HttpRequest asked) 
   evhttp_add_header(headers, "Cache-Control", "no-store");
   evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
   evhttp_add_header(headers, "Cross-Origin-Resource-Policy", "same-origin");
-  if (method_of(request) == EVHTTP_REQ_HEAD)
-    return evhttp_send_reply(request, 200, "OK", nullptr);
+  if (method_of(request) == EVHTTP_REQ_HEAD) return evhttp_send_reply(request, 200, "OK", nullptr);
   evhttp_send_reply_start(request, 200, "OK");
   open.push_back({Open::Kind::Stream, this, request, std::move(asked), nullptr});
 }

@@ -101,7 +101,8 @@ void add_dwells(Writer& out, const LiveState& live) {
 }
 
 void add_sockets(Writer& out, const LiveState& state) {
-  out.family("tcpdwell_sockets", Kind::Gauge, "Sockets in a state now; fewer than there are while some are not followed.");
+  out.family("tcpdwell_sockets", Kind::Gauge,
+             "Sockets in a state now; fewer than there are while some are not followed.");
   for (const State s : kLifeOrder)
     if (const auto sockets = state.count_of(s, state.population);
         sockets && s != State::Close && s != State::Unknown)

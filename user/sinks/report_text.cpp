@@ -26,7 +26,9 @@ std::string percentile_text(const Histogram& histogram, double percent) {
   return ns ? human_duration(*ns) : std::string(kAbsent);
 }
 
-std::string text_or_dash(const std::string& text) { return text.empty() ? std::string(kAbsent) : text; }
+std::string text_or_dash(const std::string& text) {
+  return text.empty() ? std::string(kAbsent) : text;
+}
 
 class Sections {
  public:

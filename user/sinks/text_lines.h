@@ -17,8 +17,8 @@ struct TextOptions {
   bool wide = false;    ///< -w: cookie, netns, cgroup, owner source, traffic; room for full IPv6
   bool time = false;    ///< -T: wall-clock time (local zone) as first column
   bool colour = false;  ///< decided by the caller: terminal, NO_COLOR, --no-color
-  /// Of the terminal; 0 where nobody counts them. With less than 103 the columns move together, down
-  /// to 79; -w is for wide terminals.
+  /// Of the terminal; 0 where nobody counts them. With less than 103 the columns move together,
+  /// down to 79; -w is for wide terminals.
   std::size_t columns = 0;
 };
 

@@ -18,7 +18,7 @@ struct ReadReport {
   std::uint64_t first_skipped_line = 0;  ///< 1-based, 0 if none
   std::string first_skipped_why;
   bool has_header = false;
-  bool complete = false;  ///< the `end` line was there
+  bool complete = false;           ///< the `end` line was there
   std::uint64_t suspended_ns = 0;  ///< the machine slept so long meanwhile, by all `end` lines
   std::string damage;  ///< what stopped the reading, or was passed over, in a damaged file; else ""
 };

@@ -19,8 +19,9 @@ Result<std::uint64_t> parse_duration_ns(std::string_view text);
 /// "64K", "4M", "1G" (powers of 1024) or bytes.
 Result<std::uint64_t> parse_size_bytes(std::string_view text);
 
-/// Three significant digits with a unit a person reads: "184us", "61.7s", "2m03s", "5h12m", "3d04h";
-/// "0ns" for 0. Seconds up to 99.9s, then "1m40s"; what rounds up to the next unit is shown in it
+/// Three significant digits with a unit a person reads: "184us", "61.7s", "2m03s", "5h12m",
+/// "3d04h"; "0ns" for 0. Seconds up to 99.9s, then "1m40s"; what rounds up to the next unit is
+/// shown in it
 /// ("1.00ms", never "1000us").
 std::string human_duration(std::uint64_t ns);
 

@@ -86,7 +86,8 @@ Status FdOutput::close() {
   const bool failed = owned_ && ::close(fd) != 0 && errno != EINTR;
   if (failed && state_.ok()) state_ = write_error(name_, errno);
   if (lost && state_.ok())
-    state_ = Error{Fault::Runtime, name_ + ": deleted while it was written; what it held is lost", ENOENT};
+    state_ = Error{Fault::Runtime, name_ + ": deleted while it was written; what it held is lost",
+                   ENOENT};
   return state_;
 }
 

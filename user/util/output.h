@@ -22,11 +22,13 @@ class Output {
   virtual Status close() = 0;
 };
 
-/// Writes to a file descriptor through a 64 KiB buffer. Retries EINTR and short writes. A closed pipe is an
-/// Error with os_errno EPIPE (SIGPIPE is ignored by main); an owned file that was deleted, ENOENT of close().
+/// Writes to a file descriptor through a 64 KiB buffer. Retries EINTR and short writes. A closed
+/// pipe is an Error with os_errno EPIPE (SIGPIPE is ignored by main); an owned file that was
+/// deleted, ENOENT of close().
 class FdOutput : public Output {
  public:
-  /// `name` stands in messages ("standard output", "/tmp/x.json"). Takes ownership of fd if `owned`.
+  /// `name` stands in messages ("standard output", "/tmp/x.json"). Takes ownership of fd if
+  /// `owned`.
   FdOutput(int fd, std::string name, bool owned);
   ~FdOutput() override;
   FdOutput(const FdOutput&) = delete;
@@ -47,7 +49,10 @@ class FdOutput : public Output {
 /// Collects into a string; for tests and for rendering.
 class StringOutput : public Output {
  public:
-  Status write(std::string_view bytes) override { text.append(bytes); return Ok; }
+  Status write(std::string_view bytes) override {
+    text.append(bytes);
+    return Ok;
+  }
   Status flush() override { return Ok; }
   Status close() override { return Ok; }
   std::string text;

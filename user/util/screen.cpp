@@ -33,7 +33,9 @@ Result<std::size_t> write_what_fits(int terminal, std::string_view bytes) {
     } else if (errno == EAGAIN) {
       break;
     } else if (errno != EINTR) {
-      return Error{Fault::Runtime, "cannot write to the terminal: " + std::generic_category().message(errno), errno};
+      return Error{Fault::Runtime,
+                   "cannot write to the terminal: " + std::generic_category().message(errno),
+                   errno};
     }
   }
   return taken;

@@ -46,8 +46,9 @@ std::string since_text(const Seed& seed) {
   const std::time_t second = since_ns / 1'000'000'000;
   std::tm parts{};
   localtime_r(&second, &parts);
-  return fmt::format("{}{:04}-{:02}-{:02} {:02}:{:02}:{:02}", seed.age.bound == Bound::AtLeast ? "<=" : "",
-                     parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return fmt::format("{}{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
+                     seed.age.bound == Bound::AtLeast ? "<=" : "", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 Cells heads_of(const StuckOptions& options) {
@@ -61,7 +62,7 @@ Cells heads_of(const StuckOptions& options) {
 Cells cells_of(const Listed& one, const StuckOptions& options) {
   const Seed& seed = one.seed;
   const Socket& socket = seed.socket;
-  const auto number = [&](std::uint32_t Live::Queues::* field) {
+  const auto number = [&](std::uint32_t Live::Queues::*field) {
     return seed.live.queues ? std::to_string((*seed.live.queues).*field) : std::string("-");
   };
   const std::string cgroup = options.wide ? one.cgroup->path : one.cgroup->label();
@@ -81,7 +82,8 @@ Cells cells_of(const Listed& one, const StuckOptions& options) {
 }
 
 std::string counted(std::vector<std::pair<std::string, std::uint64_t>> groups, std::size_t most) {
-  std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::stable_sort(groups.begin(), groups.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
   std::string text;
   std::uint64_t rest = 0;
   for (std::size_t i = 0; i < groups.size(); ++i) {
@@ -89,7 +91,8 @@ std::string counted(std::vector<std::pair<std::string, std::uint64_t>> groups, s
       rest += groups[i].second;
       continue;
     }
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", human_count(groups[i].second), groups[i].first);
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", human_count(groups[i].second),
+                        groups[i].first);
   }
   if (rest != 0) text += fmt::format(", {} of {} others", human_count(rest), groups.size() - most);
   return text;
@@ -97,7 +100,8 @@ std::string counted(std::vector<std::pair<std::string, std::uint64_t>> groups, s
 
 }  // namespace
 
-Status write_stuck_text(Output& out, const std::vector<Listed>& sockets, const StuckOptions& options) {
+Status write_stuck_text(Output& out, const std::vector<Listed>& sockets,
+                        const StuckOptions& options) {
   if (sockets.empty()) return Ok;
   Table table(heads_of(options));
   for (const Listed& one : sockets) table.add(cells_of(one, options));
@@ -124,8 +128,10 @@ Status write_stuck_summary(Output& out, const std::vector<Listed>& sockets, cons
   }
   std::vector<std::pair<std::string, std::uint64_t>> states;
   for (const State state : kLifeOrder)
-    if (const auto count = by_state[static_cast<std::size_t>(state)]) states.emplace_back(name_of(state), count);
-  std::string text = fmt::format("{} socket{}", human_count(sockets.size()), sockets.size() == 1 ? "" : "s");
+    if (const auto count = by_state[static_cast<std::size_t>(state)])
+      states.emplace_back(name_of(state), count);
+  std::string text =
+      fmt::format("{} socket{}", human_count(sockets.size()), sockets.size() == 1 ? "" : "s");
   if (!sockets.empty())
     text += fmt::format(": {}; by owner: {}", counted(states, kStateCount),
                         counted({by_owner.begin(), by_owner.end()}, kOwnersNamed));

@@ -19,9 +19,11 @@ struct StuckOptions {
 };
 
 /// An aligned table.
-Status write_stuck_text(Output& out, const std::vector<Listed>& sockets, const StuckOptions& options);
+Status write_stuck_text(Output& out, const std::vector<Listed>& sockets,
+                        const StuckOptions& options);
 /// How many per state, then how many per owner, most first.
-Status write_stuck_summary(Output& out, const std::vector<Listed>& sockets, const StuckOptions& options);
+Status write_stuck_summary(Output& out, const std::vector<Listed>& sockets,
+                           const StuckOptions& options);
 /// A header row, then a row a socket; what is not known is an empty field.
 Status write_stuck_csv(Output& out, const std::vector<Listed>& sockets);
 

@@ -282,10 +282,10 @@ TEST(Analyzer, DestinationsBeyondTheTableOfPortsAreCounted) {
   constexpr std::uint64_t kRoom = 16384, kBeyond = 3;
   std::vector<Transition> all;
   for (std::uint64_t n = 0; n < kRoom + kBeyond; ++n) {
-    std::vector<Transition> one =
-        active(n + 1, static_cast<std::int64_t>(n), 40000, kSecond);
+    std::vector<Transition> one = active(n + 1, static_cast<std::int64_t>(n), 40000, kSecond);
     for (Transition& t : one) {
-      t.socket.remote.addr = {10, 1, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)};
+      t.socket.remote.addr = {10, 1, static_cast<std::uint8_t>(n >> 8),
+                              static_cast<std::uint8_t>(n)};
       all.push_back(t);
     }
   }

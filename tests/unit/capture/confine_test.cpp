@@ -102,7 +102,9 @@ void expect_refused(const Attempts& attempts) {
 TEST_F(Confine, RefusesWhatATracerNeedsNot) {
   static char* const none[] = {nullptr};
   static bpf_attr attr{};
-  const auto bpf = [](int command) { return errno_of(syscall(SYS_bpf, command, &attr, sizeof attr)); };
+  const auto bpf = [](int command) {
+    return errno_of(syscall(SYS_bpf, command, &attr, sizeof attr));
+  };
   expect_refused({
       {"execve", [] { return errno_of(execve("/bin/true", none, none)); }},
       {"execveat",

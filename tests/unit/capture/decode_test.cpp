@@ -60,7 +60,9 @@ td_event short_record() {
   return e;
 }
 
-Result<std::variant<Transition, Seed>> decode(const td_event& e) { return decode_event(&e, e.size); }
+Result<std::variant<Transition, Seed>> decode(const td_event& e) {
+  return decode_event(&e, e.size);
+}
 
 Transition transition(const td_event& e) {
   auto decoded = decode(e);
@@ -199,7 +201,8 @@ TEST(Decode, AnotherVersionIsRefused) {
 }
 
 /// The values that the byte `field` may have are first to last; all 256 are tried.
-void expect_range(std::uint8_t td_event::*field, unsigned first, unsigned last, std::string_view why) {
+void expect_range(std::uint8_t td_event::*field, unsigned first, unsigned last,
+                  std::string_view why) {
   for (unsigned value = 0; value < 256; ++value) {
     td_event e = short_record();
     e.*field = static_cast<std::uint8_t>(value);
@@ -267,7 +270,8 @@ TEST(Decode, RandomBytesNeverMakeAnEventThatCannotBeShown) {
     auto* bytes = reinterpret_cast<std::uint8_t*>(&e);
     for (std::uint64_t changes = random() % 4; changes > 0; --changes)
       bytes[random() % sizeof e] = static_cast<std::uint8_t>(random());
-    const auto decoded = decode_event(&e, random() % 8 ? e.size % (sizeof e + 1) : random() % (sizeof e + 1));
+    const auto decoded =
+        decode_event(&e, random() % 8 ? e.size % (sizeof e + 1) : random() % (sizeof e + 1));
     if (!decoded) continue;
     ++taken;
     const auto* t = std::get_if<Transition>(&*decoded);

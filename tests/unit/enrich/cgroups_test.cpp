@@ -16,8 +16,8 @@ const std::string kId = std::string(60, 'a') + "0123";
 const std::string kUid = "0f5b3c1e-1d2a-4b3c-8d9e-123456789abc";
 
 TEST(CgroupName, Containers) {
-  for (const std::string& part : {"docker-" + kId + ".scope", "cri-containerd-" + kId + ".scope", "crio-" + kId + ".scope",
-                                 "libpod-" + kId + ".scope", kId}) {
+  for (const std::string& part : {"docker-" + kId + ".scope", "cri-containerd-" + kId + ".scope",
+                                  "crio-" + kId + ".scope", "libpod-" + kId + ".scope", kId}) {
     const CgroupName name = name_of_cgroup_path("/system.slice/" + part);
     EXPECT_EQ(name.container, kId) << part;
     EXPECT_EQ(name.unit, "") << part;
@@ -26,7 +26,8 @@ TEST(CgroupName, Containers) {
 }
 
 TEST(CgroupName, WhatOnlyLooksLikeAContainerIsNone) {
-  for (const std::string& part : {kId.substr(1), "x" + kId, "docker-" + std::string(64, 'G') + ".scope"})
+  for (const std::string& part :
+       {kId.substr(1), "x" + kId, "docker-" + std::string(64, 'G') + ".scope"})
     EXPECT_EQ(name_of_cgroup_path("/" + part).container, "") << part;
 }
 
@@ -44,8 +45,9 @@ TEST(CgroupName, Pods) {
   std::string underscored = kUid;
   for (char& c : underscored)
     if (c == '-') c = '_';
-  const CgroupName systemd = name_of_cgroup_path("/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" +
-                                                 underscored + ".slice/cri-containerd-" + kId + ".scope");
+  const CgroupName systemd =
+      name_of_cgroup_path("/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" +
+                          underscored + ".slice/cri-containerd-" + kId + ".scope");
   EXPECT_EQ(systemd.pod, kUid);
   EXPECT_EQ(systemd.container, kId);
   const CgroupName cgroupfs = name_of_cgroup_path("/kubepods/besteffort/pod" + kUid + "/" + kId);
@@ -56,7 +58,8 @@ TEST(CgroupName, Pods) {
 
 TEST(CgroupName, UnitsAndPlainPaths) {
   EXPECT_EQ(name_of_cgroup_path("/system.slice/nginx.service").label(), "nginx.service");
-  EXPECT_EQ(name_of_cgroup_path("/user.slice/user-0.slice/session-3.scope").unit, "session-3.scope");
+  EXPECT_EQ(name_of_cgroup_path("/user.slice/user-0.slice/session-3.scope").unit,
+            "session-3.scope");
   EXPECT_EQ(name_of_cgroup_path("/").label(), "/");
   EXPECT_EQ(name_of_cgroup_path("").label(), "");
 }

@@ -11,7 +11,7 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::uint64_t kDay = 86'400'000'000'000;
-constexpr std::uint64_t kMonths = 100 * kDay;              // 2^32 ms are 49.7 days
+constexpr std::uint64_t kMonths = 100 * kDay;                  // 2^32 ms are 49.7 days
 constexpr std::uint64_t kMany = (std::uint64_t{1} << 33) + 5;  // a table may have seen so many
 
 static_assert(kMonths / 1'000'000 > UINT32_MAX);
@@ -47,7 +47,8 @@ TEST(LongRun, JsonHasEveryDigit) {
 TEST(LongRun, CsvHasEveryDigit) {
   StringOutput out;
   ASSERT_TRUE(write_table_csv(out, months(), true));
-  EXPECT_NE(out.text.find("," + std::to_string(3 * kMany + 2) + ","), std::string::npos) << out.text;
+  EXPECT_NE(out.text.find("," + std::to_string(3 * kMany + 2) + ","), std::string::npos)
+      << out.text;
   EXPECT_NE(out.text.find(std::to_string(kMonths)), std::string::npos) << out.text;
 }
 

@@ -76,8 +76,9 @@ TextOptions on_terminal(std::size_t columns) {
 }
 
 TEST(TextLines, ColumnsMoveTogetherOnANarrowTerminal) {
-  EXPECT_EQ(header(on_terminal(80)),
-            "  PID COMM     LOCAL           REMOTE          OLD -> NEW                  DWELL  NOTE\n");
+  EXPECT_EQ(
+      header(on_terminal(80)),
+      "  PID COMM     LOCAL           REMOTE          OLD -> NEW                  DWELL  NOTE\n");
   Transition t = transition(State::SynSent, State::Established, kExact);
   t.socket.local = v4({127, 0, 0, 1}, 59798);
   t.socket.remote = v4({127, 0, 0, 1}, 9913);
@@ -90,7 +91,8 @@ TEST(TextLines, ALineFillsTheTerminalAndNoMore) {
   t.socket.local = v4({127, 0, 0, 1}, 59798);
   t.socket.remote = v4({127, 0, 0, 1}, 59799);
   for (std::size_t columns = 80; columns < 140; ++columns) {
-    EXPECT_EQ(render(t, on_terminal(columns)).size() - 1, std::min<std::size_t>(columns, 103)) << columns;
+    EXPECT_EQ(render(t, on_terminal(columns)).size() - 1, std::min<std::size_t>(columns, 103))
+        << columns;
   }
   t = transition(State::Established, State::CloseWait, kExact);
   EXPECT_EQ(render(t, on_terminal(40)), render(t, on_terminal(79))) << "it gets no narrower";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// A trace of a host that has been up for centuries: past 2^32 ms, and past what a double holds of ns.
+/// A trace of a host that has been up for centuries: past 2^32 ms, and past what a double holds of
+/// ns.
 #include <gtest/gtest.h>
 
 #include "unit/trace/events_for_tests.h"
@@ -22,7 +23,8 @@ TEST(LongRun, NumbersComeBackToTheNanosecond) {
   end.duration_ns = kDwell;
   end.connections = kFar;
   end.lost[static_cast<std::size_t>(LossPlace::Ring)] = kFar;
-  const std::string text = json_of(Event(sample_header())) + json_of(Event(t)) + json_of(Event(end));
+  const std::string text =
+      json_of(Event(sample_header())) + json_of(Event(t)) + json_of(Event(end));
   Kept kept;
   const auto input = open_trace_bytes(text);
   const auto read = read_trace(*input, "long", kept);
