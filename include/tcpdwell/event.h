@@ -142,14 +142,13 @@ struct td_live {
 };
 
 struct td_event {
-	__u32 size; /* bytes of this record: without TD_F_STATS and TD_F_LIVE it ends before `stats`
-		     */
+	__u32 size;	 /* bytes of this record; without STATS and LIVE it ends before `stats` */
 	__u16 version;	 /* TD_EVENT_VERSION */
 	__u8 kind;	 /* enum td_kind */
 	__u8 flags;	 /* TD_F_* */
 	__u64 mono_ns;	 /* when the transition happened */
 	__u64 cookie;	 /* socket cookie (sock_gen_cookie); shared by request, full and time-wait
-			  * socket. Of a    request that had none a counted number with bit 63 set and bit
+			  * socket. Of a request that had none a counted number with bit 63 set and bit
 			  * 62 not (TD_OWN_ID) */
 	__u64 dwell_ns;	 /* time spent in old_state (seed: age in new_state); see `dwell` */
 	__u64 start_ns;	 /* when the connection began (SYN sent or received); 0 where unknown */
