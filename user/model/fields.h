@@ -154,7 +154,7 @@ inline constexpr auto kTrafficFields = std::tuple{
 
 inline constexpr auto kTransitionFields = std::tuple{
     field("ts", &Transition::wall_ns, Always, "when, as a date"),
-    field("mono_ns", &Transition::mono_ns, Always, "when, on CLOCK_MONOTONIC: since boot, without suspend"),
+    field("mono_ns", &Transition::mono_ns, Always, "when, on the host's CLOCK_MONOTONIC: since boot, without suspend"),
     part(&Transition::socket, kAddressFields),
     field("old", &Transition::from, Always, "[state](#states) before", "`UNKNOWN`"),
     field("new", &Transition::to, Always, "[state](#states) after", "`UNKNOWN`"),

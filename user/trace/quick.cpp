@@ -130,13 +130,15 @@ class Cursor {
     return true;
   }
 
-  /// A part of an IPv4 address, as inet_pton() takes it.
+  /// A part of an IPv4 address, as inet_pton() takes it. More of the line has to follow.
   bool octet(std::uint8_t& value) {
-    const char* const begin = at_;
-    unsigned sum = 0;
-    while (at_ < end_ && is_digit(*at_) && at_ - begin < 3)
-      sum = sum * 10 + static_cast<unsigned>(*at_++ - '0');
-    if (at_ == begin || sum > 255 || (at_ - begin > 1 && *begin == '0')) return false;
+    if (left() < 4) return false;
+    const auto digit = [this](unsigned i) { return static_cast<unsigned char>(at_[i] - '0'); };
+    unsigned sum = digit(0), size = 1;
+    if (sum > 9) return false;
+    for (; size < 3 && digit(size) <= 9; ++size) sum = sum * 10 + digit(size);
+    if (sum > 255 || (size > 1 && *at_ == '0')) return false;
+    at_ += size;
     value = static_cast<std::uint8_t>(sum);
     return true;
   }
