@@ -205,15 +205,15 @@ class Serve(TestCase):
         self.assertTrue(stat.S_ISSOCK(os.stat(serve.socket).st_mode))
         self.assertIn("no serve answers", run("stuck", *HERE, "--socket", serve.socket, "-v").err)
         with Live("serve", "--listen", f"127.0.0.1:{free_port()}", "--socket", serve.socket) as again:
-            wait_for(lambda: run("stuck", *HERE, "--socket", serve.socket, "-v").err.startswith("tcpdwell: a serve"))
+            wait_for(lambda: run("stuck", *HERE, "--socket", serve.socket, "-v").err.startswith("tcpdwell: serve knows"))
         self.assertEqual(again.outcome.status, 0)
         with Serving() as first:
             os.unlink(first.socket)
             with Live("serve", "--listen", f"127.0.0.1:{free_port()}", "--socket", first.socket):
-                wait_for(lambda: run("stuck", *HERE, "--socket", first.socket, "-v").err.startswith("tcpdwell: a serve"))
+                wait_for(lambda: run("stuck", *HERE, "--socket", first.socket, "-v").err.startswith("tcpdwell: serve knows"))
                 self.assertEqual(first.stop().status, 0)
                 self.assertTrue(os.path.exists(first.socket))
-            self.assertFalse(os.path.exists(first.socket))
+                self.assertIn("serve knows how long", run("stuck", *HERE, "--socket", first.socket, "-v").err)
         file = scratch_file("a file", "kept")
         self.assert_error(run("serve", "--socket", file, *HERE), 1, "exists")
         with open(file, encoding="utf-8") as kept:

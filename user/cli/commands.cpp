@@ -123,12 +123,12 @@ void add_stuck(CLI::App& app, Invocation& invocation) {
       app.add_subcommand("stuck", "sockets that exist now, oldest in their state first");
   sub->formatter(std::make_shared<HelpFormat>("stuck [OPTIONS]"));
   sub->footer(
-      "Listening sockets are shown with -a, -l or --state listen. An age after >= is a lower\n"
-      "bound: for most states the kernel does not keep when a socket entered them. A running\n"
-      "'tcpdwell serve' does: stuck asks it over its unix socket.");
+      "Listening sockets are shown with -a, -l or --state listen. An age after >= is a\n"
+      "lower bound: for most states the kernel does not keep when a socket entered\n"
+      "them. A running 'tcpdwell serve' does: stuck asks it over its unix socket.");
   add_filter_flags(*sub, raw);
   sub->add_option("--older", raw.min_dwell,
-                  "in their state for at least this: 30s, 5m; the same as --min-dwell")
+                  "in their state for at least this: 30s, 5m (--min-dwell)")
       ->type_name("DURATION")
       ->group("Which connections")
       ->check(not_empty);
@@ -149,8 +149,7 @@ void add_top(CLI::App& app, Invocation& invocation) {
   RawOptions& raw = invocation.raw;
   CLI::App* sub = app.add_subcommand("top", "full-screen live view");
   sub->formatter(std::make_shared<HelpFormat>("top [INTERVAL] [OPTIONS]"));
-  sub->footer(
-      "Press ? for the keys. --state and --min-dwell choose what is listed; all is traced.");
+  sub->footer("Press ? for the keys. --state and --min-dwell choose what is listed.");
   sub->add_option("INTERVAL", invocation.interval,
                   "seconds between pictures, or with a unit: 500ms, 1m [1]")
       ->type_name("");
@@ -177,8 +176,8 @@ void add_serve(CLI::App& app, Invocation& invocation) {
   sub->formatter(std::make_shared<HelpFormat>("serve [OPTIONS]"));
   sub->footer(
       "Answers GET of /metrics, /healthz, /api/states, /api/stuck, /api/connections,\n"
-      "/api/findings, /api/sockets, /api/events, and of /, a live page. Nothing can be changed\n"
-      "through it. It has no authentication: anyone who can reach the address can read\n"
+      "/api/findings, /api/sockets, /api/events, and of /, a live page. It changes\n"
+      "nothing. It has no authentication: anyone who can reach the address can read\n"
       "everything. 'tcpdwell stuck' asks it over its unix socket. SIGHUP starts recent\n"
       "findings afresh; SIGTERM ends it.");
   sub->add_option("--listen", invocation.listen,
@@ -238,13 +237,13 @@ bool takes_program(std::string_view command) {
 
 void offer_commands(CLI::App& app, Invocation& invocation) {
   app.description(
-      "How long TCP connections dwell in each state, which process owns them, why they ended.");
+      "How long TCP connections stay in each state, who owns them, and why they ended.");
   app.name("tcpdwell");
   app.set_version_flag("--version", "tcpdwell " TCPDWELL_VERSION);
   app.require_subcommand(1);
   app.formatter(std::make_shared<HelpFormat>("[COMMAND] [OPTIONS] [-- PROGRAM [ARG...]]"));
   app.footer(
-      "'tcpdwell COMMAND --help' lists a command's options. The default command is trace.\n"
+      "'tcpdwell COMMAND --help' lists its options. The default COMMAND is trace.\n"
       "Exit status: 0 fine, 1 run-time failure, 2 bad usage or input file,\n"
       "3 not permitted, 4 this kernel cannot; with -- PROGRAM, the program's own.");
   for (auto* add : {add_trace, add_stat, add_record, add_report, add_diff, add_stuck, add_top,

@@ -59,13 +59,10 @@ class Stat {
 }  // namespace
 
 Result<int> run_stat(const Invocation& invocation) {
-  auto format = parse_format(invocation.raw);
-  if (!format) return format.error();
-  auto choice = parse_filter(invocation.raw, Scope::Live);
-  if (!choice) return choice.error();
-  auto by = parse_by(invocation.raw);
-  if (!by) return by.error();
-  auto plan = live_plan(invocation.raw, invocation.command, *choice);
+  auto asked = parse_table_choice(invocation.raw);
+  if (!asked) return asked.error();
+  const Filter& filter = asked->filter.filter;
+  auto plan = live_plan(invocation.raw, invocation.command, asked->filter);
   if (!plan) return plan.error();
   if (!invocation.interval.empty()) {
     auto interval = parse_duration_ns(invocation.interval);
@@ -77,11 +74,11 @@ Result<int> run_stat(const Invocation& invocation) {
   auto out = open_output(invocation.raw);
   if (!out) return out.error();
   AggregatorOptions options;
-  options.by = std::move(by).value();
-  options.states = choice->filter.states;
-  options.open_known = choice->filter.min_dwell_ns == 0;
-  return Stat(invocation, *format, **out, std::move(options))
-      .run(std::move(plan).value(), choice->filter);
+  options.by = std::move(asked->by);
+  options.states = filter.states;
+  options.open_known = filter.min_dwell_ns == 0;
+  return Stat(invocation, asked->format, **out, std::move(options))
+      .run(std::move(plan).value(), filter);
 }
 
 }  // namespace tcpdwell

@@ -50,9 +50,7 @@ std::string directory_of(const std::string& path) {
 
 struct Lines {
   const Invocation& invocation;
-  Format format;
-  FilterChoice choice;
-  std::vector<Key> by;
+  TableChoice asked;
 
   /// Files that are made later are its user's who began it, unless that is to be another.
   void keep_files(Keep& keep) const {
@@ -63,9 +61,9 @@ struct Lines {
   /// Flushes what was written every `flush_every`, and plays the run into `sink`.
   Result<int> run(Output& out, Consumer& sink, Clock::duration flush_every) {
     const RawOptions& raw = invocation.raw;
-    auto plan = live_plan(invocation.raw, invocation.command, choice);
+    auto plan = live_plan(invocation.raw, invocation.command, asked.filter);
     if (!plan) return plan.error();
-    Aggregator aggregator(table_options(choice.filter, by));
+    Aggregator aggregator(table_options(asked.filter.filter, asked.by));
     Tee tee({&sink, &aggregator});
     Clock::time_point flushed = Clock::now();
     plan->after_drain = [&]() -> Status {
@@ -75,13 +73,13 @@ struct Lines {
     };
     if (!invocation.rotate.empty()) keep_files(plan->keep);
     plan->connections = [&] { return aggregator.connections(); };
-    auto outcome = run_live(*plan, live_header(choice.filter), tee);
+    auto outcome = run_live(*plan, live_header(asked.filter.filter), tee);
     const Status closed = forgive_closed_pipe(out.close());
     if (!outcome) return outcome.error();
     if (!closed) return closed.error();
     if (!raw.quiet)
       if (Status status = forgive_closed_pipe(
-              write_summary(raw, format, aggregator.take_summary(outcome->end_wall_ns)));
+              write_summary(raw, asked.format, aggregator.take_summary(outcome->end_wall_ns)));
           !status)
         return status.error();
     return outcome->command_status;
@@ -89,13 +87,9 @@ struct Lines {
 };
 
 Result<Lines> parse_lines(const Invocation& invocation) {
-  auto format = parse_format(invocation.raw);
-  if (!format) return format.error();
-  auto choice = parse_filter(invocation.raw, Scope::Live);
-  if (!choice) return choice.error();
-  auto by = parse_by(invocation.raw);
-  if (!by) return by.error();
-  return Lines{invocation, *format, std::move(choice).value(), std::move(by).value()};
+  auto asked = parse_table_choice(invocation.raw);
+  if (!asked) return asked.error();
+  return Lines{invocation, std::move(asked).value()};
 }
 
 Result<int> run_rotating(Lines& lines, const Invocation& invocation) {
@@ -104,7 +98,8 @@ Result<int> run_rotating(Lines& lines, const Invocation& invocation) {
   if (!mode) return Error{Fault::Usage, "--mode: " + mode.error().message};
   options.files = {invocation.raw.output, *mode, invocation.keep};
   // Where lines of a connection are hidden, what state it is in is not known.
-  options.seeds = lines.choice.filter.states == 0 && lines.choice.filter.min_dwell_ns == 0;
+  const Filter& filter = lines.asked.filter.filter;
+  options.seeds = filter.states == 0 && filter.min_dwell_ns == 0;
   if (Status parsed = parse_rotate(invocation.rotate, options); !parsed) return parsed.error();
   if (options.files.path == "-")
     return Error{Fault::Usage, "--rotate needs -o FILE: standard output cannot be rotated"};
@@ -123,17 +118,17 @@ Result<int> run_trace(const Invocation& invocation) {
   const RawOptions& raw = invocation.raw;
   auto lines = parse_lines(invocation);
   if (!lines) return lines.error();
-  auto out = open_line_output(raw, lines->format);
+  auto out = open_line_output(raw, lines->asked.format);
   if (!out) return out.error();
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
-  const auto sink = line_sink(lines->format, raw, fd, **out);
+  const auto sink = line_sink(lines->asked.format, raw, fd, **out);
   return lines->run(**out, *sink, Clock::duration::zero());
 }
 
 Result<int> run_record(const Invocation& invocation) {
   auto lines = parse_lines(invocation);
   if (!lines) return lines.error();
-  if (lines->format != Format::Json)
+  if (lines->asked.format != Format::Json)
     return Error{Fault::Usage,
                  "record writes JSON traces; use trace --format text|csv -o FILE for others"};
   if (!invocation.rotate.empty()) return run_rotating(*lines, invocation);

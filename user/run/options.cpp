@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 #include "enrich/host.h"
 #include "util/duration.h"
@@ -154,6 +155,16 @@ bool want_colour(const RawOptions& raw, int fd) {
   if (no_color != nullptr && *no_color != '\0') return false;
   const char* term = std::getenv("TERM");
   return term != nullptr && std::string_view(term) != "dumb";
+}
+
+Result<TableChoice> parse_table_choice(const RawOptions& raw) {
+  auto format = parse_format(raw);
+  if (!format) return format.error();
+  auto filter = parse_filter(raw, Scope::Live);
+  if (!filter) return filter.error();
+  auto by = parse_by(raw);
+  if (!by) return by.error();
+  return TableChoice{*format, std::move(filter).value(), std::move(by).value()};
 }
 
 }  // namespace tcpdwell

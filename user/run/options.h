@@ -53,6 +53,13 @@ struct FilterChoice {
 };
 Result<FilterChoice> parse_filter(const RawOptions& raw, Scope scope);
 Result<Format> parse_format(const RawOptions& raw);
+/// What is asked of a command that makes a table of live traffic.
+struct TableChoice {
+  Format format;
+  FilterChoice filter;
+  std::vector<Key> by;
+};
+Result<TableChoice> parse_table_choice(const RawOptions& raw);
 Result<ReportFormat> parse_report_format(const RawOptions& raw);
 Result<std::vector<Key>> parse_by(const RawOptions& raw);
 /// Permissions as chmod takes them, in octal: "640".
