@@ -180,6 +180,10 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 			mini_link(count, m, s, who, line);
 			return;
 		}
+		/* Seen for the first time, its time-wait socket may have been made before the
+		 * programs began. Then the walk over older sockets shows it. */
+		if (!s->state && !all_known)
+			return;
 		if (tw_table_full(sk))
 			line->reason = TD_REASON_OVERFLOW;
 		else if (!minis_refused)
