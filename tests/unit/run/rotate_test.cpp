@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "unit/folder_for_tests.h"
 #include "unit/trace/events_for_tests.h"
 
 namespace tcpdwell {
@@ -21,26 +22,13 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kStart = 1'767'323'045 * kSecond;  // 2026-01-02T03:04:05Z
 
-class Folder {
- public:
-  Folder() {
-    if (mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp");
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const std::string& path() const { return path_; }
-  std::vector<std::string> names() const {
-    std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(path_))
-      names.push_back(entry.path().filename());
-    std::sort(names.begin(), names.end());
-    return names;
-  }
-
- private:
-  std::string path_ = "/tmp/tcpdwell-rotate-XXXXXX";
-};
+std::vector<std::string> names_in(const Folder& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
+}
 
 /// A recording whose time the test sets.
 class Recording {
@@ -109,10 +97,10 @@ std::vector<T> all_of(const std::vector<Event>& events) {
 TEST(Rotate, AFileIsAsOldAsItMayBeAndNoOlder) {
   Recording recording(every(3600));
   recording.pass(3600 * kSecond - 1);
-  EXPECT_EQ(recording.folder.names(),
+  EXPECT_EQ(names_in(recording.folder),
             std::vector<std::string>{"t-20260102T030405Z-0001.json.part"});
   recording.pass(1);
-  EXPECT_EQ(recording.folder.names(),
+  EXPECT_EQ(names_in(recording.folder),
             (std::vector<std::string>{"t-20260102T030405Z-0001.json",
                                       "t-20260102T040405Z-0002.json.part"}));
   recording.finish();
@@ -129,7 +117,7 @@ TEST(Rotate, AnOpenConnectionIsInEveryPart) {
   recording.tell(2, State::Established, State::Close);
   for (int i = 0; i < 3; ++i) recording.pass(10 * kSecond);
   recording.finish();
-  const auto names = recording.folder.names();
+  const auto names = names_in(recording.folder);
   ASSERT_EQ(names.size(), 4U);
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto events = recording.read(names[i]);
@@ -150,10 +138,10 @@ TEST(Rotate, AStepOfTheWallClockIsNoTime) {
   recording.wall -= 3600 * kSecond;
   recording.pass(9 * kSecond);
   recording.wall += 7200 * kSecond;
-  EXPECT_EQ(recording.folder.names().size(), 1U);
+  EXPECT_EQ(names_in(recording.folder).size(), 1U);
   recording.pass(kSecond);
   recording.finish();
-  const auto names = recording.folder.names();
+  const auto names = names_in(recording.folder);
   ASSERT_EQ(names.size(), 2U);
   EXPECT_EQ(all_of<TraceEnd>(recording.read(names[0])).at(0).duration_ns, 10U * kSecond);
   EXPECT_EQ(all_of<Header>(recording.read(names[1])).at(0).start_wall_ns, kStart + 10 * kSecond);
@@ -165,7 +153,7 @@ TEST(Rotate, TheOldestGo) {
   Recording recording(std::move(options));
   for (int i = 0; i < 4; ++i) recording.pass(10 * kSecond);
   EXPECT_EQ(
-      recording.folder.names(),
+      names_in(recording.folder),
       (std::vector<std::string>{"t-20260102T030425Z-0003.json", "t-20260102T030435Z-0004.json",
                                 "t-20260102T030445Z-0005.json.part"}));
 }

@@ -14,22 +14,10 @@
 #include <string>
 #include <thread>
 
+#include "unit/folder_for_tests.h"
+
 namespace tcpdwell {
 namespace {
-
-class Folder {
- public:
-  Folder() {
-    if (mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp");
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_ = "/tmp/tcpdwell-listen-XXXXXX";
-};
 
 TEST(Listen, WhatIsNoAddressIsSaidWithExamples) {
   for (const char* text : {"",
