@@ -6,14 +6,7 @@
 #include "filter.bpf.h"
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
-
-/* One line about to be written. */
-struct td_line {
-	__u64 mono_ns, dwell_ns, cookie;
-	__u8 old_state, new_state, dwell, reason;
-	__u8 restarts;
-	__u8 pad[3];
-};
+#include "tally.bpf.h"
 
 static __always_inline void identify(struct td_who *who, const struct tcp_sock *tp)
 {
@@ -158,6 +151,10 @@ static __noinline int emit(struct td_counters *count, const struct td_line *line
 	if (!socket_passes(who, s) ||
 	    !change_passes(line->old_state, line->new_state, line->dwell, line->dwell_ns))
 		return 0;
+	if (!makes_records()) {
+		tally_line(line, s);
+		return 0;
+	}
 	if (stats)
 		write_record(count, line, who, s, stats, sizeof(struct td_event));
 	else

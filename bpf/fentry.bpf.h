@@ -152,8 +152,12 @@ int BPF_PROG(on_tw_processed5, struct inet_timewait_sock *tw, void *skb, void *t
 static __always_inline __u8 reason_to_deschedule(struct inet_timewait_sock *tw)
 {
 	struct td_receiving *here = receiving_here();
-	bool softirq = serving_softirq(&tw->__tw_common);
-	__u8 reason = softirq ? TD_REASON_RESET_BY_PEER : reason_in_process(tw);
+	__u8 reason;
+
+	if (!makes_records())
+		return TD_REASON_NONE;
+	reason = serving_softirq(&tw->__tw_common) ? TD_REASON_RESET_BY_PEER
+						   : reason_in_process(tw);
 
 	if (!here || here->processing == (__u64)tw)
 		return TD_REASON_RESET_BY_PEER;
@@ -216,19 +220,19 @@ int BPF_PROG(on_req_added2, struct sock *sk, struct request_sock *req, bool was_
 	return was_added ? added(sk, req) : 0;
 }
 
-static __always_inline void on_req_dropped(const struct sock *listener, struct request_sock *req)
+static __always_inline void on_req_dropped(struct request_sock *req)
 {
 	struct td_receiving *here = receiving_here();
 
 	on_req_gone(req, here && here->timing_out == (__u64)req
 			     ? TD_REASON_SYN_TIMEOUT
-			     : reason_to_drop(req, listener->__sk_common.skc_state));
+			     : reason_to_drop(req));
 }
 
 SEC("fentry/inet_csk_reqsk_queue_drop")
 int BPF_PROG(on_req_drop, struct sock *sk, struct request_sock *req)
 {
-	on_req_dropped(sk, req);
+	on_req_dropped(req);
 	return 0;
 }
 
@@ -236,7 +240,7 @@ int BPF_PROG(on_req_drop, struct sock *sk, struct request_sock *req)
 SEC("fentry/inet_csk_reqsk_queue_drop_and_put")
 int BPF_PROG(on_req_drop_and_put, struct sock *sk, struct request_sock *req)
 {
-	on_req_dropped(sk, req);
+	on_req_dropped(req);
 	return 0;
 }
 

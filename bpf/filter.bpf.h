@@ -5,6 +5,23 @@
 
 #include "maps.bpf.h"
 
+/* What only records carry, and filters ask for, is not looked up where neither is there. */
+static __always_inline bool makes_records(void)
+{
+	return cfg.detail == TD_DETAIL_TRANSITIONS;
+}
+
+static __always_inline bool asks_for_owners(void)
+{
+	return makes_records() || cfg.filter_pids || cfg.filter_comms || cfg.cgroup_id;
+}
+
+static __always_inline bool asks_for_addresses(void)
+{
+	return makes_records() || cfg.family || cfg.netns || cfg.filter_lports ||
+	       cfg.filter_rports || cfg.n_local || cfg.n_remote;
+}
+
 /* IPv4 as its IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2). */
 static __always_inline void map_address(__u32 *to, const __u32 *addr, __u32 family)
 {

@@ -41,7 +41,8 @@ struct td_sock {
 	__u8 first_old; /* with TD_S_FIRST_DUE: the first line is first_old -> first_new */
 	__u8 first_new;
 	__u8 in_cgroup; /* the owner is inside cfg.cgroup_id */
-	__u8 pad;
+	__u8 counted;	/* state as which it is counted among the open ones (tally.bpf.h); 0 = none
+			 */
 	__u64 first_ns;
 	char comm[TD_COMM_LEN];
 };
@@ -52,6 +53,14 @@ struct td_who {
 	__u16 lport, rport;
 	__u32 netns;
 	__u32 family; /* 4 or 6; a word, so that the struct has no holes */
+};
+
+/* One line about to be written or counted. */
+struct td_line {
+	__u64 mono_ns, dwell_ns, cookie;
+	__u8 old_state, new_state, dwell, reason;
+	__u8 restarts;
+	__u8 pad[3];
 };
 
 struct {
@@ -160,8 +169,10 @@ struct td_req {
 	__u64 cookie;	/* 0 while it has none */
 	__u32 family;
 	__u16 reason;
-	__u8 seeded; /* its beginning has been told */
-	__u8 missed; /* the last sweep found its timer off */
+	__u8 seeded;  /* its beginning has been told */
+	__u8 missed;  /* the last sweep found its timer off */
+	__u8 counted; /* as in td_sock */
+	__u8 pad[7];
 };
 
 struct {

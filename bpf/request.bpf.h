@@ -98,17 +98,19 @@ static __always_inline void on_req_gone(struct request_sock *req, __u32 reason)
  * process ends a namespace (inet_twsk_purge takes the requests of the kernel's own listeners down
  * with it) or aborts. Those of a closed listener stay until their timer or a segment comes, which
  * the kernel answers with a RST (tcp_v4_rcv, tcp_v6_rcv). */
-static __always_inline __u8 reason_to_drop(const struct request_sock *req, int listener_state)
+static __always_inline __u8 reason_to_drop(const struct request_sock *req)
 {
 	const struct sock_common *common = &req->__req_common;
 
+	if (!makes_records())
+		return TD_REASON_NONE;
 	if (!serving_softirq(common)) {
 		if (netns_is_dying(BPF_CORE_READ(common, skc_net.net)))
 			return TD_REASON_PURGED;
 		if (aborted_by_diag(common))
 			return TD_REASON_ABORTED;
 	}
-	return listener_state == TD_LISTEN ? TD_REASON_RESET_BY_PEER : TD_REASON_RESET_LOCAL;
+	return BPF_CORE_READ(common, skc_listener, __sk_common.skc_state) == TD_LISTEN ? TD_REASON_RESET_BY_PEER : TD_REASON_RESET_LOCAL;
 }
 
 /* The child of a passive open has its first transition: since when was it SYN_RECV? */
@@ -122,6 +124,7 @@ static __always_inline void req_take(struct td_sock *s, const struct td_who *who
 	r = cfg.minisockets ? bpf_map_lookup_elem(&reqs, &t) : NULL;
 	if (r) {
 		s->first_ns = r->start_ns;
+		s->counted = r->counted;
 		if (r->seeded)
 			s->flags &= ~TD_S_FIRST_DUE;
 		bpf_map_delete_elem(&reqs, &t);
@@ -151,6 +154,7 @@ static __noinline int req_end(struct td_counters *count, const struct td_tuple *
 	s.use = 1;
 	s.path = TD_SYN_RECV;
 	s.flags = 0;
+	s.counted = r->counted;
 	s.start_ns = r->start_ns;
 	for (int i = 0; i < 4; i++) {
 		who.laddr[i] = r->family == 6 ? t->laddr[i] : 0;

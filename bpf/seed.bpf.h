@@ -12,6 +12,7 @@
 #include "maps.bpf.h"
 #include "minisocket.bpf.h"
 #include "request.bpf.h"
+#include "tally.bpf.h"
 
 #define EEXIST 17 /* include/uapi/asm-generic/errno-base.h */
 
@@ -202,6 +203,12 @@ static __always_inline void live_of_full(struct td_live *live, struct tcp_sock *
 		runs_until(live, TD_TIMER_KEEPALIVE, expires);
 }
 
+/* As which state a socket that was found is counted; then no record is made of it. */
+static __always_inline __u8 counted_seed(const struct td_who *who, struct td_sock *s, __u8 state)
+{
+	return !makes_records() && socket_passes(who, s) ? counted_as(state) : 0;
+}
+
 /* False when the iterator's buffer is full: the socket is then shown again, so what was noted of it
  * has to be taken back. */
 static __always_inline bool write_seed(struct seq_file *seq, const struct td_line *line,
@@ -211,6 +218,11 @@ static __always_inline bool write_seed(struct seq_file *seq, const struct td_lin
 	struct td_scratch *space = scratch_space();
 	struct td_event *e = space ? &space->event : NULL;
 
+	if (!makes_records()) {
+		tally_enter(s->counted);
+		seeds_counted += s->counted != 0;
+		return true;
+	}
 	if (!e || !socket_passes(who, s))
 		return true;
 	fill(e, line, who, s);
@@ -269,6 +281,7 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 	identify(&who, tp);
 	if (state == TD_LISTEN) /* also of a listing: its requests have its owner */
 		bpf_map_update_elem(&listeners, &key, s, BPF_NOEXIST);
+	s->counted = counted_seed(&who, s, state);
 	live_of_full(&live, tp, state);
 	if (!write_seed(seq, &line, &who, s, &live))
 		s->state = 0;
@@ -324,11 +337,13 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 	}
 	line.new_state = m->s.state;
 	who_of_common(&m->who, &tw->__tw_common);
+	m->s.counted = counted_seed(&m->who, &m->s, m->s.state);
 	if (!note_seed(&minis, &cookie, m))
 		return 0;
 	/* As with requests. */
 	if (!tw_lives(m->tw, cookie)) {
-		bpf_map_delete_elem(&minis, &cookie);
+		if (bpf_map_delete_elem(&minis, &cookie)) /* its end was counted */
+			tally_enter(m->s.counted);
 		return 0;
 	}
 	if (m->s.state == TD_FIN_WAIT2 && cfg.minisockets == TD_MINI_TIMER)
@@ -356,16 +371,18 @@ static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock
 	who_of_common(&who, &req->__req_common);
 	fresh.family = who.family;
 	tuple_of_req(&t, req);
+	owner = bpf_map_lookup_elem(&listeners, &fresh.listener);
+	if (owner)
+		s = *owner;
+	s.counted = fresh.counted = counted_seed(&who, &s, TD_SYN_RECV);
 	if (!treq->snt_synack || !note_seed(&reqs, &t, &fresh))
 		return 0;
 	/* Gone between the iterator's look and the entry: its end has been and will not be told. */
 	if (!timer_runs((__u64)req + bpf_core_field_offset(struct request_sock, rsk_timer))) {
-		bpf_map_delete_elem(&reqs, &t);
+		if (bpf_map_delete_elem(&reqs, &t)) /* its end was counted */
+			tally_enter(s.counted);
 		return 0;
 	}
-	owner = bpf_map_lookup_elem(&listeners, &fresh.listener);
-	if (owner)
-		s = *owner;
 	line.dwell = TD_DWELL_EXACT;
 	line.dwell_ns = line.mono_ns - fresh.start_ns;
 	runs_until(&live, TD_TIMER_RETRANSMIT, BPF_CORE_READ(req, rsk_timer.expires));

@@ -70,6 +70,7 @@ static long sweep_req(struct bpf_map *map, struct td_tuple *key, struct td_req *
 		r->missed = 1;
 	} else {
 		count_one(&sweep->count->unseen);
+		tally_leave(r->counted);
 		bpf_map_delete_elem(&reqs, &t);
 	}
 	return 0;

@@ -16,6 +16,7 @@
 #include "request.bpf.h"
 #include "seed.bpf.h"
 #include "sweep.bpf.h"
+#include "tally.bpf.h"
 #include "timer.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -87,6 +88,7 @@ static __always_inline void begin_passive(struct td_sock *s, __u64 now)
 	s->first_old = TD_LISTEN;
 	s->first_new = TD_SYN_RECV;
 	s->first_ns = now;
+	s->counted = 0; /* the listener is, not the child */
 }
 
 /* connect() or listen() on a socket that may have lived before. */
@@ -98,6 +100,8 @@ static __always_inline void begin_active(struct td_sock *s, __u64 now)
 	s->flags = 0;
 	s->in_cgroup = 0;
 	s->owner = TD_OWNER_NONE;
+	tally_leave(s->counted); /* its last end went unseen */
+	s->counted = 0;
 }
 
 /* A socket older than the tracer, or one whose last transition was not seen. */
@@ -149,11 +153,13 @@ static __always_inline void note_for_minisockets(struct td_counters *count, cons
 	__u64 key = (__u64)sk;
 	struct td_tuple *to;
 
+	if (!asks_for_owners())
+		return;
 	if (new_state == TD_LISTEN && bpf_map_update_elem(&listeners, &key, s, BPF_ANY))
 		count_one(&count->map_full);
 	else if (old_state == TD_LISTEN)
 		bpf_map_delete_elem(&listeners, &key);
-	if (new_state != TD_SYN_SENT)
+	if (new_state != TD_SYN_SENT || !makes_records())
 		return;
 	to = bpf_task_storage_get(&connecting, bpf_get_current_task_btf(), NULL,
 				  BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -175,8 +181,10 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 		m = bpf_map_lookup_elem(&minis, &cookie);
 		/* A second use of the socket may find the first one's entry here. */
 		if (m && published(&m->linked) == TD_LINK_DUE) {
-			read_stats(&m->stats, tp, m->substate == TD_TIME_WAIT);
-			m->has_stats = 1;
+			if (makes_records()) {
+				read_stats(&m->stats, tp, m->substate == TD_TIME_WAIT);
+				m->has_stats = 1;
+			}
 			mini_link(count, m, s, who, line);
 			return;
 		}
@@ -197,6 +205,10 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 		line->dwell = TD_DWELL_UNKNOWN;
 		s->start_ns = 0;
 		s->path = s->path << 4 | TD_CLOSE;
+		emit(count, line, who, s, NULL);
+		return;
+	}
+	if (!makes_records()) {
 		emit(count, line, who, s, NULL);
 		return;
 	}
@@ -225,8 +237,11 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 	tp = bpf_skc_to_tcp_sock((void *)sk);
 	if (!tp)
 		return;
-	identify(&who, tp);
-	line.cookie = bpf_get_socket_cookie((void *)sk);
+	if (asks_for_addresses() || (cfg.minisockets && s->flags & TD_S_PASSIVE))
+		identify(&who, tp);
+	/* A time-wait socket is known by it, which comes after one of these two. */
+	if (makes_records() || new_state == TD_FIN_WAIT1 || new_state == TD_CLOSE)
+		line.cookie = bpf_get_socket_cookie((void *)sk);
 	if (old_state == TD_CLOSE) {
 		begin_active(s, line.mono_ns);
 	} else {
@@ -241,7 +256,8 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 	s->flags &= ~TD_S_PASSIVE;
 	if (new_state == TD_CLOSE_WAIT || new_state == TD_CLOSING)
 		s->flags |= TD_S_FIN_IN;
-	learn_owner(s, sk, old_state, new_state);
+	if (asks_for_owners())
+		learn_owner(s, sk, old_state, new_state);
 	if (cfg.minisockets)
 		note_for_minisockets(count, sk, s, &who, old_state, new_state);
 	write_first(count, s, &who, line.cookie);

@@ -140,7 +140,7 @@ static __always_inline void on_tw_cancel(struct td_counters *count, struct inet_
 		return;
 	/* This CPU's programs read these, and the sweep a moment (TD_MOMENT_NS) later, when all is
 	 * visible. */
-	m->reason = reason_to_cancel(tw);
+	m->reason = makes_records() ? reason_to_cancel(tw) : TD_REASON_NONE;
 	m->ended_ns = bpf_ktime_get_ns();
 	note_unseen_fin(m, tw, m->ended_ns);
 	*slot = cookie;
@@ -191,9 +191,7 @@ static __always_inline void on_req_start(struct td_counters *count, struct reque
 
 static __always_inline void on_req_cancel(struct request_sock *req)
 {
-	int listener = BPF_CORE_READ(req, __req_common.skc_listener, __sk_common.skc_state);
-
-	on_req_gone(req, reason_to_drop(req, listener));
+	on_req_gone(req, reason_to_drop(req));
 }
 
 SEC("tp_btf/timer_start")

@@ -11,6 +11,7 @@
 #define TCPDWELL_CONFIG_H
 
 #include <tcpdwell/event.h>
+#include <tcpdwell/tally.h>
 
 #define TD_MAX_CIDRS 16
 
@@ -29,6 +30,12 @@ enum td_minisockets {
 	TD_MINI_OFF = 0,
 	TD_MINI_TIMER = 1,  /* their timers, through the timer tracepoints */
 	TD_MINI_FENTRY = 2, /* the functions that make, rearm and end them */
+};
+
+/* What the reader is given. Each level times every transition of every socket. */
+enum td_detail {
+	TD_DETAIL_TRANSITIONS = 0, /* a record of each transition */
+	TD_DETAIL_COUNTS = 2,	   /* no record: sums (tally.h) */
 };
 
 struct td_config {
@@ -54,7 +61,8 @@ struct td_config {
 	__u8 resets_told; /* tcp_send_reset tells of time-wait sockets; TD_MINI_TIMER only */
 	__u8 last_spare;  /* enum td_program: no spare is behind this one */
 	__u8 listing;	  /* sockets are only told of, none is followed */
-	__u8 pad[3];
+	__u8 detail;	  /* enum td_detail */
+	__u8 pad[2];
 	struct td_cidr local[TD_MAX_CIDRS];
 	struct td_cidr remote[TD_MAX_CIDRS];
 };

@@ -37,6 +37,7 @@ class Aggregator::Impl {
   void begin_trace(const Header& header);
   void transition(const Transition& t);
   void seed(const Seed& s) { move_to(s.socket, s.state, s.state, /*begins=*/true); }
+  void tally(const Tally& tally);
   Summary take_summary(std::int64_t end_wall_ns);
 
   LossCounts lost{};
@@ -91,6 +92,11 @@ void Aggregator::Impl::transition(const Transition& t) {
     const Dwell life = t.life_ns ? Dwell{Bound::Exact, *t.life_ns} : Dwell{};
     rows_.count({t.socket, t.from, t.path, t.reason}, life);
   }
+}
+
+void Aggregator::Impl::tally(const Tally& tally) {
+  for (const State state : kLifeOrder)
+    rows_.add(state, tally.states[static_cast<std::size_t>(state)], open_known_);
 }
 
 void Aggregator::Impl::move_to(const Socket& socket, State to, State from, bool begins) {
@@ -171,6 +177,11 @@ Status Aggregator::transition(const Transition& transition) {
 
 Status Aggregator::seed(const Seed& seed) {
   impl_->seed(seed);
+  return Ok;
+}
+
+Status Aggregator::tally(const Tally& tally) {
+  impl_->tally(tally);
   return Ok;
 }
 

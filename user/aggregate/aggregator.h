@@ -33,6 +33,7 @@ class Aggregator : public Consumer {
   Status header(const Header&) override;
   Status transition(const Transition&) override;
   Status seed(const Seed&) override;
+  Status tally(const Tally&) override;
   Status loss(const Loss&) override;
   Status end(const TraceEnd&) override;
 

@@ -130,6 +130,15 @@ void RowTable::count(const RowSubject& subject, const Dwell& dwell) {
   }
 }
 
+void RowTable::add(State state, const Tally::OfState& counted, bool open_known) {
+  assert(by_state_);
+  Slot& slot = slots_[static_cast<std::size_t>(state)];
+  slot.row.exact.merge(counted.exact);
+  slot.row.at_least += counted.at_least;
+  slot.row.unknown += counted.unknown;
+  if (open_known) slot.open += counted.opened;
+}
+
 RowTable::Index RowTable::enter(const RowSubject& subject) {
   const Index index = find_or_add(subject);
   ++(index == kNoRow ? without_row_ : slots_[index].open);
@@ -215,7 +224,8 @@ bool RowTable::comes_before(const Row& a, const Row& b) const {
 Row RowTable::take_row(Index index, bool open_known) {
   Slot& slot = slots_[index];
   Row taken = std::move(slot.row);
-  if (open_known && slot.open_complete) taken.open = slot.open;
+  if (open_known && slot.open_complete) 
+    taken.open = static_cast<std::uint64_t>(std::max<std::int64_t>(slot.open, 0));
   slot.row = Row{};
   slot.row.keys = taken.keys;
   slot.row.numeric = taken.numeric;

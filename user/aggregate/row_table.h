@@ -15,6 +15,7 @@
 
 #include "model/event.h"
 #include "model/summary.h"
+#include "model/tally.h"
 #include "util/keyed_hash.h"
 
 namespace tcpdwell {
@@ -64,6 +65,8 @@ class RowTable {
   RowTable(std::vector<Key> by, std::size_t max_rows);
 
   void count(const RowSubject& subject, const Dwell& dwell);
+  /// What was counted elsewhere, in a table by state alone.
+  void add(State state, const Tally::OfState& counted, bool open_known);
 
   /// One more is open in the subject's row; returns the row for leave(), kNoRow if there is no
   /// room.
@@ -81,7 +84,7 @@ class RowTable {
   struct Slot {
     Row row;
     PackedKey key;
-    std::uint64_t open = 0;
+    std::int64_t open = 0;  ///< below 0 for an instant where counters of CPUs were read in turn
     bool open_complete = true;  ///< false: sockets that entered while there was no room are missing
     bool used = false;
   };
@@ -100,7 +103,7 @@ class RowTable {
   std::vector<Slot> slots_;
   std::vector<Index> free_;
   tsl::robin_map<PackedKey, Index, PackedKeyHash> index_;
-  std::uint64_t without_row_ = 0;  ///< open, but entered when there was no room
+  std::int64_t without_row_ = 0;  ///< open, but entered when there was no room
   std::uint64_t left_out_ = 0;
 };
 

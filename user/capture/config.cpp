@@ -34,6 +34,17 @@ td_cidr kernel_cidr(const Cidr& cidr) {
   return out;
 }
 
+/// The kernel side holds a socket's IPv4 address against a block as the mapped one, whatever the
+/// block's family (filter.bpf.h); Filter does so with blocks of IPv4 alone.
+bool same_in_kernel(const std::vector<Cidr>& blocks) {
+  constexpr std::array<std::uint8_t, 16> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  return blocks.size() <= TD_MAX_CIDRS &&
+         std::none_of(blocks.begin(), blocks.end(), [&](Cidr block) {
+           block.prefix_bits = std::min(block.prefix_bits, 96U);
+           return block.family == Family::V6 && block.contains(Family::V6, kMapped);
+         });
+}
+
 /// Copies a list that fits; one that does not is left to the user side.
 template <class From, class To, std::size_t N, class Convert>
 std::uint8_t set_list(const std::vector<From>& from, To (&to)[N], Convert convert) {
@@ -60,6 +71,10 @@ KernelFilter kernel_filter(const Filter& filter) {
   c.n_local = set_list(filter.local, c.local, kernel_cidr);
   c.n_remote = set_list(filter.remote, c.remote, kernel_cidr);
   return k;
+}
+
+bool decided_in_kernel(const Filter& filter) {
+  return same_in_kernel(filter.local) && same_in_kernel(filter.remote);
 }
 
 }  // namespace tcpdwell

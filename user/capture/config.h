@@ -19,5 +19,7 @@ struct KernelFilter {
 };
 
 KernelFilter kernel_filter(const Filter& filter);
+/// Whether it passes exactly what the filter passes.
+bool decided_in_kernel(const Filter& filter);
 
 }  // namespace tcpdwell

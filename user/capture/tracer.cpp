@@ -25,6 +25,7 @@
 #include "capture/programs.h"
 #include "capture/reaper.h"
 #include "capture/ring.h"
+#include "capture/tally.h"
 #include "tcpdwell_bpf.skel.h"
 #include "util/host_clock.h"
 
@@ -79,7 +80,9 @@ Status fill_lists(const tcpdwell_bpf& skeleton, const Filter& filter) {
 }
 
 void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
-  bpf_map__set_max_entries(skeleton.maps.ring, ring_size(options.ring_bytes));
+  const bool counts = options.detail == Detail::Counts;
+  bpf_map__set_max_entries(skeleton.maps.ring, ring_size(counts ? 0 : options.ring_bytes));
+  bpf_map__set_max_entries(skeleton.maps.tallies, counts ? TD_STATE_COUNT : 1);
   bpf_map__set_max_entries(skeleton.maps.undecided, static_cast<__u32>(libbpf_num_possible_cpus()));
   const std::uint32_t time_waits =
       options.max_time_wait ? options.max_time_wait : time_wait_limit();
@@ -98,6 +101,8 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   td_config& config = config_of(skeleton);
   config = k.config;
   config.wakeup_bytes = ring_size(options.ring_bytes) / 4;
+  config.detail =
+      options.detail == Detail::Counts ? TD_DETAIL_COUNTS : TD_DETAIL_TRANSITIONS;
   config.half_full_bytes = ring_size(options.ring_bytes) / 2;
   if (options.cgroup) {
     config.cgroup_id = options.cgroup->id;
@@ -133,6 +138,7 @@ struct Tracer::Impl {
   std::vector<std::unique_ptr<bpf_link, LinkFree>> links;  ///< in the order of attaching
   std::chrono::steady_clock::time_point swept{};
   std::optional<Reaper> reaper;
+  std::optional<TallyReader> tallies;  ///< at Detail::Counts
 
   void remember(const TracerOptions& options);  ///< what playing events needs of them
   Status open(const TracerOptions& options);
@@ -191,7 +197,8 @@ Status Tracer::Impl::open_listing(const TracerOptions& options) {
   configure(*skeleton, options);
   bpf_map__set_max_entries(skeleton->maps.ring, static_cast<__u32>(sysconf(_SC_PAGESIZE)));
   for (bpf_map* unused :
-       {skeleton->maps.minis, skeleton->maps.orphans, skeleton->maps.reqs, skeleton->maps.owed})
+       {skeleton->maps.minis, skeleton->maps.orphans, skeleton->maps.reqs, skeleton->maps.owed,
+        skeleton->maps.tallies})
     bpf_map__set_max_entries(unused, 1);
   td_config& config = config_of(*skeleton);
   config.jiffy_ns = jiffy_ns();
@@ -209,6 +216,7 @@ Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options
   way = candidate;
   links.clear();
   ring.reset();
+  tallies.reset();
   listen_to_libbpf(options.verbose);
   skeleton.reset(tcpdwell_bpf__open());
   if (!skeleton) return load_error(errno);
@@ -222,6 +230,7 @@ Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options
       Ring::map(bpf_map__fd(skeleton->maps.ring), bpf_map__max_entries(skeleton->maps.ring));
   if (!mapped) return mapped.error();
   ring.emplace(std::move(mapped).value());
+  if (options.detail == Detail::Counts) tallies.emplace(*skeleton);
   return attach();
 }
 
@@ -316,8 +325,11 @@ Result<SeedReport> Tracer::seed(Consumer& consumer) {
     return drained ? Status(Ok) : drained.error();
   });
   impl_->skeleton->bss->all_known = report.ok();
+  if (report) report->sockets += impl_->skeleton->bss->seeds_counted;
   return report;
 }
+
+bool Tracer::can_count(const Filter& filter) { return decided_in_kernel(filter); }
 
 Result<SeedReport> Tracer::list(const TracerOptions& options, Consumer& consumer) {
   if (!missing_capabilities().empty()) return permission_error(EPERM);
@@ -342,6 +354,12 @@ Result<bool> Tracer::drain(Consumer& consumer) {
   if (!emptied || impl_->skeleton->bss->owed_lines == 0) return !emptied;
   impl_->sweep();  // there is room now
   return true;
+}
+
+Status Tracer::tally(Consumer& consumer) {
+  if (!impl_->tallies) return Ok;
+  const auto tally = impl_->tallies->take();
+  return tally ? consumer.tally(*tally) : Status(tally.error());
 }
 
 void Tracer::detach() {

@@ -15,6 +15,12 @@
 
 namespace tcpdwell {
 
+/// What a run is given (enum td_detail). Every transition is timed at each.
+enum class Detail : std::uint8_t {
+  Transitions,  ///< an event for each transition, and for each socket older than the run
+  Counts,       ///< Tracer::tally() alone: dwells and open sockets by state, counted in the kernel
+};
+
 struct TracerOptions {
   Filter filter;  ///< what can be cut in the kernel is cut there
   /// Owners in this cgroup v2 or below it only: its id and its depth (the root is 0).
@@ -25,6 +31,7 @@ struct TracerOptions {
   std::optional<CgroupScope> cgroup;
   std::uint64_t ring_bytes = 8U << 20;  ///< rounded up to a power of two of pages
   Minisockets minisockets = Minisockets::Auto;
+  Detail detail = Detail::Transitions;  ///< Counts only where can_count() is true
   std::uint32_t max_time_wait =
       0;                           ///< time-wait sockets followed at once; 0 = the host's own limit
   std::uint32_t max_requests = 0;  ///< request sockets followed at once; 0 = from the host's limits
@@ -39,6 +46,8 @@ class Tracer {
   /// Fault::Unsupported what the kernel lacks, Fault::Runtime a clock that cannot be held against
   /// the kernel's.
   static Result<std::unique_ptr<Tracer>> start(const TracerOptions& options);
+  /// Whether the kernel side can count what this filter passes: whether it decides it exactly.
+  static bool can_count(const Filter& filter);
   /// Plays a seed for every socket that exists now, without attaching to anything: ages are what
   /// the kernel remembers. Time-wait and request sockets too, whatever `options.minisockets` says.
   static Result<SeedReport> list(const TracerOptions& options, Consumer& consumer);
@@ -64,6 +73,10 @@ class Tracer {
   /// The way in that was chosen: Fentry, Timer or Off; and why not a better one ("" if none is).
   Minisockets minisockets() const;
   const std::string& minisockets_note() const;
+
+  /// Gives `consumer` what was counted since the last call, at Detail::Counts. To be called once
+  /// in some minutes at least: the kernel side's counters come round.
+  Status tally(Consumer& consumer);
 
   /// No more events are made after this. What is in the ring can still be drained.
   void detach();

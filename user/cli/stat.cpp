@@ -71,6 +71,14 @@ Result<int> run_stat(const Invocation& invocation) {
                                      invocation.interval + "'"};
     plan->tick_ns = *interval;
   }
+  // A table by state alone can be counted in the kernel; to end after so many transitions takes
+  // each of them.
+  if (asked->by == std::vector{Key::State} && plan->count == 0 && Tracer::can_count(filter))
+    plan->tracer.detail = Detail::Counts;
+  if (invocation.raw.verbose)
+    complain(plan->tracer.detail == Detail::Counts
+                 ? "level of detail: counts (the kernel counts, nothing is sent)"
+                 : "level of detail: transitions (a record of each)");
   auto out = open_output(invocation.raw);
   if (!out) return out.error();
   AggregatorOptions options;

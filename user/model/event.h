@@ -177,6 +177,8 @@ struct TraceEnd {
   friend bool operator==(const TraceEnd&, const TraceEnd&) = default;
 };
 
+struct Tally;
+
 /// Takes the stream. An error ends the stream; a closed pipe is an Error with os_errno EPIPE.
 class Consumer {
  public:
@@ -184,6 +186,8 @@ class Consumer {
   virtual Status header(const Header&) { return Ok; }
   virtual Status transition(const Transition&) = 0;
   virtual Status seed(const Seed&) { return Ok; }
+  /// In place of events, where the kernel side counts: TracerOptions::detail.
+  virtual Status tally(const Tally&) { return Ok; }
   virtual Status loss(const Loss&) { return Ok; }
   virtual Status end(const TraceEnd&) { return Ok; }
 };

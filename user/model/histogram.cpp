@@ -52,6 +52,27 @@ void Histogram::merge(const Histogram& other) {
   max_ = std::max(max_, other.max_);
 }
 
+Histogram Histogram::of_counts(std::span<const std::uint32_t> counts, std::uint64_t total_ns,
+                               std::uint64_t min_ns, std::uint64_t max_ns) {
+  Histogram histogram;
+  for (std::size_t i = 0; i < std::min<std::size_t>(counts.size(), kOctaves * kSub); ++i) {
+    if (counts[i] == 0) continue;
+    auto& octave = histogram.octaves_[i / kSub];
+    if (!octave) octave = std::make_unique<Octave>();
+    (*octave)[i % kSub] += counts[i];
+    histogram.count_ += counts[i];
+  }
+  if (histogram.count_ == 0) return histogram;
+  const std::vector<Bucket> filled = histogram.buckets();
+  const auto inside = [](std::uint64_t ns, const Bucket& bucket) {
+    return std::clamp(ns, bucket.low, bucket.low + (bucket.width - 1));
+  };
+  histogram.total_ = total_ns;
+  histogram.min_ = inside(min_ns, filled.front());
+  histogram.max_ = inside(max_ns, filled.back());
+  return histogram;
+}
+
 std::optional<std::uint64_t> Histogram::min() const {
   return count_ == 0 ? std::nullopt : std::optional(min_);
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace tcpdwell {
@@ -23,6 +24,10 @@ class Histogram {
   void add(std::uint64_t ns, std::uint64_t times = 1);
   /// Exact: histograms of parts add up to the histogram of the whole.
   void merge(const Histogram& other);
+  /// Of counters kept elsewhere in the same buckets: entry 64 * n + i is the i-th of octave n. An
+  /// extreme that is not in the outermost bucket filled is taken to be that bucket's edge.
+  static Histogram of_counts(std::span<const std::uint32_t> counts, std::uint64_t total_ns,
+                             std::uint64_t min_ns, std::uint64_t max_ns);
 
   std::uint64_t count() const { return count_; }
   std::optional<std::uint64_t> min() const;  ///< exact; nullopt when empty, as all below

@@ -23,7 +23,9 @@ namespace tcpdwell {
 namespace {
 
 constexpr std::uint64_t kDrainEveryNs = 20'000'000;
+constexpr std::uint64_t kCountedDrainEveryNs = 200'000'000;  ///< nothing comes: the sweep's turn
 constexpr std::uint64_t kLossEveryNs = 1'000'000'000;
+constexpr unsigned kLossesPerTally = 60;
 
 /// Counts transitions and lets no more pass than were asked for.
 class Gate : public Consumer {
@@ -254,7 +256,9 @@ class LiveRun {
   Status watch(int signals, const ChildCommand* child) {
     // Edges: the kernel says when the ring has filled, not that something is in it.
     Status status = waiter_.watch(tracer_->poll_fd(), Waiter::Ring, EPOLLIN | EPOLLET);
-    if (status) status = waiter_.watch_timer(kDrainEveryNs, kDrainEveryNs, Waiter::Drain);
+    const std::uint64_t drain_every_ns =
+        plan_.tracer.detail == Detail::Counts ? kCountedDrainEveryNs : kDrainEveryNs;
+    if (status) status = waiter_.watch_timer(drain_every_ns, drain_every_ns, Waiter::Drain);
     if (status) status = waiter_.watch_timer(kLossEveryNs, kLossEveryNs, Waiter::Loss);
     if (status) status = waiter_.watch(signals, Waiter::Signal);
     if (status && plan_.watch_stdout)
@@ -295,7 +299,10 @@ class LiveRun {
         if (Status status = plan_.after_drain(); !status) return status;
       if (happened & bit(Waiter::Loss))
         if (Status status = tell_losses(); !status) return status;
+      if (happened & bit(Waiter::Loss) && ++losses_told_ % kLossesPerTally == 0)
+        if (Status status = tracer_->tally(consumer_); !status) return status;
       if (happened & bit(Waiter::Tick)) {
+        if (Status status = tracer_->tally(consumer_); !status) return status;
         auto go_on = plan_.on_tick(clock_.now());
         if (!go_on) return go_on.error();
         if (!*go_on) return Ok;
@@ -338,6 +345,7 @@ class LiveRun {
       if (!drained) status = drained.error();
       if (!drained || !*drained) break;
     }
+    if (status) status = tracer_->tally(consumer_);
     if (status) status = tell_losses();
     const auto lost = tracer_->lost();
     if (status && !lost) status = lost.error();
@@ -362,6 +370,7 @@ class LiveRun {
   std::unique_ptr<Tracer> tracer_;
   std::int64_t start_ns_ = 0;
   LossCounts told_{};
+  unsigned losses_told_ = 0;
 };
 
 }  // namespace

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Lines that become sums instead of records (include/tcpdwell/tally.h). */
+#ifndef TCPDWELL_TALLY_BPF_H
+#define TCPDWELL_TALLY_BPF_H
+
+#include "filter.bpf.h"
+#include "maps.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TD_STATE_COUNT); /* 1 where nothing is counted */
+	__type(key, __u32);
+	__type(value, struct td_tally);
+} tallies SEC(".maps");
+
+/* Written by the reader alone. */
+volatile __u32 tally_turn;
+struct td_tally_extremes tally_extremes[2];
+/* Sockets that the walk over older ones found and counted. One walk at a time writes it. */
+__u64 seeds_counted;
+
+static __always_inline struct td_tally *tally_of(__u32 state)
+{
+	return bpf_map_lookup_elem(&tallies, &state);
+}
+
+static __always_inline void add_to(__u64 *sum, __u64 more)
+{
+	__sync_fetch_and_add(sum, more);
+}
+
+/* Programs of other CPUs raise it too; each tries as long as its own is higher. */
+static __always_inline void raise_to(__u64 *highest, __u64 value)
+{
+	for (int i = 0; i < 8; i++) {
+		__u64 before = *(volatile __u64 *)highest;
+
+		if (before >= value || __sync_val_compare_and_swap(highest, before, value) == before)
+			return;
+	}
+}
+
+/* The highest bit that is set, from 0; 0 for 0. BPF has no instruction for it. */
+static __always_inline __u32 highest_bit(__u64 value)
+{
+	__u32 bit = 0;
+
+	for (int step = 32; step; step >>= 1) {
+		if (value >> step) {
+			value >>= step;
+			bit += step;
+		}
+	}
+	return bit;
+}
+
+static __always_inline __u32 bucket_of(__u64 ns)
+{
+	__u32 bit = highest_bit(ns);
+	__u32 octave = bit < TD_TALLY_SUB_BITS ? 0 : bit - TD_TALLY_SUB_BITS + 1;
+	__u32 sub = octave ? (ns >> (octave - 1)) - (1 << TD_TALLY_SUB_BITS) : ns;
+
+	return (octave << TD_TALLY_SUB_BITS) + sub;
+}
+
+static __always_inline void tally_exact(struct td_tally *tally, __u32 state, __u64 ns)
+{
+	struct td_tally_extremes *extremes = &tally_extremes[tally_turn & 1];
+
+	raise_to(&extremes->longest_ns[state & 15], ns);
+	raise_to(&extremes->not_shortest_ns[state & 15], ~ns);
+	add_to(&tally->total_ns, ns);
+	__sync_fetch_and_add(&tally->exact[bucket_of(ns) & (TD_TALLY_BUCKETS - 1)], 1);
+}
+
+static __always_inline bool is_asked_for(__u8 state)
+{
+	return !cfg.states || cfg.states & 1u << (state & 15);
+}
+
+/* A socket is open in `state`, until tally_leave(). 0 is none, here and there. */
+static __always_inline void tally_enter(__u8 state)
+{
+	struct td_tally *tally = state ? tally_of(state) : NULL;
+
+	if (tally)
+		add_to(&tally->entered, 1);
+}
+
+static __always_inline void tally_leave(__u8 state)
+{
+	struct td_tally *tally = state ? tally_of(state) : NULL;
+
+	if (tally)
+		add_to(&tally->left, 1);
+}
+
+/* The state as which a socket that was found is counted. */
+static __always_inline __u8 counted_as(__u8 state)
+{
+	return cfg.detail == TD_DETAIL_COUNTS && is_asked_for(state) ? state : 0;
+}
+
+/* A line that passed the filters. The first one of a connection ends no dwell. */
+static __always_inline void tally_line(const struct td_line *line, struct td_sock *s)
+{
+	bool begins = line->old_state == TD_CLOSE ||
+		      (line->old_state == TD_LISTEN && line->new_state == TD_SYN_RECV);
+	struct td_tally *tally;
+
+	tally_leave(s->counted);
+	s->counted = line->new_state == TD_CLOSE ? 0 : counted_as(line->new_state);
+	tally_enter(s->counted);
+	if (begins || !is_asked_for(line->old_state))
+		return;
+	tally = tally_of(line->old_state);
+	if (!tally)
+		return;
+	if (line->dwell == TD_DWELL_EXACT)
+		tally_exact(tally, line->old_state, line->dwell_ns);
+	else
+		add_to(line->dwell == TD_DWELL_AT_LEAST ? &tally->at_least : &tally->unknown, 1);
+}
+
+#endif

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// What the kernel side counts is what one gets by counting its transitions.
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "aggregate/aggregator.h"
+#include "support/collect.h"
+#include "support/netns.h"
+#include "support/shadow.h"
+#include "support/storm.h"
+#include "support/workload.h"
+
+namespace tcpdwell::test {
+namespace {
+
+constexpr std::uint16_t kFirstPort = 42'000, kLastPort = 42'999;
+/// Two tracers read the clock one after the other, at the beginning and at the end of a dwell; now
+/// and then something interrupts in between.
+constexpr std::uint64_t kApart = 100'000, kApartOnce = 20 * kMillisecond;
+
+struct Case {
+  const char* name;
+  void (*restrict)(Filter& filter, const Workload& workload);
+};
+
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
+
+const Case kCases[] = {
+    {"host", [](Filter& filter, const Workload&) { filter.netns.reset(); }},
+    {"netns", [](Filter&, const Workload&) {}},
+    {"local_ports",
+     [](Filter& filter, const Workload&) {
+       filter.local_ports = {{kFirstPort, kLastPort}};
+     }},
+    {"remote_ports",
+     [](Filter& filter, const Workload&) {
+       filter.remote_ports = {{kFirstPort, kLastPort}};
+     }},
+    {"remote_block",
+     [](Filter& filter, const Workload&) { filter.remote = {parse_cidr("127.0.0.0/8").value()}; }},
+    {"local_address",
+     [](Filter& filter, const Workload&) { filter.local = {parse_cidr("::1").value()}; }},
+    {"family", [](Filter& filter, const Workload&) { filter.family = Family::V6; }},
+    {"states",
+     [](Filter& filter, const Workload&) {
+       filter.states = bit(State::CloseWait) | bit(State::TimeWait);
+     }},
+    {"comm", [](Filter& filter, const Workload&) { filter.comms = {Comm("td-server")}; }},
+    {"pid",
+     [](Filter& filter, const Workload& workload) {
+       filter.pids = {static_cast<std::uint32_t>(workload.client().pid())};
+     }},
+    {"min_dwell",
+     [](Filter& filter, const Workload&) { filter.min_dwell_ns = 25 * kMillisecond; }},
+};
+
+/// One tracer, started among the same sockets as the other.
+struct Counting {
+  Counting(const Filter& filter, Detail detail)
+      : aggregator({.by = {Key::State},
+                    .states = filter.states,
+                    .open_known = filter.min_dwell_ns == 0}) {
+    TracerOptions options;
+    options.filter = filter;
+    options.detail = detail;
+    tracer = start_tracer(options);
+    EXPECT_TRUE(tracer->seed(aggregator).ok());
+  }
+  Summary finish() {
+    test::finish(*tracer, aggregator);
+    EXPECT_TRUE(tracer->tally(aggregator).ok());
+    EXPECT_EQ(tracer->lost().value(), LossCounts{});
+    return aggregator.take_summary(0);
+  }
+  Aggregator aggregator;
+  std::unique_ptr<Tracer> tracer;
+};
+
+/// Connections of all kinds, in an order that `seed` gives.
+void run_mixed(Workload& workload, unsigned seed) {
+  std::mt19937 random(seed);
+  const auto any = [&](unsigned below) { return static_cast<unsigned>(random() % below); };
+  for (int i = 0; i < 60; ++i)
+    workload.run({static_cast<Net>(any(3)), static_cast<Side>(any(2)), static_cast<Ending>(any(3)),
+                  any(40), any(40)});
+}
+
+void expect_near(const char* what, std::optional<std::uint64_t> counted,
+                 std::optional<std::uint64_t> told, std::uint64_t apart) {
+  ASSERT_EQ(counted.has_value(), told.has_value()) << what;
+  if (!told) return;
+  EXPECT_LE(*counted > *told ? *counted - *told : *told - *counted, apart)
+      << what << ' ' << *counted << " and " << *told;
+}
+
+void expect_same(const Summary& counted, const Summary& told) {
+  ASSERT_EQ(counted.rows.size(), told.rows.size());
+  for (std::size_t i = 0; i < told.rows.size(); ++i) {
+    const Row& a = counted.rows[i];
+    const Row& b = told.rows[i];
+    SCOPED_TRACE(b.keys[0]);
+    EXPECT_EQ(a.keys, b.keys);
+    EXPECT_EQ(a.exact.count(), b.exact.count());
+    EXPECT_EQ(a.at_least, b.at_least);
+    EXPECT_EQ(a.unknown, b.unknown);
+    EXPECT_EQ(a.open, b.open);
+    expect_near("min", a.exact.min(), b.exact.min(), kApartOnce);
+    expect_near("max", a.exact.max(), b.exact.max(), kApartOnce);
+    const std::uint64_t count = b.exact.count();
+    expect_near("total", a.exact.total(), b.exact.total(), count * kApart + kApartOnce);
+    const auto median = b.exact.percentile(50);
+    if (median) expect_near("p50", a.exact.percentile(50), median, kApart + *median / 64);
+  }
+}
+
+class CountedTable : public testing::TestWithParam<Case> {};
+
+TEST_P(CountedTable, IsThatOfItsTransitions) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Netns netns;
+  netns.set_sysctl("net.ipv4.ip_local_port_range",
+                   std::to_string(kFirstPort) + " " + std::to_string(kLastPort));
+  Workload workload;
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  run_mixed(workload, seed);  // leaves listeners and sockets in TIME_WAIT
+  Filter filter;
+  filter.netns = netns.inode();
+  GetParam().restrict(filter, workload);
+
+  Counting told(filter, Detail::Transitions);
+  Counting counted(filter, Detail::Counts);
+  run_mixed(workload, seed + 1);
+  StormOptions quick;
+  quick.connections = 2'000;
+  quick.alternating = true;
+  quick.lag = 100;
+  Storm(netns, quick).result();
+  workload.close_listeners();
+  const Summary by_counting = counted.finish();
+  const Summary by_telling = told.finish();
+  expect_same(by_counting, by_telling);
+  EXPECT_FALSE(by_telling.rows.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, CountedTable, testing::ValuesIn(kCases),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+// Between two tables the counters go on and the extremes begin anew.
+TEST(CountedInterval, HasItsOwnDwellsAlone) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Netns netns;
+  Filter filter;
+  filter.netns = netns.inode();
+  Workload workload;
+  Counting counted(filter, Detail::Counts);
+  for (const unsigned hold_ms : {60U, 20U, 40U}) {
+    workload.run({Net::V4, Side::Client, Ending::Reset, hold_ms, 0});
+    ASSERT_TRUE(counted.tracer->tally(counted.aggregator).ok());
+    const Summary table = counted.aggregator.take_summary(0);
+    bool seen = false;
+    for (const Row& row : table.rows) {
+      if (row.keys[0] != "ESTABLISHED") continue;
+      seen = true;
+      EXPECT_EQ(row.exact.count(), 2U);
+      EXPECT_GE(row.exact.min().value(), hold_ms * kMillisecond);
+      EXPECT_LT(row.exact.max().value(), (hold_ms + 15) * kMillisecond);
+    }
+    EXPECT_TRUE(seen);
+  }
+}
+
+}  // namespace
+}  // namespace tcpdwell::test

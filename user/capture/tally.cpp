@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "capture/tally.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <tcpdwell/config.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "tcpdwell_bpf.skel.h"
+
+namespace tcpdwell {
+namespace {
+
+/// The shortest and the longest exact dwell of each state; what the kernel side has at rest is
+/// emptied and becomes what it writes to.
+td_tally_extremes take_extremes(tcpdwell_bpf& skeleton) {
+  auto& bss = *skeleton.bss;
+  auto& next = reinterpret_cast<td_tally_extremes&>(bss.tally_extremes[(bss.tally_turn + 1) & 1]);
+  auto& last = reinterpret_cast<td_tally_extremes&>(bss.tally_extremes[bss.tally_turn & 1]);
+  const td_tally_extremes late = next;  // what came when its turn was just over
+  next = {};
+  __atomic_store_n(&bss.tally_turn, bss.tally_turn + 1, __ATOMIC_SEQ_CST);
+  td_tally_extremes extremes = last;
+  for (std::size_t state = 0; state < std::size(extremes.longest_ns); ++state) {
+    extremes.longest_ns[state] = std::max(extremes.longest_ns[state], late.longest_ns[state]);
+    extremes.not_shortest_ns[state] =
+        std::max(extremes.not_shortest_ns[state], late.not_shortest_ns[state]);
+  }
+  return extremes;
+}
+
+}  // namespace
+
+Result<TallyReader::Before> TallyReader::read(std::uint32_t state) {
+  std::vector<td_tally> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  if (bpf_map_lookup_elem(bpf_map__fd(skeleton_.maps.tallies), &state, values.data()) != 0) {
+    const int code = errno;
+    return Error{Fault::Runtime,
+                 std::string("cannot read the program's counters: ") + std::strerror(code), code};
+  }
+  Before sum;
+  sum.exact.resize(TD_TALLY_BUCKETS);
+  for (const td_tally& cpu : values) {
+    sum.total_ns += cpu.total_ns;
+    sum.at_least += cpu.at_least;
+    sum.unknown += cpu.unknown;
+    sum.entered += cpu.entered;
+    sum.left += cpu.left;
+    for (std::size_t i = 0; i < TD_TALLY_BUCKETS; ++i) sum.exact[i] += cpu.exact[i];
+  }
+  return sum;
+}
+
+Result<Tally> TallyReader::take() {
+  Tally tally;
+  const td_tally_extremes extremes = take_extremes(skeleton_);
+  for (std::uint32_t state = 0; state < kStateCount; ++state) {
+    auto read_now = read(state);
+    if (!read_now) return read_now.error();
+    Before& before = before_[state];
+    const Before now = std::move(read_now).value();
+    before.exact.resize(TD_TALLY_BUCKETS);
+    std::vector<std::uint32_t> counts(TD_TALLY_BUCKETS);
+    for (std::size_t i = 0; i < TD_TALLY_BUCKETS; ++i) counts[i] = now.exact[i] - before.exact[i];
+    Tally::OfState& of = tally.states[state];
+    of.exact = Histogram::of_counts(counts, now.total_ns - before.total_ns,
+                                    ~extremes.not_shortest_ns[state], extremes.longest_ns[state]);
+    of.at_least = now.at_least - before.at_least;
+    of.unknown = now.unknown - before.unknown;
+    of.opened = static_cast<std::int64_t>((now.entered - before.entered) - (now.left - before.left));
+    before = now;
+  }
+  return tally;
+}
+
+}  // namespace tcpdwell
