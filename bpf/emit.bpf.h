@@ -114,6 +114,14 @@ static __always_inline __u64 wakeup_flags(void)
 									       : BPF_RB_NO_WAKEUP;
 }
 
+static __always_inline void count_connection(struct td_counters *count, struct td_sock *s)
+{
+	if (s->flags & TD_S_TOLD)
+		return;
+	s->flags |= TD_S_TOLD;
+	count_one(&count->connections);
+}
+
 /* The size of a reservation has to be a constant. */
 static __always_inline void write_record(struct td_counters *count, const struct td_line *line,
 					 const struct td_who *who, struct td_sock *s,
@@ -121,8 +129,10 @@ static __always_inline void write_record(struct td_counters *count, const struct
 {
 	struct td_event *e;
 
-	if (line->new_state == TD_CLOSE && ring_is_half_full() && owe(line, who, s, stats))
+	if (line->new_state == TD_CLOSE && ring_is_half_full() && owe(line, who, s, stats)) {
+		count_connection(count, s);
 		return;
+	}
 	e = bpf_ringbuf_reserve(&ring, size, 0);
 	/* As an rqspinlock the ring's lock gives up after 250 ms (RES_DEF_TIMEOUT,
 	 * include/asm-generic/rqspinlock.h), so there may be room all the same. */
@@ -141,6 +151,7 @@ static __always_inline void write_record(struct td_counters *count, const struct
 		e->stats = *stats;
 	}
 	bpf_ringbuf_submit(e, wakeup_flags());
+	count_connection(count, s);
 }
 
 /* `stats` on a connection's last line, else NULL. */
@@ -151,10 +162,10 @@ static __noinline int emit(struct td_counters *count, const struct td_line *line
 	if (!socket_passes(who, s) ||
 	    !change_passes(line->old_state, line->new_state, line->dwell, line->dwell_ns))
 		return 0;
-	if (!makes_records()) {
+	if (cfg.counts)
 		tally_line(line, s);
+	if (!makes_records())
 		return 0;
-	}
 	if (stats)
 		write_record(count, line, who, s, stats, sizeof(struct td_event));
 	else

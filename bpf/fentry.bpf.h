@@ -156,8 +156,8 @@ static __always_inline __u8 reason_to_deschedule(struct inet_timewait_sock *tw)
 
 	if (!makes_records())
 		return TD_REASON_NONE;
-	reason = serving_softirq(&tw->__tw_common) ? TD_REASON_RESET_BY_PEER
-						   : reason_in_process(tw);
+	reason =
+	    serving_softirq(&tw->__tw_common) ? TD_REASON_RESET_BY_PEER : reason_in_process(tw);
 
 	if (!here || here->processing == (__u64)tw)
 		return TD_REASON_RESET_BY_PEER;
@@ -224,9 +224,8 @@ static __always_inline void on_req_dropped(struct request_sock *req)
 {
 	struct td_receiving *here = receiving_here();
 
-	on_req_gone(req, here && here->timing_out == (__u64)req
-			     ? TD_REASON_SYN_TIMEOUT
-			     : reason_to_drop(req));
+	on_req_gone(req, here && here->timing_out == (__u64)req ? TD_REASON_SYN_TIMEOUT
+								: reason_to_drop(req));
 }
 
 SEC("fentry/inet_csk_reqsk_queue_drop")

@@ -8,7 +8,7 @@
 /* What only records carry, and filters ask for, is not looked up where neither is there. */
 static __always_inline bool makes_records(void)
 {
-	return cfg.detail == TD_DETAIL_TRANSITIONS;
+	return cfg.detail != TD_DETAIL_COUNTS;
 }
 
 static __always_inline bool asks_for_owners(void)

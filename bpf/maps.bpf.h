@@ -15,6 +15,7 @@ const volatile __u64 td_rports[TD_PORT_WORDS] = {};
 #define TD_S_FIRST_DUE 0x02 /* the connection's first line is still to be written */
 #define TD_S_PASSIVE 0x10   /* SYN_RECV after LISTEN: its past is with the request socket */
 #define TD_S_FIN_IN 0x20    /* the peer's FIN was received */
+#define TD_S_TOLD 0x04	    /* a record of it was made */
 #define TD_S_SHOWN 0x08	    /* the owner passed the filter once: shown to the end */
 
 /*
@@ -172,7 +173,8 @@ struct td_req {
 	__u8 seeded;  /* its beginning has been told */
 	__u8 missed;  /* the last sweep found its timer off */
 	__u8 counted; /* as in td_sock */
-	__u8 pad[7];
+	__u8 told;    /* TD_S_TOLD */
+	__u8 pad[6];
 };
 
 struct {

@@ -110,7 +110,9 @@ static __always_inline __u8 reason_to_drop(const struct request_sock *req)
 		if (aborted_by_diag(common))
 			return TD_REASON_ABORTED;
 	}
-	return BPF_CORE_READ(common, skc_listener, __sk_common.skc_state) == TD_LISTEN ? TD_REASON_RESET_BY_PEER : TD_REASON_RESET_LOCAL;
+	return BPF_CORE_READ(common, skc_listener, __sk_common.skc_state) == TD_LISTEN
+		   ? TD_REASON_RESET_BY_PEER
+		   : TD_REASON_RESET_LOCAL;
 }
 
 /* The child of a passive open has its first transition: since when was it SYN_RECV? */
@@ -125,6 +127,7 @@ static __always_inline void req_take(struct td_sock *s, const struct td_who *who
 	if (r) {
 		s->first_ns = r->start_ns;
 		s->counted = r->counted;
+		s->flags |= r->told;
 		if (r->seeded)
 			s->flags &= ~TD_S_FIRST_DUE;
 		bpf_map_delete_elem(&reqs, &t);
@@ -153,7 +156,7 @@ static __noinline int req_end(struct td_counters *count, const struct td_tuple *
 		s = *owner;
 	s.use = 1;
 	s.path = TD_SYN_RECV;
-	s.flags = 0;
+	s.flags = r->told;
 	s.counted = r->counted;
 	s.start_ns = r->start_ns;
 	for (int i = 0; i < 4; i++) {

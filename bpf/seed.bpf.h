@@ -203,10 +203,26 @@ static __always_inline void live_of_full(struct td_live *live, struct tcp_sock *
 		runs_until(live, TD_TIMER_KEEPALIVE, expires);
 }
 
-/* As which state a socket that was found is counted; then no record is made of it. */
-static __always_inline __u8 counted_seed(const struct td_who *who, struct td_sock *s, __u8 state)
+/* Notes before anybody else can see the entry what write_seed() is about to do. */
+static __always_inline void expect_seed(const struct td_who *who, struct td_sock *s, __u8 state)
 {
-	return !makes_records() && socket_passes(who, s) ? counted_as(state) : 0;
+	if (!socket_passes(who, s))
+		return;
+	s->counted = counted_as(state);
+	if (makes_records())
+		s->flags |= TD_S_TOLD;
+}
+
+static __always_inline bool count_seed(struct td_sock *s)
+{
+	struct td_counters *count = counters_of(TD_PROGRAM_SWEEP);
+
+	tally_enter(s->counted);
+	if (!makes_records())
+		seeds_counted += s->counted != 0;
+	else if (count)
+		count_one(&count->connections);
+	return true;
 }
 
 /* False when the iterator's buffer is full: the socket is then shown again, so what was noted of it
@@ -218,11 +234,8 @@ static __always_inline bool write_seed(struct seq_file *seq, const struct td_lin
 	struct td_scratch *space = scratch_space();
 	struct td_event *e = space ? &space->event : NULL;
 
-	if (!makes_records()) {
-		tally_enter(s->counted);
-		seeds_counted += s->counted != 0;
-		return true;
-	}
+	if (!makes_records())
+		return count_seed(s);
 	if (!e || !socket_passes(who, s))
 		return true;
 	fill(e, line, who, s);
@@ -230,7 +243,7 @@ static __always_inline bool write_seed(struct seq_file *seq, const struct td_lin
 	e->size = sizeof(*e);
 	e->flags |= TD_F_LIVE;
 	e->live = *live;
-	return bpf_seq_write(seq, e, sizeof(*e)) == 0;
+	return bpf_seq_write(seq, e, sizeof(*e)) == 0 && count_seed(s);
 }
 
 /* True when the entry is new; a map without room for it is counted. */
@@ -281,10 +294,10 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 	identify(&who, tp);
 	if (state == TD_LISTEN) /* also of a listing: its requests have its owner */
 		bpf_map_update_elem(&listeners, &key, s, BPF_NOEXIST);
-	s->counted = counted_seed(&who, s, state);
+	expect_seed(&who, s, state);
 	live_of_full(&live, tp, state);
 	if (!write_seed(seq, &line, &who, s, &live))
-		s->state = 0;
+		s->state = s->counted = s->flags = 0;
 	return 0;
 }
 
@@ -337,7 +350,7 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 	}
 	line.new_state = m->s.state;
 	who_of_common(&m->who, &tw->__tw_common);
-	m->s.counted = counted_seed(&m->who, &m->s, m->s.state);
+	expect_seed(&m->who, &m->s, m->s.state);
 	if (!note_seed(&minis, &cookie, m))
 		return 0;
 	/* As with requests. */
@@ -374,7 +387,10 @@ static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock
 	owner = bpf_map_lookup_elem(&listeners, &fresh.listener);
 	if (owner)
 		s = *owner;
-	s.counted = fresh.counted = counted_seed(&who, &s, TD_SYN_RECV);
+	s.flags = s.counted = 0;
+	expect_seed(&who, &s, TD_SYN_RECV);
+	fresh.counted = s.counted;
+	fresh.told = s.flags & TD_S_TOLD;
 	if (!treq->snt_synack || !note_seed(&reqs, &t, &fresh))
 		return 0;
 	/* Gone between the iterator's look and the entry: its end has been and will not be told. */

@@ -35,7 +35,8 @@ static __always_inline void raise_to(__u64 *highest, __u64 value)
 	for (int i = 0; i < 8; i++) {
 		__u64 before = *(volatile __u64 *)highest;
 
-		if (before >= value || __sync_val_compare_and_swap(highest, before, value) == before)
+		if (before >= value ||
+		    __sync_val_compare_and_swap(highest, before, value) == before)
 			return;
 	}
 }
@@ -98,7 +99,7 @@ static __always_inline void tally_leave(__u8 state)
 /* The state as which a socket that was found is counted. */
 static __always_inline __u8 counted_as(__u8 state)
 {
-	return cfg.detail == TD_DETAIL_COUNTS && is_asked_for(state) ? state : 0;
+	return cfg.counts && is_asked_for(state) ? state : 0;
 }
 
 /* A line that passed the filters. The first one of a connection ends no dwell. */

@@ -62,7 +62,8 @@ struct td_config {
 	__u8 last_spare;  /* enum td_program: no spare is behind this one */
 	__u8 listing;	  /* sockets are only told of, none is followed */
 	__u8 detail;	  /* enum td_detail */
-	__u8 pad[2];
+	__u8 counts;	  /* sums are made (tally.h); without, there is no room for them */
+	__u8 pad[1];
 	struct td_cidr local[TD_MAX_CIDRS];
 	struct td_cidr remote[TD_MAX_CIDRS];
 };
@@ -80,10 +81,11 @@ TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, local) == 88, "td_config layout")
  * which does not interrupt itself.
  */
 struct td_counters {
-	__u64 entered;	 /* program runs */
-	__u64 handled;	 /* transitions taken */
-	__u64 ring_full; /* lines for which the ring had no room */
-	__u64 map_full;	 /* sockets for which no storage could be had */
+	__u64 entered;	   /* program runs */
+	__u64 handled;	   /* transitions taken */
+	__u64 ring_full;   /* lines for which the ring had no room */
+	__u64 map_full;	   /* sockets for which no storage could be had */
+	__u64 connections; /* connections of which a record was made */
 	__u64 unseen; /* ends of time-wait and request sockets found out later: no program was run
 			 for them */
 };

@@ -35,7 +35,7 @@ struct td_tally {
  * and reads the other. What a program still writes there for an instant is found at the next turn.
  */
 struct td_tally_extremes {
-	__u64 longest_ns[16];	  /* by enum td_state; 0 where none */
+	__u64 longest_ns[16];	   /* by enum td_state; 0 where none */
 	__u64 not_shortest_ns[16]; /* ~ of the shortest, so that 0 is none here too */
 };
 

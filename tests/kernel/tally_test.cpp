@@ -53,16 +53,14 @@ const Case kCases[] = {
      [](Filter& filter, const Workload& workload) {
        filter.pids = {static_cast<std::uint32_t>(workload.client().pid())};
      }},
-    {"min_dwell",
-     [](Filter& filter, const Workload&) { filter.min_dwell_ns = 25 * kMillisecond; }},
+    {"min_dwell", [](Filter& filter, const Workload&) { filter.min_dwell_ns = 25 * kMillisecond; }},
 };
 
 /// One tracer, started among the same sockets as the other.
 struct Counting {
   Counting(const Filter& filter, Detail detail)
-      : aggregator({.by = {Key::State},
-                    .states = filter.states,
-                    .open_known = filter.min_dwell_ns == 0}) {
+      : aggregator(
+            {.by = {Key::State}, .states = filter.states, .open_known = filter.min_dwell_ns == 0}) {
     TracerOptions options;
     options.filter = filter;
     options.detail = detail;
@@ -79,13 +77,23 @@ struct Counting {
   std::unique_ptr<Tracer> tracer;
 };
 
+/// Of one tracer: what its events add up to, and what it counted.
+class Both : public Consumer {
+ public:
+  explicit Both(const AggregatorOptions& options) : told(options), counted(options) {}
+  Status transition(const Transition& t) override { return told.transition(t); }
+  Status seed(const Seed& seed) override { return told.seed(seed); }
+  Status tally(const tcpdwell::Tally& tally) override { return counted.tally(tally); }
+  Aggregator told, counted;
+};
+
 /// Connections of all kinds, in an order that `seed` gives.
 void run_mixed(Workload& workload, unsigned seed) {
   std::mt19937 random(seed);
   const auto any = [&](unsigned below) { return static_cast<unsigned>(random() % below); };
-  for (int i = 0; i < 60; ++i)
+  for (int i = 0; i < 24; ++i)
     workload.run({static_cast<Net>(any(3)), static_cast<Side>(any(2)), static_cast<Ending>(any(3)),
-                  any(40), any(40)});
+                  any(30), any(30)});
 }
 
 void expect_near(const char* what, std::optional<std::uint64_t> counted,
@@ -116,37 +124,97 @@ void expect_same(const Summary& counted, const Summary& told) {
   }
 }
 
+void expect_equal(const Summary& counted, const Summary& told) {
+  ASSERT_EQ(counted.rows.size(), told.rows.size());
+  for (std::size_t i = 0; i < told.rows.size(); ++i) {
+    const Row& a = counted.rows[i];
+    const Row& b = told.rows[i];
+    SCOPED_TRACE(b.keys[0]);
+    EXPECT_EQ(a.keys, b.keys);
+    EXPECT_EQ(a.at_least, b.at_least);
+    EXPECT_EQ(a.unknown, b.unknown);
+    EXPECT_EQ(a.open, b.open);
+    EXPECT_EQ(a.exact.count(), b.exact.count());
+    EXPECT_EQ(a.exact.min(), b.exact.min());
+    EXPECT_EQ(a.exact.max(), b.exact.max());
+    EXPECT_EQ(a.exact.total(), b.exact.total());
+    for (const double percent : {1.0, 25.0, 50.0, 90.0, 99.0, 99.9})
+      EXPECT_EQ(a.exact.percentile(percent), b.exact.percentile(percent)) << percent;
+  }
+}
+
 class CountedTable : public testing::TestWithParam<Case> {};
+class CountedAlone : public CountedTable {};
 
-TEST_P(CountedTable, IsThatOfItsTransitions) {
-  TD_REQUIRE_KERNEL_TESTS();
-  Netns netns;
-  netns.set_sysctl("net.ipv4.ip_local_port_range",
-                   std::to_string(kFirstPort) + " " + std::to_string(kLastPort));
-  Workload workload;
+struct Made {
+  explicit Made(const Case& one) {
+    netns.set_sysctl("net.ipv4.ip_local_port_range",
+                     std::to_string(kFirstPort) + " " + std::to_string(kLastPort));
+    run_mixed(workload, seed);  // leaves listeners and sockets in TIME_WAIT
+    filter.netns = netns.inode();
+    one.restrict(filter, workload);
+  }
+  void run_more() {
+    run_mixed(workload, seed + 1);
+    StormOptions quick;
+    quick.connections = 2'000;
+    quick.alternating = true;
+    quick.lag = 100;
+    Storm(netns, quick).result();
+    workload.close_listeners();
+  }
   const unsigned seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  run_mixed(workload, seed);  // leaves listeners and sockets in TIME_WAIT
+  Netns netns;
+  Workload workload;
   Filter filter;
-  filter.netns = netns.inode();
-  GetParam().restrict(filter, workload);
+};
 
-  Counting told(filter, Detail::Transitions);
-  Counting counted(filter, Detail::Counts);
-  run_mixed(workload, seed + 1);
-  StormOptions quick;
-  quick.connections = 2'000;
-  quick.alternating = true;
-  quick.lag = 100;
-  Storm(netns, quick).result();
-  workload.close_listeners();
+// Two tracers, of which one has nothing but counts: its program is another one.
+TEST_P(CountedAlone, IsThatOfTransitions) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Made made(GetParam());
+  SCOPED_TRACE("seed " + std::to_string(made.seed));
+  Counting told(made.filter, Detail::Transitions);
+  Counting counted(made.filter, Detail::Counts);
+  made.run_more();
   const Summary by_counting = counted.finish();
   const Summary by_telling = told.finish();
   expect_same(by_counting, by_telling);
   EXPECT_FALSE(by_telling.rows.empty());
 }
 
+// One tracer does both, so there is nothing to be apart.
+TEST_P(CountedTable, EqualsWhatIsTold) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Made made(GetParam());
+  SCOPED_TRACE("seed " + std::to_string(made.seed));
+  TracerOptions options;
+  options.filter = made.filter;
+  options.counted = true;
+  const auto tracer = start_tracer(options);
+  Both both({.by = {Key::State},
+             .states = made.filter.states,
+             .open_known = made.filter.min_dwell_ns == 0});
+  ASSERT_TRUE(tracer->seed(both).ok());
+  made.run_more();
+  finish(*tracer, both);
+  ASSERT_TRUE(tracer->tally(both).ok());
+  const std::uint64_t connections = both.told.connections();
+  const Summary told = both.told.take_summary(0);
+  expect_equal(both.counted.take_summary(0), told);
+  EXPECT_FALSE(told.rows.empty());
+  EXPECT_EQ(tracer->lost().value(), LossCounts{});
+  if (made.filter.states == 0) {
+    EXPECT_EQ(tracer->connections().value(), connections);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Each, CountedTable, testing::ValuesIn(kCases),
+                         [](const auto& info) { return std::string(info.param.name); });
+// A filter by owner, one by address, one by line, none.
+INSTANTIATE_TEST_SUITE_P(Some, CountedAlone,
+                         testing::ValuesIn({kCases[0], kCases[3], kCases[7], kCases[8],
+                                            kCases[10]}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 // Between two tables the counters go on and the extremes begin anew.

@@ -224,7 +224,7 @@ bool RowTable::comes_before(const Row& a, const Row& b) const {
 Row RowTable::take_row(Index index, bool open_known) {
   Slot& slot = slots_[index];
   Row taken = std::move(slot.row);
-  if (open_known && slot.open_complete) 
+  if (open_known && slot.open_complete)
     taken.open = static_cast<std::uint64_t>(std::max<std::int64_t>(slot.open, 0));
   slot.row = Row{};
   slot.row.keys = taken.keys;

@@ -84,7 +84,7 @@ class RowTable {
   struct Slot {
     Row row;
     PackedKey key;
-    std::int64_t open = 0;  ///< below 0 for an instant where counters of CPUs were read in turn
+    std::int64_t open = 0;      ///< below 0 for an instant where counters of CPUs were read in turn
     bool open_complete = true;  ///< false: sockets that entered while there was no room are missing
     bool used = false;
   };

@@ -36,6 +36,7 @@ void add(td_counters& sum, const td_counters& more) {
   sum.handled += more.handled;
   sum.ring_full += more.ring_full;
   sum.map_full += more.map_full;
+  sum.connections += more.connections;
   sum.unseen += more.unseen;
 }
 

@@ -79,10 +79,14 @@ Status fill_lists(const tcpdwell_bpf& skeleton, const Filter& filter) {
   return Ok;
 }
 
+bool counts(const TracerOptions& options) {
+  return options.counted || options.detail == Detail::Counts;
+}
+
 void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
-  const bool counts = options.detail == Detail::Counts;
-  bpf_map__set_max_entries(skeleton.maps.ring, ring_size(counts ? 0 : options.ring_bytes));
-  bpf_map__set_max_entries(skeleton.maps.tallies, counts ? TD_STATE_COUNT : 1);
+  const bool events = options.detail != Detail::Counts;
+  bpf_map__set_max_entries(skeleton.maps.ring, ring_size(events ? options.ring_bytes : 0));
+  bpf_map__set_max_entries(skeleton.maps.tallies, counts(options) ? TD_STATE_COUNT : 1);
   bpf_map__set_max_entries(skeleton.maps.undecided, static_cast<__u32>(libbpf_num_possible_cpus()));
   const std::uint32_t time_waits =
       options.max_time_wait ? options.max_time_wait : time_wait_limit();
@@ -101,8 +105,8 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   td_config& config = config_of(skeleton);
   config = k.config;
   config.wakeup_bytes = ring_size(options.ring_bytes) / 4;
-  config.detail =
-      options.detail == Detail::Counts ? TD_DETAIL_COUNTS : TD_DETAIL_TRANSITIONS;
+  config.detail = options.detail == Detail::Counts ? TD_DETAIL_COUNTS : TD_DETAIL_TRANSITIONS;
+  config.counts = counts(options);
   config.half_full_bytes = ring_size(options.ring_bytes) / 2;
   if (options.cgroup) {
     config.cgroup_id = options.cgroup->id;
@@ -196,9 +200,8 @@ Status Tracer::Impl::open_listing(const TracerOptions& options) {
   if (!skeleton) return load_error(errno);
   configure(*skeleton, options);
   bpf_map__set_max_entries(skeleton->maps.ring, static_cast<__u32>(sysconf(_SC_PAGESIZE)));
-  for (bpf_map* unused :
-       {skeleton->maps.minis, skeleton->maps.orphans, skeleton->maps.reqs, skeleton->maps.owed,
-        skeleton->maps.tallies})
+  for (bpf_map* unused : {skeleton->maps.minis, skeleton->maps.orphans, skeleton->maps.reqs,
+                          skeleton->maps.owed, skeleton->maps.tallies})
     bpf_map__set_max_entries(unused, 1);
   td_config& config = config_of(*skeleton);
   config.jiffy_ns = jiffy_ns();
@@ -230,7 +233,7 @@ Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options
       Ring::map(bpf_map__fd(skeleton->maps.ring), bpf_map__max_entries(skeleton->maps.ring));
   if (!mapped) return mapped.error();
   ring.emplace(std::move(mapped).value());
-  if (options.detail == Detail::Counts) tallies.emplace(*skeleton);
+  if (counts(options)) tallies.emplace(*skeleton);
   return attach();
 }
 
@@ -391,6 +394,11 @@ Result<LossCounts> Tracer::lost() {
   lost[static_cast<std::size_t>(LossPlace::Recursion)] =
       (fired > seen ? fired - seen : 0) + sum.unseen;
   return lost;
+}
+
+Result<std::uint64_t> Tracer::connections() const {
+  const auto counts = read_counts(*impl_->skeleton);
+  return counts ? Result<std::uint64_t>(sum_of(*counts).connections) : counts.error();
 }
 
 Result<Tracer::Balance> Tracer::balance() const {

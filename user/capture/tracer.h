@@ -32,6 +32,7 @@ struct TracerOptions {
   std::uint64_t ring_bytes = 8U << 20;  ///< rounded up to a power of two of pages
   Minisockets minisockets = Minisockets::Auto;
   Detail detail = Detail::Transitions;  ///< Counts only where can_count() is true
+  bool counted = false;                 ///< tally() beside the events too; where can_count() is
   std::uint32_t max_time_wait =
       0;                           ///< time-wait sockets followed at once; 0 = the host's own limit
   std::uint32_t max_requests = 0;  ///< request sockets followed at once; 0 = from the host's limits
@@ -74,8 +75,9 @@ class Tracer {
   Minisockets minisockets() const;
   const std::string& minisockets_note() const;
 
-  /// Gives `consumer` what was counted since the last call, at Detail::Counts. To be called once
-  /// in some minutes at least: the kernel side's counters come round.
+  /// Gives `consumer` what was counted since the last call, at Detail::Counts or where `counted`
+  /// was asked for. To be called once in some minutes at least: the kernel side's counters come
+  /// round.
   Status tally(Consumer& consumer);
 
   /// No more events are made after this. What is in the ring can still be drained.
@@ -85,6 +87,9 @@ class Tracer {
   /// call is not counted yet. Fault::Runtime where the kernel does not let its counters be read,
   /// here and in balance().
   Result<LossCounts> lost();
+
+  /// Connections of which an event was made; a filter of the user side may have kept it back.
+  Result<std::uint64_t> connections() const;
 
   /// Transitions the programs saw, and could have seen. lost[recursion] is the difference, and the
   /// time-wait and request sockets whose end was found out later.

@@ -48,6 +48,19 @@ std::string directory_of(const std::string& path) {
   return directory.empty() ? "." : directory;
 }
 
+/// The table of what the kernel side counts: the lines go past it.
+class Counted : public Consumer {
+ public:
+  explicit Counted(Aggregator& to) : to_(to) {}
+  Status header(const Header& header) override { return to_.header(header); }
+  Status transition(const Transition&) override { return Ok; }
+  Status tally(const Tally& tally) override { return to_.tally(tally); }
+  Status loss(const Loss& loss) override { return to_.loss(loss); }
+
+ private:
+  Aggregator& to_;
+};
+
 struct Lines {
   const Invocation& invocation;
   TableChoice asked;
@@ -64,7 +77,11 @@ struct Lines {
     auto plan = live_plan(invocation.raw, invocation.command, asked.filter);
     if (!plan) return plan.error();
     Aggregator aggregator(table_options(asked.filter.filter, asked.by));
-    Tee tee({&sink, &aggregator});
+    Counted counted(aggregator);
+    // What the kernel side can count need not be counted, and remembered, here once more.
+    plan->tracer.counted = asked.by == std::vector{Key::State} && plan->count == 0 &&
+                           Tracer::can_count(asked.filter.filter);
+    Tee tee({&sink, plan->tracer.counted ? static_cast<Consumer*>(&counted) : &aggregator});
     Clock::time_point flushed = Clock::now();
     plan->after_drain = [&]() -> Status {
       if (Clock::now() - flushed < flush_every) return Ok;
@@ -72,7 +89,7 @@ struct Lines {
       return out.flush();
     };
     if (!invocation.rotate.empty()) keep_files(plan->keep);
-    plan->connections = [&] { return aggregator.connections(); };
+    if (!plan->tracer.counted) plan->connections = [&] { return aggregator.connections(); };
     auto outcome = run_live(*plan, live_header(asked.filter.filter), tee);
     const Status closed = forgive_closed_pipe(out.close());
     if (!outcome) return outcome.error();

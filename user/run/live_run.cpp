@@ -352,7 +352,8 @@ class LiveRun {
     if (status) {
       TraceEnd end{outcome.end_wall_ns, gate_.transitions(), *lost, 0, 0, suspension_.ns()};
       if (end.suspended_ns != 0 && plan_.on_suspended) plan_.on_suspended(end.suspended_ns);
-      if (plan_.connections) end.connections = plan_.connections();
+      const auto counted = tracer_->connections();
+      end.connections = plan_.connections ? plan_.connections() : counted ? *counted : 0;
       end.duration_ns = static_cast<std::uint64_t>(outcome.end_wall_ns - start_ns_);
       status = consumer_.end(end);
     }

@@ -44,7 +44,8 @@ struct LivePlan {
   std::function<void(std::uint64_t ns)>
       on_suspended;                     ///< at the end: the machine slept so long meanwhile
   std::function<Status()> after_drain;  ///< what was drained can be flushed; every 20 ms at least
-  std::function<std::uint64_t()> connections;  ///< for the `end` line
+  /// For the `end` line; without, what the kernel side counted.
+  std::function<std::uint64_t()> connections;
 };
 
 inline constexpr std::size_t kMostWatched = 16;

@@ -21,6 +21,7 @@ class Tee : public Consumer {
   Status header(const Header& e) override { return each(&Consumer::header, e); }
   Status transition(const Transition& e) override { return each(&Consumer::transition, e); }
   Status seed(const Seed& e) override { return each(&Consumer::seed, e); }
+  Status tally(const Tally& e) override { return each(&Consumer::tally, e); }
   Status loss(const Loss& e) override { return each(&Consumer::loss, e); }
   Status end(const TraceEnd& e) override { return each(&Consumer::end, e); }
 

@@ -244,25 +244,38 @@ std::string rfc3339(std::int64_t wall_ns) {
   return text;
 }
 
-void append_rfc3339(std::string& out, std::int64_t wall_ns) {
-  using std::chrono::floor;
-  const std::chrono::sys_time<std::chrono::nanoseconds> instant{std::chrono::nanoseconds{wall_ns}};
-  const auto midnight = floor<std::chrono::days>(instant);
-  const std::chrono::year_month_day date{midnight};
-  // Not `instant - midnight`: the first midnight of the range lies before its first nanosecond.
-  const auto second = floor<std::chrono::seconds>(instant);
-  const auto of_day = static_cast<std::uint32_t>((second - midnight).count());
-  const auto rest = wall_ns % static_cast<std::int64_t>(kSecond);
-  const auto below_second = static_cast<std::uint32_t>(rest < 0 ? rest + kSecond : rest);
+namespace {
 
+/// Lines come many a second: what stands before the fraction is put together once in each.
+struct WholeSecond {
+  std::chrono::sys_seconds second;
+  char text[21] = "1970-01-01T00:00:00.";
+};
+
+void put_second(WholeSecond& whole, std::chrono::sys_seconds second) {
+  const auto midnight = std::chrono::floor<std::chrono::days>(second);
+  const std::chrono::year_month_day date{midnight};
+  const auto of_day = static_cast<std::uint32_t>((second - midnight).count());
+  put_digits(&whole.text[0], static_cast<std::uint32_t>(static_cast<int>(date.year())), 4);
+  put_digits(&whole.text[5], static_cast<unsigned>(date.month()), 2);
+  put_digits(&whole.text[8], static_cast<unsigned>(date.day()), 2);
+  put_digits(&whole.text[11], of_day / 3600, 2);
+  put_digits(&whole.text[14], of_day / 60 % 60, 2);
+  put_digits(&whole.text[17], of_day % 60, 2);
+  whole.second = second;
+}
+
+}  // namespace
+
+void append_rfc3339(std::string& out, std::int64_t wall_ns) {
+  thread_local WholeSecond whole;
+  const std::chrono::sys_time<std::chrono::nanoseconds> instant{std::chrono::nanoseconds{wall_ns}};
+  const auto second = std::chrono::floor<std::chrono::seconds>(instant);
+  if (second != whole.second) put_second(whole, second);
+  const auto rest = wall_ns % static_cast<std::int64_t>(kSecond);
   char text[] = "0000-00-00T00:00:00.000000000Z";
-  put_digits(&text[0], static_cast<std::uint32_t>(static_cast<int>(date.year())), 4);
-  put_digits(&text[5], static_cast<unsigned>(date.month()), 2);
-  put_digits(&text[8], static_cast<unsigned>(date.day()), 2);
-  put_digits(&text[11], of_day / 3600, 2);
-  put_digits(&text[14], of_day / 60 % 60, 2);
-  put_digits(&text[17], of_day % 60, 2);
-  put_digits(&text[20], below_second, 9);
+  std::copy_n(whole.text, 20, text);
+  put_digits(&text[20], static_cast<std::uint32_t>(rest < 0 ? rest + kSecond : rest), 9);
   out.append(text, sizeof text - 1);
 }
 
