@@ -64,6 +64,23 @@ def storm(build, tool, kind, connections, workers, rounds):
             "lost": None if rows[0]["lost"] is None else sum(row["lost"] for row in rows)}
 
 
+def levels(build, tools, connections, rounds):
+    """Microseconds of processor time a connection beyond an untraced one, all tools in turn in each round: of who makes
+    the connections (the kernel's part, which runs there) and of the tool."""
+    rows = {tool.name: [] for tool in tools}
+    for _ in range(rounds):
+        for tool in tools:
+            plain = load(build, "storm", connections, 1)
+            with Running(tool) as run:
+                traced = load(build, "storm", connections, 1)
+            kernel, reader = traced["cpu_us"] - plain["cpu_us"], 1e6 * run.cpu_s / connections
+            rows[tool.name].append({
+                "kernel_us": kernel, "reader_us": reader, "both_us": kernel + reader,
+                "ratio": traced["rate"] / plain["rate"], "rss_bytes": run.rss_bytes,
+                "bytes_per_connection": run.bytes_written / connections, "lost": run.lost})
+    return {name: {**medians(of), "spread": spread(of, "both_us")} for name, of in rows.items()}
+
+
 def kernel_ns(build, tool, connections, rounds):
     """Time in the tool's programs for one transition, by the kernel's own count."""
     rows = []

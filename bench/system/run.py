@@ -24,9 +24,9 @@ def say(text):
 def quick_or_full(quick):
     if quick:
         return {"connections": 20_000, "rounds": 1, "peers": 1, "web_seconds": 2, "web_rounds": 1,
-                "sockets": (1_000, 100_000), "micro_seconds": 0.1, "report": 20_000}
+                "sockets": (1_000, 100_000), "micro_seconds": 0.1, "report": 20_000, "levels": 3}
     return {"connections": 50_000, "rounds": 3, "peers": 2, "web_seconds": 4, "web_rounds": 3,
-            "sockets": (1_000, 10_000, 100_000, 1_000_000), "micro_seconds": 0.5, "report": 100_000}
+            "sockets": (1_000, 10_000, 100_000, 1_000_000), "micro_seconds": 0.5, "report": 100_000, "levels": 9}
 
 
 def measure_all(build, plan):
@@ -34,6 +34,8 @@ def measure_all(build, plan):
     present = {name: tool for name, tool in all_tools.items() if not tool.missing}
     figures = {"missing": {t.name: t.missing for t in all_tools.values() if t.missing}, "storm": {}, "kernel": {}}
     for name, tool in present.items():
+        if name.startswith("da8e1f8"):
+            continue
         own = name.startswith(("tcpdwell", "empty"))
         say(f"{name}: storm, and the kernel's time")
         rounds = plan["rounds"] if own else plan["peers"]
@@ -45,6 +47,10 @@ def measure_all(build, plan):
             if own:
                 raise
             figures["missing"][name] = str(failure).strip().splitlines()[0]
+    say("what a connection costs, in turn")
+    figures["levels"] = measure.levels(
+        build, [t for t in present.values() if t.name.startswith(("empty", "tcpdwell", "da8e1f8"))],
+        plan["connections"], plan["levels"])
     stat, record = present["tcpdwell stat"], present["tcpdwell record"]
     for kind, workers in (("storm", 2), ("exchange", 1)):
         for tool in (present["empty program"], stat, record):
@@ -92,10 +98,22 @@ def storm_table(storms, kernel):
                   "consumer ns/event", "RSS MiB", "bytes/event", "lost"], rows)
 
 
+def level_table(levels):
+    rows = []
+    for name, at in levels.items():
+        low, high = at["spread"]
+        rows.append([name, f"{at['kernel_us']:.1f}", f"{at['reader_us']:.1f}", f"{at['both_us']:.1f}", f"{low:.1f}-{high:.1f}",
+                     f"{at['ratio']:.2f}", number(at["rss_bytes"] / 2**20, "{:.0f}"), number(at["bytes_per_connection"]),
+                     number(at.get("lost"))])
+    return table(["tool", "kernel us", "reader us", "together", "from-to", "rate, untraced = 1", "RSS MiB",
+                  "bytes/connection", "lost"], rows)
+
+
 def report(figures, plan, seconds):
     f = figures
     parts = [f"Kernel {platform.release()}, {os.cpu_count()} processors, {plan['connections']:,} connections a run, "
              f"medians of {plan['rounds']} (peers {plan['peers']}); {seconds:.0f} s in all.",
+             f"### A connection, beyond untraced: medians of {plan['levels']} in turn", level_table(f["levels"]),
              "### A storm from one thread, a processor to spare", storm_table(f["storm"], f["kernel"]),
              "### A storm on both processors", storm_table(f["storm2"], {}),
              "### A client and a server, a request and a response a connection", storm_table(f["exchange1"], {}),

@@ -36,14 +36,20 @@ def tools(build):
     lines = (
         "tracepoint:sock:inet_sock_set_state "
         '{ printf("%llu %p %d %d\\n", nsecs, args->skaddr, args->oldstate, args->newstate); }')
+    before = os.path.join(build, "bench", "before", "build", "tcpdwell")
     found = [
         Tool("empty program", [os.path.join(build, "bench", "bench_floor")]),
         Tool("tcpdwell stat", [us, "stat", "--format", "json", "-o", "{out}"]),
+        Tool("tcpdwell stat --by comm", [us, "stat", "--by", "comm", "--format", "json", "-o", "{out}"]),
         Tool("tcpdwell record", [us, "record", "-q", "-o", "{out}"], ".json"),
         Tool("tcpdwell record .zst", [us, "record", "-q", "-o", "{out}"], ".json.zst"),
         Tool("tcpdwell trace json", [us, "trace", "-q", "--format", "json"], ".json", writes_stdout=True),
         Tool("tcpdwell serve", [us, "serve", "-q", "--listen", "127.0.0.1:19978", "--socket", "{out}"]),
         Tool("tcpdwell stat, minisockets off", [us, "stat", "--minisockets", "off", "--format", "json", "-o", "{out}"]),
+        Tool("da8e1f8 stat", [before, "stat", "--format", "json", "-o", "{out}"]),
+        Tool("da8e1f8 serve", [before, "serve", "-q", "--listen", "127.0.0.1:19978", "--socket", "{out}"]),
+        Tool("da8e1f8 record", [before, "record", "-q", "-o", "{out}"], ".json"),
+        Tool("da8e1f8 record .zst", [before, "record", "-q", "-o", "{out}"], ".json.zst"),
         Tool("tcpstates", ["tcpstates"], writes_stdout=True),
         Tool("tcplife", ["tcplife"], writes_stdout=True),
         Tool("bpftrace histogram", bpftrace(histogram), writes_stdout=True),
@@ -51,7 +57,7 @@ def tools(build):
     ]
     for tool in found:
         if shutil.which(tool.command[0]) is None:
-            tool.missing = f"{tool.command[0]} is not installed"
+            tool.missing = f"{os.path.basename(tool.command[0])} is not there"
     return {tool.name: tool for tool in found}
 
 
@@ -111,7 +117,7 @@ class Running:
         self.cpu_s = self._cpu_s() - self.cpu_at_start
         self.rss_bytes = self._rss_bytes()
         self.kernel_ns = self._kernel_ns() - self.kernel_ns_at_start
-        asked = self._ask_serve() if self.tool.name == "tcpdwell serve" else None
+        asked = self._ask_serve() if self.tool.name.endswith(" serve") else None
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(60)
@@ -140,7 +146,7 @@ class Running:
 
     def _lost(self):
         """What it says it lost; None where it does not say."""
-        if self.tool.name.startswith("tcpdwell"):
+        if self.tool.name.startswith(("tcpdwell", "da8e1f8")):
             return sum(json.loads(self._last_line())["lost"].values())
         if self.tool.name.startswith("bpftrace"):
             self.errors.seek(0)

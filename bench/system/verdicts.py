@@ -22,8 +22,15 @@ def at_least(target, value, limit, form="{:.2f}"):
 
 def verdicts(f):
     kernel = {name: k["kernel_ns"] for name, k in f["kernel"].items()}
+    found = []
+    levels = f["levels"]
+    for name, most in (("stat", 4.2), ("serve", 5.5), ("record", 13.5)):
+        us = levels[f"tcpdwell {name}"]["both_us"]
+        before = levels.get(f"da8e1f8 {name}", {}).get("both_us")
+        found.append(at_most(f"{name}: us a connection" + (f" ({before:.1f} at da8e1f8)" if before else ""), us, most, "{:.1f}"))
     ours, floor = kernel["tcpdwell record"], kernel["empty program"]
-    found = [at_most("kernel, times an empty program", ours / floor, 5, "{:.1f}")]
+    found.append(at_most("kernel at the level of counts, times an empty program", kernel["tcpdwell stat"] / floor, 9, "{:.1f}"))
+    found += [at_most("kernel, times an empty program", ours / floor, 5, "{:.1f}")]
     if "tcpstates" in kernel:
         found.append(at_least("kernel, times below tcpstates", kernel["tcpstates"] / ours, 25, "{:.1f}"))
     for mode in ("stat", "record"):
