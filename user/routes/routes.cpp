@@ -14,12 +14,13 @@
 #include <vector>
 
 #include "model/filter.h"
-#include "model/listing.h"
+#include "sinks/listing.h"
 #include "sinks/live_json.h"
 #include "trace/writer.h"
 #include "util/clock.h"
 #include "util/duration.h"
 #include "util/host_clock.h"
+#include "util/json.h"
 
 namespace tcpdwell {
 namespace {
@@ -157,8 +158,12 @@ HttpReply Routes::stuck(const LiveState& state, const HttpRequest& request) {
     if (shown && open.age.ns >= wanted->older_ns) rows.push_back(&open);
   }
   HttpReply reply;
-  reply.body = fmt::format("{{\"ts\":\"{}\",\"matching\":{},\"sockets\":[", rfc3339(state.wall_ns),
-                           rows.size());
+  JsonText(reply.body)
+      .begin_object()
+      .field("ts", rfc3339(state.wall_ns))
+      .field("matching", rows.size())
+      .name("sockets")
+      .begin_list();
   const auto most =
       static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(wanted->limit, rows.size()));
   std::partial_sort(rows.begin(), rows.begin() + most, rows.end(),
