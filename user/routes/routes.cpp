@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <utility>
 #include <vector>
@@ -21,6 +20,7 @@
 #include "util/duration.h"
 #include "util/host_clock.h"
 #include "util/json.h"
+#include "util/number.h"
 
 namespace tcpdwell {
 namespace {
@@ -76,10 +76,10 @@ Result<Wanted> read_query(const HttpRequest& request) {
       if (!ns) return ns.error();
       wanted.older_ns = *ns;
     } else if (name == "limit") {
-      const auto [end, error] =
-          std::from_chars(value.data(), value.data() + value.size(), wanted.limit);
-      if (error != std::errc() || end != value.data() + value.size() || wanted.limit > kMostRows)
+      const auto limit = whole_number<std::uint64_t>(value);
+      if (!limit || *limit > kMostRows)
         return Error{Fault::Usage, fmt::format("limit: expected a number up to {}", kMostRows)};
+      wanted.limit = *limit;
     } else {
       return Error{Fault::Usage, "expected state, older and limit in the query"};
     }
