@@ -132,12 +132,10 @@ Result<int> run_stuck(const Invocation& invocation) {
   if (!out) return out.error();
   std::vector<Listed>& sockets = gathering.sockets;
   sort_oldest_first(sockets);
-  Status status = *format == Format::Json  ? write_listing_json(**out, sockets)
-                  : *format == Format::Csv ? write_listing_csv(**out, sockets)
-                                           : write_text(raw, **out, sockets);
-  const Status closed = (*out)->close();
-  if (status) status = closed;
-  if (!status && status.error().os_errno != EPIPE) return status.error();
+  const Status status = *format == Format::Json  ? write_listing_json(**out, sockets)
+                        : *format == Format::Csv ? write_listing_csv(**out, sockets)
+                                                 : write_text(raw, **out, sockets);
+  if (Status done = finish(**out, status); !done) return done.error();
   if (!raw.quiet) tell_gaps(*report);
   return 0;
 }
