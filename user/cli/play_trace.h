@@ -41,8 +41,7 @@ class Progress {
   Clock::time_point started_, told_;
 };
 
-/// Before the first byte of a trace is read: confine_reading(). Where that is not to be had, -v
-/// says so.
+/// Before the first byte of a trace is read: confine_reading(). If that fails, -v says so.
 void confine_to_reading(const RawOptions& raw);
 
 /// "-" is standard input. The flaws of the file, a sentence each: what a reader should know before

@@ -73,7 +73,7 @@ class SignalFd {
     sigprocmask(SIG_BLOCK, &set, nullptr);
     fd_.reset(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   }
-  int fd() const { return fd_.get(); }  ///< below 0, with errno, where there is none to be had
+  int fd() const { return fd_.get(); }  ///< below 0, with errno, where there is none
   /// 0 when there is none.
   int next() const {
     signalfd_siginfo info{};
@@ -351,7 +351,7 @@ Result<std::vector<Key>> parse_top_by(const RawOptions& raw) {
   if (whole_connections(*keys))
     return Error{
         Fault::Usage,
-        "--by: top shows open connections, and end and path are known of closed ones: use stat"};
+        "--by: top shows open connections; end and path are known only of closed ones: use stat"};
   // Rows have a column for each state anyway, unless somebody asked for them by name.
   const auto asked = [&](std::string_view word) {
     return std::any_of(raw.by.begin(), raw.by.end(), [&](const std::string& list) {

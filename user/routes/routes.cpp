@@ -49,7 +49,7 @@ HttpReply refused(int status, std::string why) {
 
 HttpReply page() {
   const std::string nonce = random_word();
-  if (nonce.empty()) return refused(503, "no random bytes are to be had");
+  if (nonce.empty()) return refused(503, "The kernel gives no random bytes.");
   HttpReply reply{200, "text/html; charset=utf-8", live_page(nonce), nullptr, ""};
   reply.csp = fmt::format(
       "default-src 'none'; style-src 'nonce-{0}'; script-src 'nonce-{0}'; img-src data:; "

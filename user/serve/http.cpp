@@ -228,7 +228,9 @@ void Server::on_request(Door& door, evhttp_request* request) {
   }
   const char* const host = evhttp_find_header(evhttp_request_get_input_headers(request), "Host");
   if (door.listening.loopback && !names_loopback(host))
-    return reply(request, refusal(403, "This listens on loopback and answers to its names alone."));
+    return reply(
+        request,
+        refusal(403, "This address is loopback and answers to its names only, such as localhost."));
   HttpRequest asked = parsed(request);
   if (asked.path == site.events_path) return begin_stream(request, std::move(asked));
   if (!try_answer(request, asked))
@@ -248,7 +250,8 @@ void Server::reply(evhttp_request* request, HttpReply answer) {
   if (answer.more && !head && count(Open::Kind::Long) >= kMostLongAnswers)
     answer = refusal(503, "Too many long answers are under way: ask again in a moment.");
   if (!head && !has_room(answer.body.size()))
-    answer = refusal(503, "Too much waits for clients that do not take it: ask again in a moment.");
+    answer =
+        refusal(503, "Too many bytes wait for clients that do not read: ask again in a moment.");
   evkeyvalq* const headers = evhttp_request_get_output_headers(request);
   const std::string csp = answer.csp.empty() ? "default-src 'none'" : answer.csp;
   const std::pair<const char*, const char*> always[] = {
@@ -347,10 +350,10 @@ void Server::accept_failed(int code) {
   if (!out_of_resources(code)) return;
   clients.end_one();
   if (!std::exchange(told_of_accept, true) && site.trouble)
-    site.trouble(
-        fmt::format("cannot accept another client: {}; the one who is here longest makes room "
-                    "(said once; 'ulimit -n' or LimitNOFILE= sets how many may be open)",
-                    std::strerror(code)));
+    site.trouble(fmt::format(
+        "cannot accept another client: {}; the one that has been here longest is closed "
+        "(said once; 'ulimit -n' or LimitNOFILE= sets how many may be open)",
+        std::strerror(code)));
 }
 
 void Server::accept_again() {

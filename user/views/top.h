@@ -156,6 +156,7 @@ class Top {
   Answer sort_next(int step);
   Answer open_chosen();
   Answer leave();
+  Answer arranged();
 
   // The table that is shown.
   TableState& table() { return tables_[static_cast<std::size_t>(shown_)]; }
