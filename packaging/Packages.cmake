@@ -3,9 +3,10 @@ set(CPACK_GENERATOR DEB TGZ)
 set(CPACK_PACKAGE_NAME tcpdwell)
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "dwell times of TCP connections in each state")
 set(CPACK_PACKAGE_DESCRIPTION
-"Watches every TCP state transition of the host with eBPF and tells how long
-each connection dwelt in the state it leaves, whose it is, and what ended it,
-TIME_WAIT and SYN_RECV included. The programs it watches need no change.
+"Watches every TCP state transition of the host with eBPF and reports how long
+each connection dwelt in the state it leaves, which process owns it, and what
+ended it, TIME_WAIT and SYN_RECV included. The programs it watches need no
+change.
 .
 Traces can be recorded, compared and turned into tables and pages elsewhere;
 a service exports histograms to Prometheus.")

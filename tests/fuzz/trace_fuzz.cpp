@@ -17,7 +17,6 @@
 #include "aggregate/aggregator.h"
 #include "aggregate/analyzer.h"
 #include "model/analysis.h"
-#include "sinks/html.h"
 #include "sinks/report.h"
 #include "unit/trace/events_for_tests.h"
 

@@ -56,6 +56,22 @@ void divide_ports(LiveState& state) {
   if (rows.size() > HostActivity::kDestinations) rows.resize(HostActivity::kDestinations);
 }
 
+/// Rows that are of the same thing become one.
+template <class Row, class Same>
+void add_rows(std::vector<Row>& now, const std::vector<Row>& before, Same same,
+              Histogram Row::*durations) {
+  for (const Row& row : before) {
+    const auto found =
+        std::find_if(now.begin(), now.end(), [&](const Row& other) { return same(row, other); });
+    if (found == now.end()) {
+      now.push_back(row);
+    } else {
+      found->count += row.count;
+      (*found.*durations).merge(row.*durations);
+    }
+  }
+}
+
 /// What the window before told and this one does not, or not yet.
 void add_before(Analysis& now, const Analysis& before) {
   for (const Finding& finding : before.findings)
@@ -63,28 +79,13 @@ void add_before(Analysis& now, const Analysis& before) {
           return f.kind == finding.kind && f.subject == finding.subject;
         }))
       now.findings.push_back(finding);
-  for (const Edge& edge : before.edges) {
-    const auto same = std::find_if(now.edges.begin(), now.edges.end(), [&](const Edge& e) {
-      return e.from == edge.from && e.to == edge.to;
-    });
-    if (same == now.edges.end()) {
-      now.edges.push_back(edge);
-    } else {
-      same->count += edge.count;
-      same->dwell.merge(edge.dwell);
-    }
-  }
-  for (const EndRow& end : before.ends) {
-    const auto same = std::find_if(now.ends.begin(), now.ends.end(), [&](const EndRow& e) {
-      return e.reason == end.reason && e.closer == end.closer;
-    });
-    if (same == now.ends.end()) {
-      now.ends.push_back(end);
-    } else {
-      same->count += end.count;
-      same->life.merge(end.life);
-    }
-  }
+  add_rows(
+      now.edges, before.edges,
+      [](const Edge& a, const Edge& b) { return a.from == b.from && a.to == b.to; }, &Edge::dwell);
+  add_rows(
+      now.ends, before.ends,
+      [](const EndRow& a, const EndRow& b) { return a.reason == b.reason && a.closer == b.closer; },
+      &EndRow::life);
   now.slowest.insert(now.slowest.end(), before.slowest.begin(), before.slowest.end());
   std::stable_sort(
       now.slowest.begin(), now.slowest.end(),
@@ -134,9 +135,7 @@ Status HostActivity::loss(const Loss& loss) {
 void HostActivity::keep_window(std::int64_t wall_ns) {
   if (wall_ns - window_wall_ns_ < kWindowNs) return;
   before_ = analyzer_.look(wall_ns);
-  before_.findings.erase(
-      std::remove_if(before_.findings.begin(), before_.findings.end(), is_of_now),
-      before_.findings.end());
+  std::erase_if(before_.findings, is_of_now);
   before_.stuck.clear();
   before_.ports.clear();
   before_.series = {};

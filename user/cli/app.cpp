@@ -56,10 +56,8 @@ int parse_failure(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
     std::ostringstream text;
     app.exit(error, text, text);
-    FdOutput out(STDOUT_FILENO, "standard output", false);
-    Status status = out.write(text.str());
-    if (status) status = out.flush();
-    if (status || status.error().os_errno == EPIPE) return 0;
+    const Status status = print(text.str());
+    if (status) return 0;
     complain(status.error().message);
     return static_cast<int>(Fault::Runtime);
   }

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 
 #include "cli/commands.h"
 #include "enrich/host.h"
@@ -103,13 +102,11 @@ Result<int> run_check(const Invocation& invocation) {
   const CheckReport report = run_checks();
   const Header host = describe_host();
   const std::size_t columns = terminal_columns(STDOUT_FILENO);
-  FdOutput out(STDOUT_FILENO, "standard output", false);
-  Status status = out.write(*format == Format::Json
-                                ? as_json(report, host)
-                                : as_text(report, host, want_colour(invocation.raw, STDOUT_FILENO),
-                                          columns == 0 ? 80 : columns));
-  if (status) status = out.flush();
-  if (!status && status.error().os_errno != EPIPE) return status.error();
+  const Status status = print(
+      *format == Format::Json ? as_json(report, host)
+                              : as_text(report, host, want_colour(invocation.raw, STDOUT_FILENO),
+                                        columns == 0 ? 80 : columns));
+  if (!status) return status.error();
   return status_of(report.items);
 }
 

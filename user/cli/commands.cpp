@@ -13,6 +13,18 @@
 namespace tcpdwell {
 namespace {
 
+using Run = Result<int> (*)(const Invocation&);
+
+/// `usage` is what follows "tcpdwell " in help.
+CLI::App* add_command(CLI::App& app, Invocation& invocation, const char* name, const char* summary,
+                      const char* usage, Run run) {
+  CLI::App* const sub = app.add_subcommand(name, summary);
+  sub->formatter(std::make_shared<HelpFormat>(usage));
+  sub->callback(
+      [&invocation, run] { invocation.action = [&invocation, run] { return run(invocation); }; });
+  return sub;
+}
+
 /// Of the commands that trace until another command ends.
 void add_tracing_flags(CLI::App& app, RawOptions& raw) {
   app.footer(
@@ -25,29 +37,27 @@ void add_tracing_flags(CLI::App& app, RawOptions& raw) {
 }
 
 void add_trace(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("trace", "print every transition as it happens (the default)");
-  sub->formatter(std::make_shared<HelpFormat>("[trace] [OPTIONS] [-- COMMAND [ARG...]]"));
+  CLI::App* sub =
+      add_command(app, invocation, "trace", "print every transition as it happens (the default)",
+                  "[trace] [OPTIONS] [-- COMMAND [ARG...]]", run_trace);
   add_tracing_flags(*sub, invocation.raw);
-  sub->callback([&] { invocation.action = [&] { return run_trace(invocation); }; });
 }
 
 void add_stat(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub =
-      app.add_subcommand("stat", "a table of dwell per state, each interval or at the end");
-  sub->formatter(
-      std::make_shared<HelpFormat>("stat [INTERVAL [COUNT]] [OPTIONS] [-- COMMAND [ARG...]]"));
+  CLI::App* sub = add_command(app, invocation, "stat",
+                              "a table of dwell per state, each interval or at the end",
+                              "stat [INTERVAL [COUNT]] [OPTIONS] [-- COMMAND [ARG...]]", run_stat);
   sub->add_option("INTERVAL", invocation.interval, "seconds, or with a unit: 500ms, 1m")
       ->type_name("");
   sub->add_option("COUNT", invocation.tables, "end after this many tables")
       ->type_name("")
       ->check(whole_number_up_to(std::numeric_limits<std::uint64_t>::max()));
   add_tracing_flags(*sub, invocation.raw);
-  sub->callback([&] { invocation.action = [&] { return run_stat(invocation); }; });
 }
 
 void add_record(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("record", "write a JSON trace to a file");
-  sub->formatter(std::make_shared<HelpFormat>("record -o FILE [OPTIONS] [-- COMMAND [ARG...]]"));
+  CLI::App* sub = add_command(app, invocation, "record", "write a JSON trace to a file",
+                              "record -o FILE [OPTIONS] [-- COMMAND [ARG...]]", run_record);
   add_tracing_flags(*sub, invocation.raw);
   sub->get_option("--output")
       ->required()
@@ -72,15 +82,15 @@ void add_record(CLI::App& app, Invocation& invocation) {
 }
 
 void add_report(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub =
-      app.add_subcommand("report", "tables, findings and pictures from traces, without root");
+  CLI::App* sub = add_command(app, invocation, "report",
+                              "tables, findings and pictures from traces, without root",
+                              "report FILE... [OPTIONS]", run_report);
   auto& offers = invocation.raw.offers;
   offers[sub->add_option("FILE", invocation.files,
                          "traces, plain or compressed; also quoted globs;\n- is standard input")
              ->required()
              ->type_name("")]
       .files = true;
-  sub->formatter(std::make_shared<HelpFormat>("report FILE... [OPTIONS]"));
   sub->footer("Exit status: 0 fine, 1 cannot write, 2 bad usage or input file.");
   add_filter_flags(*sub, invocation.raw);
   add_look_flags(*sub, invocation.raw);
@@ -95,11 +105,12 @@ void add_report(CLI::App& app, Invocation& invocation) {
              ->type_name("NAME")
              ->group("Output")]
       .words = {"states", "ends", "edges", "ports", "series", "slowest", "stuck", "findings"};
-  sub->callback([&] { invocation.action = [&] { return run_report(invocation); }; });
 }
 
 void add_diff(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("diff", "two traces side by side: what dwells differently");
+  CLI::App* sub =
+      add_command(app, invocation, "diff", "two traces side by side: what dwells differently",
+                  "diff A B [OPTIONS]", run_diff);
   auto& offers = invocation.raw.offers;
   offers[sub->add_option("A", invocation.before, "the trace before (or a quoted glob of several)")
              ->required()
@@ -107,21 +118,19 @@ void add_diff(CLI::App& app, Invocation& invocation) {
       .files = true;
   offers[sub->add_option("B", invocation.after, "the trace after")->required()->type_name("")]
       .files = true;
-  sub->formatter(std::make_shared<HelpFormat>("diff A B [OPTIONS]"));
   sub->footer("Exit status: 0 fine, differing or not, 1 cannot write, 2 bad usage or input file.");
   add_filter_flags(*sub, invocation.raw);
   add_look_flags(*sub, invocation.raw);
   add_by_flag(*sub, invocation.raw);
   offers[sub->get_option("--format")->description("text, json or html")].words = {"text", "json",
                                                                                   "html"};
-  sub->callback([&] { invocation.action = [&] { return run_diff(invocation); }; });
 }
 
 void add_stuck(CLI::App& app, Invocation& invocation) {
   RawOptions& raw = invocation.raw;
   CLI::App* sub =
-      app.add_subcommand("stuck", "sockets that exist now, oldest in their state first");
-  sub->formatter(std::make_shared<HelpFormat>("stuck [OPTIONS]"));
+      add_command(app, invocation, "stuck", "sockets that exist now, oldest in their state first",
+                  "stuck [OPTIONS]", run_stuck);
   sub->footer(
       "Listening sockets are shown with -a, -l or --state listen. An age after >= is a\n"
       "lower bound: for most states the kernel does not keep when a socket entered\n"
@@ -142,13 +151,12 @@ void add_stuck(CLI::App& app, Invocation& invocation) {
                  ->group("Tracing")]
       .files = true;
   add_look_flags(*sub, raw);
-  sub->callback([&] { invocation.action = [&] { return run_stuck(invocation); }; });
 }
 
 void add_top(CLI::App& app, Invocation& invocation) {
   RawOptions& raw = invocation.raw;
-  CLI::App* sub = app.add_subcommand("top", "full-screen live view");
-  sub->formatter(std::make_shared<HelpFormat>("top [INTERVAL] [OPTIONS]"));
+  CLI::App* sub = add_command(app, invocation, "top", "full-screen live view",
+                              "top [INTERVAL] [OPTIONS]", run_top);
   sub->footer("Press ? for the keys. --state and --min-dwell choose what is listed.");
   sub->add_option("INTERVAL", invocation.interval,
                   "seconds between pictures, or with a unit: 500ms, 1m [1]")
@@ -167,13 +175,13 @@ void add_top(CLI::App& app, Invocation& invocation) {
           "a table of its own by these, among state pid comm\nremote local-port remote-port cgroup "
           "netns")]
       .words = {"state", "pid", "comm", "remote", "local-port", "remote-port", "cgroup", "netns"};
-  sub->callback([&] { invocation.action = [&] { return run_top(invocation); }; });
 }
 
 void add_serve(CLI::App& app, Invocation& invocation) {
   RawOptions& raw = invocation.raw;
-  CLI::App* sub = app.add_subcommand("serve", "Prometheus metrics, JSON and a live page over HTTP");
-  sub->formatter(std::make_shared<HelpFormat>("serve [OPTIONS]"));
+  CLI::App* sub =
+      add_command(app, invocation, "serve", "Prometheus metrics, JSON and a live page over HTTP",
+                  "serve [OPTIONS]", run_serve);
   sub->footer(
       "Answers GET of /metrics, /healthz, /api/states, /api/stuck, /api/connections,\n"
       "/api/findings, /api/sockets, /api/events, and of /, a live page. It changes\n"
@@ -199,25 +207,24 @@ void add_serve(CLI::App& app, Invocation& invocation) {
   sub->add_flag("-q,--quiet", raw.quiet, "errors only")->group("Output");
   sub->add_flag("-v,--verbose", raw.verbose, "say what happens")->group("Output");
   add_live_flags(*sub, raw);
-  sub->callback([&] { invocation.action = [&] { return run_serve(invocation); }; });
 }
 
 void add_explain(CLI::App& app, Invocation& invocation) {
   CLI::App* sub =
-      app.add_subcommand("explain", "what a state means, who waits for whom, what to do");
+      add_command(app, invocation, "explain", "what a state means, who waits for whom, what to do",
+                  "explain [STATE] [OPTIONS]", run_explain);
   invocation.raw
       .offers[sub->add_option("STATE", invocation.state, "a netstat state name, e.g. time-wait")
                   ->type_name("")]
       .words = state_words();
-  sub->formatter(std::make_shared<HelpFormat>("explain [STATE] [OPTIONS]"));
   sub->footer("Without a state: the diagram, how connections close, and the list of states.");
   sub->add_flag("--no-color", invocation.raw.no_color, "no colour");
-  sub->callback([&] { invocation.action = [&] { return run_explain(invocation); }; });
 }
 
 void add_check(CLI::App& app, Invocation& invocation) {
-  CLI::App* sub = app.add_subcommand("check", "what this kernel and these privileges allow");
-  sub->formatter(std::make_shared<HelpFormat>("check [OPTIONS]"));
+  CLI::App* sub =
+      add_command(app, invocation, "check", "what this kernel and these privileges allow",
+                  "check [OPTIONS]", run_check);
   sub->footer(
       "Exit status: 0 when tracing works here, 3 when a privilege is missing,\n4 when the kernel "
       "lacks something.");
@@ -226,7 +233,6 @@ void add_check(CLI::App& app, Invocation& invocation) {
                   ->type_name("FORMAT")]
       .words = {"text", "json"};
   sub->add_flag("--no-color", invocation.raw.no_color, "no colour");
-  sub->callback([&] { invocation.action = [&] { return run_check(invocation); }; });
 }
 
 }  // namespace

@@ -11,7 +11,6 @@
 #include "aggregate/compare.h"
 #include "cli/commands.h"
 #include "cli/play_trace.h"
-#include "cli/trace_arguments.h"
 #include "run/pipeline.h"
 #include "trace/compress.h"
 
@@ -92,11 +91,10 @@ Result<int> run_diff(const Invocation& invocation) {
   auto out = open_output(raw);
   if (!out) return out.error();
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
-  Status status =
+  const Status status =
       text ? write_diff_text(**out, comparison, want_colour(raw, fd))
            : (json ? write_diff_json(**out, comparison) : write_diff_html(**out, comparison));
-  if (status) status = (*out)->close();
-  if (!status && status.error().os_errno != EPIPE) return status.error();
+  if (Status done = finish(**out, status); !done) return done.error();
   return 0;
 }
 

@@ -5,9 +5,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cerrno>
-
 #include "cli/commands.h"
+#include "util/output.h"
 
 namespace tcpdwell {
 
@@ -20,12 +19,9 @@ Result<int> run_explain(const Invocation& invocation) {
                                              invocation.state)};
   }
   const std::size_t columns = terminal_columns(STDOUT_FILENO);
-  FdOutput out(STDOUT_FILENO, "standard output", false);
-  Status status = write_explanation(
-      out, state,
-      {want_colour(invocation.raw, STDOUT_FILENO), columns == 0 ? 80 : static_cast<int>(columns)});
-  if (status) status = out.flush();
-  if (!status && status.error().os_errno != EPIPE) return status.error();
+  const Status status = print(explanation(state, {want_colour(invocation.raw, STDOUT_FILENO),
+                                                  columns == 0 ? 80 : static_cast<int>(columns)}));
+  if (!status) return status.error();
   return 0;
 }
 

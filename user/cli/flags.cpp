@@ -124,7 +124,7 @@ void add_live_flags(CLI::App& app, RawOptions& raw) {
       ->type_name("N")
       ->check(whole_number_up_to(kMostMinisockets));
   app.add_option("--user", raw.user,
-                 "once attached, go on as this user\n[of a process of root: 65534, nobody]")
+                 "once attached, run as this user\n[if started by root: nobody, 65534]")
       ->type_name("NAME|UID")
       ->check(not_empty);
   app.option_defaults()->group("Options");

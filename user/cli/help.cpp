@@ -3,8 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <limits>
+
+#include "util/number.h"
 
 namespace tcpdwell {
 
@@ -33,10 +34,8 @@ std::string value_name(const CLI::Option& option) {
 
 std::function<std::string(const std::string&)> whole_number_up_to(std::uint64_t most) {
   return [most](const std::string& text) -> std::string {
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error == std::errc() && end == text.data() + text.size() && value != 0 && value <= most)
-      return "";
+    const auto value = whole_number<std::uint64_t>(text).value_or(0);
+    if (value != 0 && value <= most) return "";
     const bool bounded = most != std::numeric_limits<std::uint64_t>::max();
     return fmt::format("'{}' is no whole number of 1 or more{}", text,
                        bounded ? fmt::format(", at most {}", most) : "");

@@ -1,20 +1,47 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// What report and diff share: a trace file played to a consumer, and what is to be said of it.
+/// What report and diff share: the traces a command line names, each played to a consumer, and what
+/// is to be said of it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "cli/trace_arguments.h"
 #include "model/event.h"
 #include "run/options.h"
 #include "util/result.h"
 
 namespace tcpdwell {
 
-/// Before the first byte of a trace is read: confine_reading(). Where that is not to be had, -v
-/// says so.
+/// A name that is no file but holds * ? or [ stands for the files that match, in order of name.
+/// Fault::Usage where none does.
+Result<std::vector<std::string>> expand_globs(const std::vector<std::string>& names);
+
+/// A bar on standard error, where that is a terminal and reading takes longer than half a second.
+class Progress {
+ public:
+  Progress(const std::vector<std::string>& files, bool wanted);
+  ~Progress() { clear(); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  /// What read_trace() tells how far it is in `file`; files are told in order.
+  std::function<void(std::uint64_t)> for_file(const std::string& file);
+  void clear();  ///< takes the bar away
+
+ private:
+  void show(std::uint64_t file_offset);
+
+  using Clock = std::chrono::steady_clock;
+  bool wanted_;
+  bool shown_ = false;
+  std::uint64_t total_ = 0;              ///< bytes of all files; 0 where one has no size
+  std::uint64_t before_ = 0, size_ = 0;  ///< of the files read, and of the one being read
+  Clock::time_point started_, told_;
+};
+
+/// Before the first byte of a trace is read: confine_reading(). If that fails, -v says so.
 void confine_to_reading(const RawOptions& raw);
 
 /// "-" is standard input. The flaws of the file, a sentence each: what a reader should know before

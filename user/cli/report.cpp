@@ -16,10 +16,8 @@
 #include "aggregate/open_table.h"
 #include "cli/commands.h"
 #include "cli/play_trace.h"
-#include "cli/trace_arguments.h"
 #include "run/pipeline.h"
 #include "sinks/diagram.h"
-#include "sinks/html.h"
 #include "sinks/perfetto.h"
 
 namespace tcpdwell {
@@ -161,10 +159,9 @@ Result<int> run_report(const Invocation& invocation) {
   if (!report) return report.error();
   if (!out)
     if (Status opened = open_out(); !opened) return opened.error();
-  Status status = slices ? slices->finish(report->analysis.series)
-                         : write_report(asked->format, asked->table, raw, *out, *report);
-  if (status) status = out->close();
-  if (!status && status.error().os_errno != EPIPE) return status.error();
+  const Status status = slices ? slices->finish(report->analysis.series)
+                               : write_report(asked->format, asked->table, raw, *out, *report);
+  if (Status done = finish(*out, status); !done) return done.error();
   return 0;
 }
 

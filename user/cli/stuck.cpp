@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /// `tcpdwell stuck`: the sockets that exist now. One walk, nothing is attached; a `serve` that runs
 /// here is asked for what the kernel has forgotten of them.
-#include "views/stuck.h"
-
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -12,7 +10,7 @@
 #include "enrich/cgroups.h"
 #include "enrich/host.h"
 #include "run/pipeline.h"
-#include "trace/writer.h"
+#include "sinks/listing.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -56,22 +54,12 @@ class Gathering : public Consumer {
   CgroupNames names_;
 };
 
-Status write_json(Output& out, const std::vector<Listed>& sockets) {
-  std::string line;
-  for (const Listed& one : sockets) {
-    line.clear();
-    append_json(line, one);
-    if (Status status = out.write(line); !status) return status;
-  }
-  return Ok;
-}
-
 Status write_text(const RawOptions& raw, Output& out, const std::vector<Listed>& sockets) {
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
-  const StuckOptions options{want_colour(raw, fd), raw.wide, raw.time,
-                             raw.wide ? 0 : terminal_columns(fd)};
-  Status status = write_stuck_text(out, sockets, options);
-  return status && !raw.quiet ? write_stuck_summary(out, sockets, options) : status;
+  const ListingOptions options{want_colour(raw, fd), raw.wide, raw.time,
+                               raw.wide ? 0 : terminal_columns(fd)};
+  Status status = write_listing_text(out, sockets, options);
+  return status && !raw.quiet ? write_listing_summary(out, sockets) : status;
 }
 
 void tell_gaps(const SeedReport& report) {
@@ -144,12 +132,10 @@ Result<int> run_stuck(const Invocation& invocation) {
   if (!out) return out.error();
   std::vector<Listed>& sockets = gathering.sockets;
   sort_oldest_first(sockets);
-  Status status = *format == Format::Json  ? write_json(**out, sockets)
-                  : *format == Format::Csv ? write_stuck_csv(**out, sockets)
-                                           : write_text(raw, **out, sockets);
-  const Status closed = (*out)->close();
-  if (status) status = closed;
-  if (!status && status.error().os_errno != EPIPE) return status.error();
+  const Status status = *format == Format::Json  ? write_listing_json(**out, sockets)
+                        : *format == Format::Csv ? write_listing_csv(**out, sockets)
+                                                 : write_text(raw, **out, sockets);
+  if (Status done = finish(**out, status); !done) return done.error();
   if (!raw.quiet) tell_gaps(*report);
   return 0;
 }

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,6 +27,7 @@
 #include "run/pipeline.h"
 #include "terminal/curses.h"
 #include "util/clock.h"
+#include "util/descriptor.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -71,22 +71,18 @@ class SignalFd {
     sigemptyset(&set);
     for (const int number : numbers) sigaddset(&set, number);
     sigprocmask(SIG_BLOCK, &set, nullptr);
-    fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    fd_.reset(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   }
-  ~SignalFd() {
-    if (fd_ >= 0) close(fd_);
-  }
-  SignalFd(const SignalFd&) = delete;
-  SignalFd& operator=(const SignalFd&) = delete;
-  int fd() const { return fd_; }  ///< below 0, with errno, where there is none to be had
+  int fd() const { return fd_.get(); }  ///< below 0, with errno, where there is none
   /// 0 when there is none.
   int next() const {
     signalfd_siginfo info{};
-    return read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+    return read(fd_.get(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo)
+                                                              : 0;
   }
 
  private:
-  int fd_ = -1;
+  Descriptor fd_;
 };
 
 AnalyzerOptions analyzer_options() {
@@ -130,9 +126,7 @@ class TopRun {
 
   Result<int> run(LivePlan plan, Header header) {
     signals_.emplace(std::initializer_list<int>{SIGWINCH, SIGTSTP, SIGCONT});
-    if (signals_->fd() < 0)
-      return Error{Fault::Runtime, fmt::format("cannot wait for signals: {}", std::strerror(errno)),
-                   errno};
+    if (signals_->fd() < 0) return os_error(Fault::Runtime, errno, "cannot wait for signals");
     plan.tick_ns = interval_ns_;
     plan.connections = [this] { return by_state_.connections(); };
     plan.on_seeded = [this](const SeedReport& report) { begin(report); };
@@ -357,7 +351,7 @@ Result<std::vector<Key>> parse_top_by(const RawOptions& raw) {
   if (whole_connections(*keys))
     return Error{
         Fault::Usage,
-        "--by: top shows open connections, and end and path are known of closed ones: use stat"};
+        "--by: top shows open connections; end and path are known only of closed ones: use stat"};
   // Rows have a column for each state anyway, unless somebody asked for them by name.
   const auto asked = [&](std::string_view word) {
     return std::any_of(raw.by.begin(), raw.by.end(), [&](const std::string& list) {

@@ -21,10 +21,6 @@ namespace {
 constexpr int kFileidKernfs = 0xfe;  // FILEID_KERNFS, include/linux/exportfs.h
 constexpr std::size_t kIdDigits = 64;
 
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
 bool hexadecimal(std::string_view text) {
   return text.size() == kIdDigits && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
@@ -34,7 +30,7 @@ bool hexadecimal(std::string_view text) {
 /// "docker-ID.scope", "cri-containerd-ID.scope", "crio-ID.scope", "libpod-ID.scope", "libpod-ID",
 /// "ID".
 std::string_view container_in(std::string_view part) {
-  if (ends_with(part, ".scope")) part.remove_suffix(6);
+  if (part.ends_with(".scope")) part.remove_suffix(6);
   if (part.size() < kIdDigits) return {};
   const std::string_view id = part.substr(part.size() - kIdDigits);
   const bool begins = part.size() == kIdDigits || part[part.size() - kIdDigits - 1] == '-';
@@ -44,7 +40,7 @@ std::string_view container_in(std::string_view part) {
 /// "podUID" and "kubepods-burstable-podUID.slice", where systemd wants _ for -.
 std::string pod_in(std::string_view part) {
   constexpr std::size_t kUid = 36, kStaticUid = 32;  // of the API server, and of a static pod
-  if (ends_with(part, ".slice")) part.remove_suffix(6);
+  if (part.ends_with(".slice")) part.remove_suffix(6);
   const std::size_t at = part.rfind("pod");
   if (at == std::string_view::npos || (at != 0 && part[at - 1] != '-')) return {};
   std::string uid(part.substr(at + 3));
@@ -73,7 +69,7 @@ CgroupName name_of_cgroup_path(std::string_view path) {
       name.container = id;
     } else if (const std::string uid = pod_in(part); !uid.empty()) {
       name.pod = uid;
-    } else if (ends_with(part, ".service") || ends_with(part, ".scope")) {
+    } else if (part.ends_with(".service") || part.ends_with(".scope")) {
       name.unit = part;
     }
   }
@@ -81,16 +77,12 @@ CgroupName name_of_cgroup_path(std::string_view path) {
 }
 
 CgroupNames::CgroupNames() : mount_(cgroup_mount()) {
-  if (!mount_.empty()) mount_fd_ = open(mount_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-CgroupNames::~CgroupNames() {
-  if (mount_fd_ >= 0) close(mount_fd_);
+  if (!mount_.empty()) mount_fd_.reset(open(mount_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 CgroupRef CgroupNames::find(std::uint64_t id) {
   static const CgroupRef kNone = std::make_shared<CgroupName>();
-  if (id == 0 || mount_fd_ < 0) return kNone;
+  if (id == 0 || !mount_fd_) return kNone;
   if (const auto known = names_.find(id); known != names_.end()) return known->second;
   if (full()) {
     names_.clear();
@@ -112,12 +104,11 @@ std::string CgroupNames::path_by_handle(std::uint64_t id) const {
   handle->handle_bytes = sizeof id;
   handle->handle_type = kFileidKernfs;
   std::memcpy(handle->f_handle, &id, sizeof id);
-  const int fd = open_by_handle_at(mount_fd_, handle, O_PATH | O_CLOEXEC);
-  if (fd < 0) return {};
-  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const Descriptor fd(open_by_handle_at(mount_fd_.get(), handle, O_PATH | O_CLOEXEC));
+  if (!fd) return {};
+  const std::string link = "/proc/self/fd/" + std::to_string(fd.get());
   std::vector<char> path(8192);
   const ssize_t length = readlink(link.c_str(), path.data(), path.size());
-  close(fd);
   return length > 0 ? std::string(path.data(), static_cast<std::size_t>(length)) : std::string();
 }
 

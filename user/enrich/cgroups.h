@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "model/listing.h"
+#include "util/descriptor.h"
 #include "util/keyed_hash.h"
 
 namespace tcpdwell {
@@ -29,9 +30,6 @@ CgroupName name_of_cgroup_path(std::string_view path);
 class CgroupNames {
  public:
   CgroupNames();
-  ~CgroupNames();
-  CgroupNames(const CgroupNames&) = delete;
-  CgroupNames& operator=(const CgroupNames&) = delete;
 
   /// Empty for id 0 and for a cgroup that was gone before it was first asked for.
   CgroupRef find(std::uint64_t id);
@@ -45,7 +43,7 @@ class CgroupNames {
   static constexpr std::size_t kMost = 65536;           ///< names kept; then it begins anew
   static constexpr std::size_t kMostBytes = 16U << 20;  ///< of their paths
   std::string mount_;
-  int mount_fd_ = -1;
+  Descriptor mount_fd_;
   std::int64_t walked_ns_ = 0;
   std::unordered_map<std::uint64_t, CgroupRef, KeyedHash> names_;
   std::size_t bytes_ = 0;  ///< of the paths in it

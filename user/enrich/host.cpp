@@ -89,8 +89,7 @@ Result<std::uint32_t> netns_inode(const std::string& pid_or_path) {
   struct stat st {};
   struct statfs fs {};
   if (stat(path.c_str(), &st) != 0 || statfs(path.c_str(), &fs) != 0)
-    return Error{Fault::Usage,
-                 fmt::format("--netns {}: {}: {}", pid_or_path, path, std::strerror(errno)), errno};
+    return os_error(Fault::Usage, errno, fmt::format("--netns {}: {}", pid_or_path, path));
   if (fs.f_type != NSFS_MAGIC)
     return Error{Fault::Usage,
                  fmt::format("--netns {}: not a network namespace; give a pid, a path such as "
@@ -121,9 +120,7 @@ Result<Cgroup> find_cgroup(const std::string& path) {
   struct statfs fs {};
   struct stat st {};
   if (stat(full.c_str(), &st) != 0 || statfs(full.c_str(), &fs) != 0)
-    return Error{Fault::Usage,
-                 fmt::format("--cgroup {}: {}: {}", path, full.string(), std::strerror(errno)),
-                 errno};
+    return os_error(Fault::Usage, errno, fmt::format("--cgroup {}: {}", path, full.string()));
   if (fs.f_type != CGROUP2_SUPER_MAGIC || !S_ISDIR(st.st_mode))
     return Error{
         Fault::Usage,

@@ -4,28 +4,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <array>
 #include <cstddef>
-#include <limits>
-#include <system_error>
+#include <cstdint>
 
 #include "model/filter.h"
 #include "util/escape.h"
+#include "util/number.h"
 
 namespace tcpdwell {
 namespace {
 
 Error bad_word(std::string_view word, std::string_view expected) {
   return {Fault::Usage, fmt::format("\"{}\": expected {}", printable(word), expected)};
-}
-
-/// All of `text` as a decimal number up to `largest`.
-std::optional<std::uint32_t> to_number(std::string_view text, std::uint32_t largest) {
-  std::uint32_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, failure] = std::from_chars(text.data(), end, value);
-  if (failure != std::errc{} || stop != end || value > largest) return std::nullopt;
-  return value;
 }
 
 /// Every word of a comma list through `parse_word`; the first error ends it. An empty word is
@@ -45,19 +36,18 @@ Result<std::vector<T>> parse_list(std::string_view text,
 }
 
 Result<PortRange> parse_port_range(std::string_view word) {
-  constexpr std::uint32_t kLargest = std::numeric_limits<std::uint16_t>::max();
   const std::size_t dash = word.find('-');
-  const auto first = to_number(word.substr(0, dash), kLargest);
+  const auto first = whole_number<std::uint16_t>(word.substr(0, dash));
   const auto last =
-      dash == std::string_view::npos ? first : to_number(word.substr(dash + 1), kLargest);
+      dash == std::string_view::npos ? first : whole_number<std::uint16_t>(word.substr(dash + 1));
   if (!first || !last) return bad_word(word, "a port (0 to 65535) or a range such as 8000-8010");
   if (*first > *last) return bad_word(word, "a range of ports with the lower one first");
-  return PortRange{static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*last)};
+  return PortRange{*first, *last};
 }
 
 Result<std::uint32_t> parse_pid(std::string_view word) {
-  const auto pid = to_number(word, std::numeric_limits<std::int32_t>::max());
-  if (!pid || *pid == 0) return bad_word(word, "a process id");
+  const auto pid = whole_number<std::uint32_t>(word);
+  if (!pid || *pid == 0 || *pid > INT32_MAX) return bad_word(word, "a process id");
   return *pid;
 }
 
@@ -102,10 +92,9 @@ Result<Cidr> parse_cidr(std::string_view text) {
   auto block = parse_address(text.substr(0, slash));
   if (!block) return bad_word(text, "an address or a block such as 10.0.0.0/8 or 2001:db8::/32");
   if (slash == std::string_view::npos) return *block;
-  const auto prefix_bits = to_number(text.substr(slash + 1), block->prefix_bits);
-  if (!prefix_bits) {
+  const auto prefix_bits = whole_number<unsigned>(text.substr(slash + 1));
+  if (!prefix_bits || *prefix_bits > block->prefix_bits)
     return bad_word(text, fmt::format("a prefix length of 0 to {}", block->prefix_bits));
-  }
   block->prefix_bits = *prefix_bits;
   clear_host_bits(*block);
   return *block;

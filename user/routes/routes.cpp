@@ -8,18 +8,19 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <utility>
 #include <vector>
 
 #include "model/filter.h"
-#include "model/listing.h"
+#include "sinks/listing.h"
 #include "sinks/live_json.h"
 #include "trace/writer.h"
 #include "util/clock.h"
 #include "util/duration.h"
 #include "util/host_clock.h"
+#include "util/json.h"
+#include "util/number.h"
 
 namespace tcpdwell {
 namespace {
@@ -48,7 +49,7 @@ HttpReply refused(int status, std::string why) {
 
 HttpReply page() {
   const std::string nonce = random_word();
-  if (nonce.empty()) return refused(503, "no random bytes are to be had");
+  if (nonce.empty()) return refused(503, "The kernel gives no random bytes.");
   HttpReply reply{200, "text/html; charset=utf-8", live_page(nonce), nullptr, ""};
   reply.csp = fmt::format(
       "default-src 'none'; style-src 'nonce-{0}'; script-src 'nonce-{0}'; img-src data:; "
@@ -75,10 +76,10 @@ Result<Wanted> read_query(const HttpRequest& request) {
       if (!ns) return ns.error();
       wanted.older_ns = *ns;
     } else if (name == "limit") {
-      const auto [end, error] =
-          std::from_chars(value.data(), value.data() + value.size(), wanted.limit);
-      if (error != std::errc() || end != value.data() + value.size() || wanted.limit > kMostRows)
+      const auto limit = whole_number<std::uint64_t>(value);
+      if (!limit || *limit > kMostRows)
         return Error{Fault::Usage, fmt::format("limit: expected a number up to {}", kMostRows)};
+      wanted.limit = *limit;
     } else {
       return Error{Fault::Usage, "expected state, older and limit in the query"};
     }
@@ -157,8 +158,12 @@ HttpReply Routes::stuck(const LiveState& state, const HttpRequest& request) {
     if (shown && open.age.ns >= wanted->older_ns) rows.push_back(&open);
   }
   HttpReply reply;
-  reply.body = fmt::format("{{\"ts\":\"{}\",\"matching\":{},\"sockets\":[", rfc3339(state.wall_ns),
-                           rows.size());
+  JsonText(reply.body)
+      .begin_object()
+      .field("ts", rfc3339(state.wall_ns))
+      .field("matching", rows.size())
+      .name("sockets")
+      .begin_list();
   const auto most =
       static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(wanted->limit, rows.size()));
   std::partial_sort(rows.begin(), rows.begin() + most, rows.end(),

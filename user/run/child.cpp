@@ -2,7 +2,6 @@
 #include "run/child.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -39,7 +38,7 @@ constexpr std::chrono::seconds kGrace{5};
 }
 
 Error cannot_run(const std::string& name, int code) {
-  return {Fault::Usage, fmt::format("cannot run {}: {}", name, std::strerror(code)), code};
+  return os_error(Fault::Usage, code, "cannot run " + name);
 }
 
 /// 0, or why this file cannot be executed.
@@ -77,13 +76,11 @@ Status ChildCommand::find(const std::string& name) {
 Result<ChildCommand> ChildCommand::prepare(const std::vector<std::string>& words) {
   int go[2], failed[2];
   if (pipe2(go, O_CLOEXEC) != 0 || pipe2(failed, O_CLOEXEC) != 0)
-    return Error{Fault::Runtime, fmt::format("cannot make a pipe: {}", std::strerror(errno)),
-                 errno};
+    return os_error(Fault::Runtime, errno, "cannot make a pipe");
   ChildCommand child;
   child.name_ = words.front();
   child.pid_ = fork();
-  if (child.pid_ < 0)
-    return Error{Fault::Runtime, fmt::format("cannot fork: {}", std::strerror(errno)), errno};
+  if (child.pid_ < 0) return os_error(Fault::Runtime, errno, "cannot fork");
   if (child.pid_ == 0) {
     close(go[1]);
     close(failed[0]);
@@ -91,35 +88,27 @@ Result<ChildCommand> ChildCommand::prepare(const std::vector<std::string>& words
   }
   close(go[0]);
   close(failed[1]);
-  child.go_ = go[1];
-  child.failed_ = failed[0];
-  child.pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, child.pid_, 0));
-  if (child.pidfd_ < 0)
-    return Error{Fault::Runtime,
-                 fmt::format("cannot wait for the command: {}", std::strerror(errno)), errno};
+  child.go_.reset(go[1]);
+  child.failed_.reset(failed[0]);
+  child.pidfd_.reset(static_cast<int>(syscall(SYS_pidfd_open, child.pid_, 0)));
+  if (!child.pidfd_) return os_error(Fault::Runtime, errno, "cannot wait for the command");
   return child;
 }
 
-ChildCommand::ChildCommand(ChildCommand&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)),
-      pidfd_(std::exchange(other.pidfd_, -1)),
-      go_(std::exchange(other.go_, -1)),
-      failed_(std::exchange(other.failed_, -1)),
-      name_(std::move(other.name_)) {}
+ChildCommand::ChildCommand(ChildCommand&&) noexcept = default;
 
 ChildCommand::~ChildCommand() {
-  const bool never_released = go_ >= 0;
-  for (const int fd : {go_, failed_, pidfd_})
-    if (fd >= 0) close(fd);
-  if (never_released && pid_ > 0) waitpid(pid_, nullptr, 0);
+  const bool never_released = go_ && pid_ > 0;
+  go_.reset();
+  if (never_released) waitpid(pid_, nullptr, 0);
 }
 
 Status ChildCommand::release() {
   const char byte = 1;
-  [[maybe_unused]] const ssize_t told = write(go_, &byte, 1);
-  close(std::exchange(go_, -1));
+  [[maybe_unused]] const ssize_t told = write(go_.get(), &byte, 1);
+  go_.reset();
   int code = 0;
-  if (read(failed_, &code, sizeof code) != sizeof code) return Ok;
+  if (read(failed_.get(), &code, sizeof code) != sizeof code) return Ok;
   waitpid(std::exchange(pid_, -1), nullptr, 0);
   return cannot_run(name_, code);
 }
@@ -130,7 +119,7 @@ bool ChildCommand::ended_within_grace() const {
   for (;;) {
     const auto left = duration_cast<milliseconds>(deadline - steady_clock::now()).count();
     if (left <= 0) return false;
-    pollfd ended{pidfd_, POLLIN, 0};
+    pollfd ended{pidfd_.get(), POLLIN, 0};
     if (poll(&ended, 1, static_cast<int>(left)) > 0) return true;
   }
 }
@@ -138,8 +127,7 @@ bool ChildCommand::ended_within_grace() const {
 int ChildCommand::end() {
   int status = 0;
   if (pid_ < 0) return 0;
-  if (go_ >= 0)
-    close(std::exchange(go_, -1));  // never released: it waits for that, and signals with it
+  go_.reset();  // never released: it waits for that, and signals with it
   if (waitpid(pid_, &status, WNOHANG) == 0) {
     kill(pid_, SIGTERM);
     if (!ended_within_grace()) kill(pid_, SIGKILL);

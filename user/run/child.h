@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "util/descriptor.h"
 #include "util/result.h"
 
 namespace tcpdwell {
@@ -28,7 +29,7 @@ class ChildCommand {
   /// Nobody else's until end(), whenever it ends.
   pid_t pid() const { return pid_; }
   /// Becomes readable when the command has ended (a pidfd).
-  int poll_fd() const { return pidfd_; }
+  int poll_fd() const { return pidfd_.get(); }
   /// Its end. If it still runs it gets SIGTERM, and SIGKILL if it has not ended 5 s later; what it
   /// started gets neither. Exit status, or 128 + signal.
   int end();
@@ -37,9 +38,9 @@ class ChildCommand {
   ChildCommand() = default;
   bool ended_within_grace() const;
   pid_t pid_ = -1;
-  int pidfd_ = -1;
-  int go_ = -1;      ///< write end: one byte lets the child go
-  int failed_ = -1;  ///< read end: errno of a failed execvp, or end of file
+  Descriptor pidfd_;
+  Descriptor go_;      ///< write end: one byte lets the child go
+  Descriptor failed_;  ///< read end: errno of a failed execvp, or end of file
   std::string name_;
 };
 

@@ -5,36 +5,32 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+
+#include "util/number.h"
 
 namespace tcpdwell {
 namespace {
 
 std::optional<std::uint64_t> number_in(const char* name) {
   const char* const text = std::getenv(name);
-  if (text == nullptr) return std::nullopt;
-  std::uint64_t value = 0;
-  const char* const end = text + std::strlen(text);
-  const auto [stop, error] = std::from_chars(text, end, value);
-  return error == std::errc() && stop == end ? std::optional(value) : std::nullopt;
+  return text == nullptr ? std::nullopt : whole_number<std::uint64_t>(text);
 }
 
-int connected_to(std::string_view path) {
+Descriptor connected_to(std::string_view path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || (path[0] != '/' && path[0] != '@') || path.size() >= sizeof address.sun_path)
-    return -1;
+    return {};
   std::memcpy(address.sun_path, path.data(), path.size());
   if (path[0] == '@') address.sun_path[0] = '\0';  // an abstract socket's name has no final NUL
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() +
                                            (path[0] == '@' ? 0 : 1));
-  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd >= 0 && connect(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0) return fd;
-  if (fd >= 0) close(fd);
-  return -1;
+  Descriptor fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0) return fd;
+  return {};
 }
 
 }  // namespace
@@ -44,16 +40,12 @@ Notifier::Notifier() {
   const auto period = number_in("WATCHDOG_USEC");
   const auto pid = number_in("WATCHDOG_PID");
   const bool ours = !pid || *pid == static_cast<std::uint64_t>(getpid());
-  if (fd_ >= 0 && ours && period && *period > 0) watchdog_ns_ = *period * 1000 / 2;
-}
-
-Notifier::~Notifier() {
-  if (fd_ >= 0) close(fd_);
+  if (fd_ && ours && period && *period > 0) watchdog_ns_ = *period * 1000 / 2;
 }
 
 void Notifier::tell(std::string_view what) const {
-  if (fd_ >= 0) [[maybe_unused]]
-    const ssize_t told = send(fd_, what.data(), what.size(), MSG_NOSIGNAL);
+  if (fd_) [[maybe_unused]]
+    const ssize_t told = send(fd_.get(), what.data(), what.size(), MSG_NOSIGNAL);
 }
 
 }  // namespace tcpdwell

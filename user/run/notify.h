@@ -6,15 +6,14 @@
 #include <optional>
 #include <string_view>
 
+#include "util/descriptor.h"
+
 namespace tcpdwell {
 
 /// Silent where nobody asked. Made before privileges are given up.
 class Notifier {
  public:
   Notifier();
-  ~Notifier();
-  Notifier(const Notifier&) = delete;
-  Notifier& operator=(const Notifier&) = delete;
 
   /// "READY=1", several separated by line feeds. Does not wait.
   void tell(std::string_view what) const;
@@ -22,7 +21,7 @@ class Notifier {
   std::optional<std::uint64_t> watchdog_ns() const { return watchdog_ns_; }
 
  private:
-  int fd_ = -1;
+  Descriptor fd_;
   std::optional<std::uint64_t> watchdog_ns_;
 };
 

@@ -5,13 +5,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <cstdlib>
 #include <string_view>
 #include <utility>
 
 #include "enrich/host.h"
 #include "util/duration.h"
+#include "util/number.h"
 
 namespace tcpdwell {
 namespace {
@@ -52,22 +52,15 @@ Status read_family(const RawOptions& raw, Filter& filter) {
   return Ok;
 }
 
-std::optional<std::uint64_t> whole_number(const std::string& text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 /// A trace knows namespaces by inode number; the host that has them may be another.
 Status read_netns(const RawOptions& raw, Scope scope, Filter& filter) {
   if (raw.netns == "all") return Ok;
   if (scope == Scope::Trace) {
-    const auto inode = whole_number(raw.netns);
-    if (!inode || *inode > UINT32_MAX)
+    const auto inode = whole_number<std::uint32_t>(raw.netns);
+    if (!inode)
       return Error{Fault::Usage,
                    "--netns: in a trace a namespace is known by its inode number, or 'all'"};
-    filter.netns = static_cast<std::uint32_t>(*inode);
+    filter.netns = *inode;
     return Ok;
   }
   auto inode = netns_inode(raw.netns);
@@ -79,7 +72,7 @@ Status read_netns(const RawOptions& raw, Scope scope, Filter& filter) {
 Status read_cgroup(const RawOptions& raw, Scope scope, FilterChoice& choice) {
   if (raw.cgroup.empty()) return Ok;
   if (scope == Scope::Trace) {
-    const auto id = whole_number(raw.cgroup);
+    const auto id = whole_number<std::uint64_t>(raw.cgroup);
     if (!id)
       return Error{Fault::Usage,
                    "--cgroup: in a trace a cgroup is known by its id (the field `cgroup`)"};
@@ -135,13 +128,11 @@ Result<std::vector<Key>> parse_by(const RawOptions& raw) {
 }
 
 Result<mode_t> parse_mode(const std::string& text) {
-  mode_t mode = 0;
-  const char* const last = text.data() + text.size();
-  const auto [end, error] = std::from_chars(text.data(), last, mode, 8);
-  if (error != std::errc() || end != last || mode > 0777)
+  const auto mode = whole_number<mode_t>(text, 8);
+  if (!mode || *mode > 0777)
     return Error{Fault::Usage,
                  fmt::format("expected permissions in octal, such as 640, not '{}'", text)};
-  return mode;
+  return *mode;
 }
 
 std::size_t terminal_columns(int fd) {

@@ -13,7 +13,6 @@
 #include <cstdio>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "trace/compress.h"
@@ -73,20 +72,15 @@ Result<std::unique_ptr<Parts>> Parts::open(Options options, std::int64_t now_wal
   const std::size_t slash = options.path.rfind('/');
   const std::string where =
       slash == std::string::npos ? "." : options.path.substr(0, std::max<std::size_t>(slash, 1));
-  const int directory = ::open(where.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (directory < 0) {
-    const int reason = errno;
-    return Error{
-        Fault::Runtime,
-        fmt::format("cannot create {}: {}", options.path, std::generic_category().message(reason)),
-        reason};
-  }
-  std::unique_ptr<Parts> parts(new Parts(std::move(options), directory));
+  Descriptor directory(::open(where.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return os_error(Fault::Runtime, errno, "cannot create " + options.path);
+  std::unique_ptr<Parts> parts(new Parts(std::move(options), std::move(directory)));
   if (parts->options_.keep != 0) parts->find_earlier(now_wall_ns);
   return parts;
 }
 
-Parts::Parts(Options options, int directory) : options_(std::move(options)), directory_(directory) {
+Parts::Parts(Options options, Descriptor directory)
+    : options_(std::move(options)), directory_(std::move(directory)) {
   const std::string& path = options_.path;
   const std::size_t begins = path.rfind('/') == std::string::npos ? 0 : path.rfind('/') + 1;
   const std::size_t dot = std::min(path.find('.', begins + 1), path.size());
@@ -94,8 +88,6 @@ Parts::Parts(Options options, int directory) : options_(std::move(options)), dir
   stem_ = path.substr(begins, dot - begins);
   suffix_ = path.substr(dot);
 }
-
-Parts::~Parts() { close(directory_); }
 
 bool Parts::is_ours(const std::string& name) const {
   const std::string begin = stem_ + "-";
@@ -110,9 +102,9 @@ bool Parts::is_ours(const std::string& name) const {
 /// a trace says of itself does.
 void Parts::find_earlier(std::int64_t now_wall_ns) {
   std::vector<std::pair<std::int64_t, std::string>> earlier;
-  for (std::string& name : names_in(directory_)) {
+  for (std::string& name : names_in(directory_.get())) {
     if (!is_ours(name)) continue;
-    const auto start = start_of(directory_, name);
+    const auto start = start_of(directory_.get(), name);
     if (start && *start < now_wall_ns)
       earlier.emplace_back(*start, std::move(name));
     else
@@ -125,7 +117,7 @@ void Parts::find_earlier(std::int64_t now_wall_ns) {
 
 bool Parts::taken(const std::string& name) const {
   struct stat about {};
-  return fstatat(directory_, name.c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0;
+  return fstatat(directory_.get(), name.c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 void Parts::next_name() { name_ = fmt::format("{}-{}-{:04}{}", stem_, stamp_, ++number_, suffix_); }
@@ -137,7 +129,7 @@ Result<std::unique_ptr<Output>> Parts::begin(std::int64_t wall_ns) {
     next_name();
     if (taken(name_)) continue;
     const std::string path = shown(name_) + ".part";
-    auto made = make_file(directory_, name_ + ".part", options_.mode, path);
+    auto made = make_file(directory_.get(), name_ + ".part", options_.mode, path);
     if (made) {
       file_ = *made;
       return trace_output(file_, path, name_);
@@ -157,7 +149,8 @@ std::uint64_t Parts::size() const {
 
 /// False and errno, EEXIST where the name is taken.
 bool Parts::rename_new(const std::string& from, const std::string& to) const {
-  if (renameat2(directory_, from.c_str(), directory_, to.c_str(), RENAME_NOREPLACE) == 0)
+  if (renameat2(directory_.get(), from.c_str(), directory_.get(), to.c_str(), RENAME_NOREPLACE) ==
+      0)
     return true;
   if (errno != EINVAL && errno != ENOSYS) return false;
   // A file system that cannot do that at once.
@@ -165,7 +158,7 @@ bool Parts::rename_new(const std::string& from, const std::string& to) const {
     errno = EEXIST;
     return false;
   }
-  return renameat(directory_, from.c_str(), directory_, to.c_str()) == 0;
+  return renameat(directory_.get(), from.c_str(), directory_.get(), to.c_str()) == 0;
 }
 
 Status Parts::finish() {
@@ -173,10 +166,7 @@ Status Parts::finish() {
   for (int tries = 0; !rename_new(part, name_); ++tries) {
     const int reason = errno;
     if (reason != EEXIST || tries == kMostTaken)
-      return Error{
-          Fault::Runtime,
-          fmt::format("cannot rename {}: {}", shown(part), std::generic_category().message(reason)),
-          reason};
+      return os_error(Fault::Runtime, reason, "cannot rename " + shown(part));
     next_name();
   }
   if (options_.keep != 0) remove_oldest();
@@ -189,7 +179,7 @@ void Parts::remove_oldest() {
   if (finished_.size() <= options_.keep) return;
   std::erase_if(finished_, [this](const std::string& name) { return !taken(name); });
   for (; finished_.size() > options_.keep; finished_.pop_front())
-    unlinkat(directory_, finished_.front().c_str(), 0);
+    unlinkat(directory_.get(), finished_.front().c_str(), 0);
 }
 
 }  // namespace tcpdwell

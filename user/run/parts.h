@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "util/descriptor.h"
 #include "util/output.h"
 #include "util/result.h"
 
@@ -30,9 +31,6 @@ class Parts {
   /// Fault::Runtime when there is no such directory. `now_wall_ns`: a trace that began before is an
   /// earlier one.
   static Result<std::unique_ptr<Parts>> open(Options options, std::int64_t now_wall_ns);
-  ~Parts();
-  Parts(const Parts&) = delete;
-  Parts& operator=(const Parts&) = delete;
 
   /// The next file, named by the time.
   Result<std::unique_ptr<Output>> begin(std::int64_t wall_ns);
@@ -44,7 +42,7 @@ class Parts {
   const std::vector<std::string>& spared() const { return spared_; }
 
  private:
-  Parts(Options options, int directory);
+  Parts(Options options, Descriptor directory);
   void find_earlier(std::int64_t now_wall_ns);
   bool is_ours(const std::string& name) const;
   bool taken(const std::string& name) const;
@@ -54,7 +52,7 @@ class Parts {
   std::string shown(const std::string& name) const { return prefix_ + name; }
 
   const Options options_;
-  const int directory_;
+  const Descriptor directory_;
   std::string prefix_, stem_, suffix_;  ///< "dir/", "a", ".json.zst"
   std::string stamp_, name_;            ///< of the file under way
   std::uint64_t number_ = 0;

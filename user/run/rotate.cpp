@@ -79,14 +79,16 @@ Status RotatingTrace::close_part(std::int64_t wall_ns) {
   return files_->finish();
 }
 
+Status RotatingTrace::write_end(std::int64_t wall_ns) {
+  totals_.wall_ns = wall_ns;
+  totals_.duration_ns = static_cast<std::uint64_t>(wall_ns - part_start_wall_ns_);
+  totals_.suspended_ns = suspension_.ns();
+  return lines_.end(totals_);
+}
+
 Status RotatingTrace::rotate() {
   const std::int64_t now = std::max(wall_now(), last_wall_ns_);
-  totals_.wall_ns = now;
-  totals_.duration_ns = static_cast<std::uint64_t>(now - part_start_wall_ns_);
-  totals_.suspended_ns = suspension_.ns();
-  std::string text;
-  append_json(text, totals_);
-  if (Status written = file_->write(text); !written) return written;
+  if (Status written = write_end(now); !written) return written;
   if (Status closed = close_part(now); !closed) return closed;
   if (Status opened = open_part(now); !opened) return opened;
   header_.start_wall_ns = now;
@@ -95,7 +97,6 @@ Status RotatingTrace::rotate() {
 }
 
 Status RotatingTrace::write_seeds(std::int64_t wall_ns) {
-  std::string text;
   for (auto& [id, open] : open_) {
     Seed seed;
     seed.wall_ns = wall_ns;
@@ -106,9 +107,7 @@ Status RotatingTrace::write_seeds(std::int64_t wall_ns) {
     seed.age.ns += seed.mono_ns - std::min(open.since_mono_ns, seed.mono_ns);
     if (seed.age.bound == Bound::Unknown) seed.age.bound = Bound::AtLeast;
     open.part = part_;
-    text.clear();
-    append_json(text, seed);
-    if (Status written = write(text); !written) return written;
+    if (Status written = lines_.seed(seed); !written) return written;
   }
   totals_.connections = open_.size();
   return Ok;
@@ -132,9 +131,7 @@ void RotatingTrace::follow(const Socket& socket, State state, std::uint64_t mono
 Status RotatingTrace::header(const Header& header) {
   header_ = header;
   part_start_wall_ns_ = header.start_wall_ns;
-  std::string text;
-  append_json(text, header);
-  return write(text);
+  return lines_.header(header);
 }
 
 Status RotatingTrace::transition(const Transition& t) {
@@ -143,34 +140,23 @@ Status RotatingTrace::transition(const Transition& t) {
   ++totals_.transitions;
   follow(t.socket, t.to, t.mono_ns, {Bound::Exact, 0});
   if (t.last()) open_.erase(t.socket.id);
-  std::string text;
-  append_json(text, t);
-  if (Status written = write(text); !written) return written;
+  if (Status written = lines_.transition(t); !written) return written;
   return rotate_if_full();
 }
 
 Status RotatingTrace::seed(const Seed& seed) {
   wall_offset_ns_ = seed.wall_ns - static_cast<std::int64_t>(seed.mono_ns);
   follow(seed.socket, seed.state, seed.mono_ns, seed.age);
-  std::string text;
-  append_json(text, seed);
-  return write(text);
+  return lines_.seed(seed);
 }
 
 Status RotatingTrace::loss(const Loss& loss) {
   totals_.lost[static_cast<std::size_t>(loss.where)] += loss.count;
-  std::string text;
-  append_json(text, loss);
-  return write(text);
+  return lines_.loss(loss);
 }
 
 Status RotatingTrace::end(const TraceEnd& end) {
-  totals_.wall_ns = std::max(end.wall_ns, part_start_wall_ns_);
-  totals_.duration_ns = static_cast<std::uint64_t>(totals_.wall_ns - part_start_wall_ns_);
-  totals_.suspended_ns = suspension_.ns();
-  std::string text;
-  append_json(text, totals_);
-  return write(text);
+  return write_end(std::max(end.wall_ns, part_start_wall_ns_));
 }
 
 Status RotatingTrace::write(std::string_view bytes) {

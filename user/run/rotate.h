@@ -69,6 +69,7 @@ class RotatingTrace : public Consumer, public Output {
   explicit RotatingTrace(RotateOptions options) : options_(std::move(options)) {}
   Status open_part(std::int64_t wall_ns);
   Status close_part(std::int64_t wall_ns);
+  Status write_end(std::int64_t wall_ns);
   Status rotate();
   Status rotate_if_full();
   Status write_seeds(std::int64_t wall_ns);
@@ -81,6 +82,7 @@ class RotatingTrace : public Consumer, public Output {
   std::uint64_t part_ = 0;            ///< files begun
   std::int64_t part_began_ = 0;       ///< by the monotonic clock
   std::uint64_t unlooked_bytes_ = 0;  ///< written since the size was looked at
+  TraceWriter lines_{*this};
   Header header_;
   TraceEnd totals_;        ///< of this file
   Suspension suspension_;  ///< since this file was begun

@@ -26,10 +26,7 @@ Error failed(const std::string& path, std::string_view how, int os_errno = 0) {
   return {Fault::Runtime, fmt::format("{}: {}", path, how), os_errno};
 }
 
-Error failed_by_errno(const std::string& path) {
-  const int error = errno;
-  return failed(path, std::strerror(error), error);
-}
+Error failed_by_errno(const std::string& path) { return os_error(Fault::Runtime, errno, path); }
 
 }  // namespace
 
@@ -42,10 +39,11 @@ Result<std::string_view> body_of(std::string_view answer, const std::string& fro
   return answer.substr(head + kEndOfHead.size());
 }
 
-UnixAnswer::UnixAnswer(int fd, std::string from, const Limits& limits)
-    : fd_(fd), from_(std::move(from)), limits_(limits), deadline_ns_(now_ns() + limits.ns) {}
-
-UnixAnswer::~UnixAnswer() { close(fd_); }
+UnixAnswer::UnixAnswer(Descriptor fd, std::string from, const Limits& limits)
+    : fd_(std::move(fd)),
+      from_(std::move(from)),
+      limits_(limits),
+      deadline_ns_(now_ns() + limits.ns) {}
 
 Result<std::unique_ptr<UnixAnswer>> UnixAnswer::get(const std::string& socket_path,
                                                     const std::string& path_and_query,
@@ -56,9 +54,10 @@ Result<std::unique_ptr<UnixAnswer>> UnixAnswer::get(const std::string& socket_pa
     return failed(socket_path, "too long", ENAMETOOLONG);
   std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
   // Never waits but in receive(): somebody who accepts nobody would hold us in connect() too.
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return failed_by_errno(socket_path);
-  std::unique_ptr<UnixAnswer> answer(new UnixAnswer(fd, socket_path, limits));
+  Descriptor made(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!made) return failed_by_errno(socket_path);
+  const int fd = made.get();
+  std::unique_ptr<UnixAnswer> answer(new UnixAnswer(std::move(made), socket_path, limits));
   if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return errno == EAGAIN ? failed(socket_path, "accepts nobody") : failed_by_errno(socket_path);
   // HTTP/1.0: the answer comes as it is, and ends with the connection.
@@ -98,12 +97,12 @@ Result<std::size_t> UnixAnswer::receive(char* data, std::size_t size) {
     const std::uint64_t now = now_ns();
     const std::uint64_t left_ms =
         now < deadline_ns_ ? (deadline_ns_ - now + 999'999) / 1'000'000 : 0;
-    pollfd waiting{fd_, POLLIN, 0};
+    pollfd waiting{fd_.get(), POLLIN, 0};
     const int ready = left_ms == 0 ? 0 : poll(&waiting, 1, static_cast<int>(left_ms));
     if (ready < 0 && errno == EINTR) continue;
     if (ready == 0)
       return failed(from_, fmt::format("the answer is not whole after {} s", limits_.ns / kSecond));
-    const ssize_t got = recv(fd_, data, size, 0);
+    const ssize_t got = recv(fd_.get(), data, size, 0);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0) return failed_by_errno(from_);
     received_ += static_cast<std::uint64_t>(got);

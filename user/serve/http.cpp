@@ -31,25 +31,7 @@ constexpr ssize_t kMostHeaderBytes = 8192;
 constexpr std::size_t kPieceBytes = 64U << 10;
 constexpr timeval kPause{0, 100'000};  ///< of accepting, where that fails
 
-const char* reason_of(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 204:
-      return "No Content";
-    case 400:
-      return "Bad Request";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 503:
-      return "Service Unavailable";
-  }
-  return "Error";
-}
+constexpr const char* kReasonOfStatus = nullptr;  ///< libevent knows them
 
 HttpReply refusal(int status, const std::string& why) {
   return {status, "text/plain; charset=utf-8", why + "\n", nullptr, ""};
@@ -95,15 +77,25 @@ HttpRequest parsed(evhttp_request* request) {
   return parsed;
 }
 
-}  // namespace
+class Server : public HttpServer {
+ public:
+  ~Server() override;
+  Status listen(const HttpOptions& options);
+  const std::vector<std::string>& addresses() const override { return names; }
+  Status start(HttpSite whom) override;
+  void wake() override {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t told = write(wake_fd.get(), &one, sizeof one);
+  }
+  std::uint64_t beats() const override { return beat; }
 
-struct HttpServer::Impl {
+ private:
   /// The one that the thread runs: a listener's error is told with evhttp's argument alone.
-  static thread_local Impl* t_server;
+  static thread_local Server* t_server;
 
   /// One listening socket with its own evhttp, so that a request is known to have come by it.
   struct Door {
-    Impl* server;
+    Server* server;
     Listening listening;
     Http http;
     evconnlistener* listener = nullptr;  ///< evhttp's
@@ -113,7 +105,7 @@ struct HttpServer::Impl {
   struct Open {
     enum class Kind { Parked, Long, Stream };
     Kind kind;
-    Impl* server;
+    Server* server;
     evhttp_request* request;
     HttpRequest parsed;
     std::function<std::string()> more;
@@ -122,8 +114,6 @@ struct HttpServer::Impl {
     bool gone() const { return evhttp_request_get_connection(request) == nullptr; }
   };
 
-  ~Impl();
-  Status listen(const HttpOptions& options);
   void run(std::promise<Status>& confined);
   void on_request(Door& door, evhttp_request* request);
   bool try_answer(evhttp_request* request, const HttpRequest& parsed);
@@ -144,23 +134,22 @@ struct HttpServer::Impl {
   std::size_t most_waiting = 0;
   Clients clients;
   std::list<Open> open;
+  Descriptor wake_fd;
   Event wakeup, timer, resume;
   bool told_of_accept = false;
-  int wake_fd = -1;
   std::thread thread;
   // The only two that both threads have at once: each has one who writes it, and nothing else is
   // told by it.
   std::atomic<bool> ending = false;
-  std::atomic<std::uint64_t> beats = 0;
+  std::atomic<std::uint64_t> beat = 0;
 };
 
-thread_local HttpServer::Impl* HttpServer::Impl::t_server = nullptr;
+thread_local Server* Server::t_server = nullptr;
 
-HttpServer::Impl::~Impl() {
+Server::~Server() {
   if (thread.joinable()) {
     ending = true;
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t told = write(wake_fd, &one, sizeof one);
+    Server::wake();
     thread.join();
   }
   // Requests that wait belong to us until they are answered.
@@ -170,18 +159,14 @@ HttpServer::Impl::~Impl() {
   // place.
   for (const Door& door : doors) remove_unix(door.listening);
   doors.clear();
-  wakeup.reset();
-  timer.reset();
-  resume.reset();
-  if (wake_fd >= 0) close(wake_fd);
 }
 
-Status HttpServer::Impl::listen(const HttpOptions& options) {
+Status Server::listen(const HttpOptions& options) {
   event_set_log_callback([](int, const char*) {});  // what clients do wrong is no news
   most_waiting = options.most_waiting;
   base.reset(event_base_new());
-  wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (!base || wake_fd < 0) return Error{Fault::Runtime, "cannot make an event loop for HTTP"};
+  wake_fd.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!base || !wake_fd) return Error{Fault::Runtime, "cannot make an event loop for HTTP"};
   std::vector<Result<Listening>> made;
   for (const std::string& address : options.addresses) made.push_back(listen_tcp(address));
   for (const std::string& address : options.addresses_if_any)
@@ -210,7 +195,7 @@ Status HttpServer::Impl::listen(const HttpOptions& options) {
     evhttp_set_allowed_methods(http, UINT16_MAX);
     evhttp_set_bevcb(
         http,
-        [](event_base* base, void* self) { return static_cast<Impl*>(self)->clients.add(base); },
+        [](event_base* base, void* self) { return static_cast<Server*>(self)->clients.add(base); },
         this);
     evhttp_set_gencb(
         http,
@@ -223,17 +208,17 @@ Status HttpServer::Impl::listen(const HttpOptions& options) {
   return status;
 }
 
-std::size_t HttpServer::Impl::count(Open::Kind kind) const {
+std::size_t Server::count(Open::Kind kind) const {
   return static_cast<std::size_t>(std::count_if(
       open.begin(), open.end(), [&](const Open& one) { return one.kind == kind && !one.over; }));
 }
 
-void HttpServer::Impl::on_request(Door& door, evhttp_request* request) {
+void Server::on_request(Door& door, evhttp_request* request) {
   clients.request_came(request);
   evhttp_request_set_on_complete_cb(
       request,
       [](evhttp_request* done, void* self) {
-        static_cast<Impl*>(self)->clients.request_done(done);
+        static_cast<Server*>(self)->clients.request_done(done);
       },
       this);
   const unsigned method = method_of(request);
@@ -243,27 +228,30 @@ void HttpServer::Impl::on_request(Door& door, evhttp_request* request) {
   }
   const char* const host = evhttp_find_header(evhttp_request_get_input_headers(request), "Host");
   if (door.listening.loopback && !names_loopback(host))
-    return reply(request, refusal(403, "This listens on loopback and answers to its names alone."));
+    return reply(
+        request,
+        refusal(403, "This address is loopback and answers to its names only, such as localhost."));
   HttpRequest asked = parsed(request);
   if (asked.path == site.events_path) return begin_stream(request, std::move(asked));
   if (!try_answer(request, asked))
     open.push_back({Open::Kind::Parked, this, request, std::move(asked), nullptr});
 }
 
-bool HttpServer::Impl::try_answer(evhttp_request* request, const HttpRequest& asked) {
+bool Server::try_answer(evhttp_request* request, const HttpRequest& asked) {
   auto answer = site.answer(asked);
   if (!answer) return false;
   reply(request, std::move(*answer));
   return true;
 }
 
-void HttpServer::Impl::reply(evhttp_request* request, HttpReply answer) {
+void Server::reply(evhttp_request* request, HttpReply answer) {
   const bool head = method_of(request) == EVHTTP_REQ_HEAD;
   if (!head) begin_body(answer);
   if (answer.more && !head && count(Open::Kind::Long) >= kMostLongAnswers)
     answer = refusal(503, "Too many long answers are under way: ask again in a moment.");
   if (!head && !has_room(answer.body.size()))
-    answer = refusal(503, "Too much waits for clients that do not take it: ask again in a moment.");
+    answer =
+        refusal(503, "Too many bytes wait for clients that do not read: ask again in a moment.");
   evkeyvalq* const headers = evhttp_request_get_output_headers(request);
   const std::string csp = answer.csp.empty() ? "default-src 'none'" : answer.csp;
   const std::pair<const char*, const char*> always[] = {
@@ -275,7 +263,7 @@ void HttpServer::Impl::reply(evhttp_request* request, HttpReply answer) {
   if (answer.status == 503) evhttp_add_header(headers, "Retry-After", "1");
   if (answer.more && !head) {
     open.push_back({Open::Kind::Long, this, request, {}, std::move(answer.more)});
-    evhttp_send_reply_start(request, answer.status, reason_of(answer.status));
+    evhttp_send_reply_start(request, answer.status, kReasonOfStatus);
     return answer.body.empty() ? next_piece(open.back()) : send_piece(open.back(), answer.body);
   }
   const Buffer body(evbuffer_new());
@@ -286,10 +274,10 @@ void HttpServer::Impl::reply(evhttp_request* request, HttpReply answer) {
   } else {
     evbuffer_add(body.get(), answer.body.data(), answer.body.size());
   }
-  evhttp_send_reply(request, answer.status, reason_of(answer.status), body.get());
+  evhttp_send_reply(request, answer.status, kReasonOfStatus, body.get());
 }
 
-void HttpServer::Impl::next_piece(Open& one) {
+void Server::next_piece(Open& one) {
   const std::string piece = one.more();
   if (piece.empty()) {
     one.over = true;
@@ -299,7 +287,7 @@ void HttpServer::Impl::next_piece(Open& one) {
   }
 }
 
-void HttpServer::Impl::send_piece(Open& one, const std::string& piece) {
+void Server::send_piece(Open& one, const std::string& piece) {
   const Buffer buffer(evbuffer_new());
   evbuffer_add(buffer.get(), piece.data(), piece.size());
   evhttp_send_reply_chunk_with_cb(
@@ -311,7 +299,7 @@ void HttpServer::Impl::send_piece(Open& one, const std::string& piece) {
       &one);
 }
 
-void HttpServer::Impl::begin_stream(evhttp_request* request, HttpRequest asked) {
+void Server::begin_stream(evhttp_request* request, HttpRequest asked) {
   if (count(Open::Kind::Stream) >= kMostStreams)
     return reply(request, refusal(503, "Too many pages are open: close one."));
   clients.begins_stream(request);
@@ -326,7 +314,7 @@ void HttpServer::Impl::begin_stream(evhttp_request* request, HttpRequest asked) 
 }
 
 /// Answers what can be answered now, and ends what has nobody on the other side.
-void HttpServer::Impl::serve_open() {
+void Server::serve_open() {
   const std::uint64_t now = now_ns();
   for (Open& one : open) {
     if (one.over) continue;
@@ -356,37 +344,37 @@ void HttpServer::Impl::serve_open() {
 
 /// Who asks for a connection while there is no descriptor for it wakes us at once, again and again.
 /// So nobody is accepted for a moment, and somebody who is here makes room.
-void HttpServer::Impl::accept_failed(int code) {
+void Server::accept_failed(int code) {
   for (const Door& door : doors) evconnlistener_disable(door.listener);
   event_add(resume.get(), &kPause);
   if (!out_of_resources(code)) return;
   clients.end_one();
   if (!std::exchange(told_of_accept, true) && site.trouble)
-    site.trouble(
-        fmt::format("cannot accept another client: {}; the one who is here longest makes room "
-                    "(said once; 'ulimit -n' or LimitNOFILE= sets how many may be open)",
-                    std::strerror(code)));
+    site.trouble(fmt::format(
+        "cannot accept another client: {}; the one that has been here longest is closed "
+        "(said once; 'ulimit -n' or LimitNOFILE= sets how many may be open)",
+        std::strerror(code)));
 }
 
-void HttpServer::Impl::accept_again() {
+void Server::accept_again() {
   clients.sweep();  // whose descriptors are free only then
   for (const Door& door : doors) evconnlistener_enable(door.listener);
 }
 
-void HttpServer::Impl::run(std::promise<Status>& confined) {
+void Server::run(std::promise<Status>& confined) {
   const Status status = site.confine();
   confined.set_value(status);
   if (!status) return;
   t_server = this;
   resume.reset(event_new(
-      base.get(), -1, 0, [](int, short, void* self) { static_cast<Impl*>(self)->accept_again(); },
+      base.get(), -1, 0, [](int, short, void* self) { static_cast<Server*>(self)->accept_again(); },
       this));
   wakeup.reset(event_new(
-      base.get(), wake_fd, EV_READ | EV_PERSIST,
+      base.get(), wake_fd.get(), EV_READ | EV_PERSIST,
       [](int fd, short, void* self) {
         std::uint64_t times = 0;
         [[maybe_unused]] const ssize_t got = read(fd, &times, sizeof times);
-        auto& server = *static_cast<Impl*>(self);
+        auto& server = *static_cast<Server*>(self);
         if (server.ending) event_base_loopbreak(server.base.get());
         server.serve_open();
       },
@@ -394,8 +382,8 @@ void HttpServer::Impl::run(std::promise<Status>& confined) {
   timer.reset(event_new(
       base.get(), -1, EV_PERSIST,
       [](int, short, void* self) {
-        auto& server = *static_cast<Impl*>(self);
-        ++server.beats;
+        auto& server = *static_cast<Server*>(self);
+        ++server.beat;
         server.clients.sweep();
         server.serve_open();
       },
@@ -406,31 +394,20 @@ void HttpServer::Impl::run(std::promise<Status>& confined) {
   event_base_dispatch(base.get());
 }
 
-HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-HttpServer::~HttpServer() = default;
-
-Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpOptions& options) {
-  auto impl = std::make_unique<Impl>();
-  if (Status status = impl->listen(options); !status) return status.error();
-  return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
-}
-
-const std::vector<std::string>& HttpServer::addresses() const { return impl_->names; }
-
-Status HttpServer::start(HttpSite site) {
-  impl_->site = std::move(site);
+Status Server::start(HttpSite whom) {
+  site = std::move(whom);
   std::promise<Status> confined;
   auto outcome = confined.get_future();
-  impl_->thread =
-      std::thread([this, promise = std::move(confined)]() mutable { impl_->run(promise); });
+  thread = std::thread([this, promise = std::move(confined)]() mutable { run(promise); });
   return outcome.get();
 }
 
-void HttpServer::wake() {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t told = write(impl_->wake_fd, &one, sizeof one);
-}
+}  // namespace
 
-std::uint64_t HttpServer::beats() const { return impl_->beats; }
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpOptions& options) {
+  auto server = std::make_unique<Server>();
+  if (Status status = server->listen(options); !status) return status.error();
+  return std::unique_ptr<HttpServer>(std::move(server));
+}
 
 }  // namespace tcpdwell

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "util/descriptor.h"
 #include "util/result.h"
 
 namespace tcpdwell {
@@ -68,23 +69,17 @@ class HttpServer {
   /// Binds and listens; nothing is accepted before start(). Fault::Usage for an address that is
   /// none, Fault::Runtime where it is taken.
   static Result<std::unique_ptr<HttpServer>> listen(const HttpOptions& options);
-  ~HttpServer();  ///< ends the thread, closes everything; takes the unix socket away where it may
-  HttpServer(const HttpServer&) = delete;
-  HttpServer& operator=(const HttpServer&) = delete;
+  /// Ends the thread, closes everything; takes the unix socket away where it may.
+  virtual ~HttpServer() = default;
 
   /// Where it listens, ports of ":0" known: for messages.
-  const std::vector<std::string>& addresses() const;
+  virtual const std::vector<std::string>& addresses() const = 0;
   /// Returns when the thread is confined, or the error of that.
-  Status start(HttpSite site);
+  virtual Status start(HttpSite site) = 0;
   /// There is something new. From any thread, does not wait.
-  void wake();
+  virtual void wake() = 0;
   /// Grows about once a second as long as the thread does its work.
-  std::uint64_t beats() const;
-
- private:
-  struct Impl;
-  explicit HttpServer(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  virtual std::uint64_t beats() const = 0;
 };
 
 /// The body in what has come from `from` of an answer to a request of HTTP/1.0. Fault::Runtime
@@ -104,19 +99,16 @@ class UnixAnswer {
   static Result<std::unique_ptr<UnixAnswer>> get(const std::string& socket_path,
                                                  const std::string& path_and_query,
                                                  const Limits& limits);
-  ~UnixAnswer();
-  UnixAnswer(const UnixAnswer&) = delete;
-  UnixAnswer& operator=(const UnixAnswer&) = delete;
 
   /// Up to `size` bytes of the body; 0 at its end.
   Result<std::size_t> read(char* data, std::size_t size);
 
  private:
-  UnixAnswer(int fd, std::string from, const Limits& limits);
+  UnixAnswer(Descriptor fd, std::string from, const Limits& limits);
   Result<std::size_t> receive(char* data, std::size_t size);
   Status take_head();
 
-  int fd_;
+  Descriptor fd_;
   std::string from_;
   Limits limits_;
   std::uint64_t deadline_ns_, received_ = 0;

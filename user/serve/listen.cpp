@@ -10,13 +10,14 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string_view>
 
 #include "serve/loopback.h"
+#include "util/descriptor.h"
+#include "util/number.h"
 
 namespace tcpdwell {
 namespace {
@@ -29,17 +30,10 @@ struct TcpAddress {
   bool loopback = false;
 };
 
-std::optional<std::uint16_t> port_in(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return port;
-}
-
 std::optional<TcpAddress> parse(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;
-  const auto port = port_in(text.substr(colon + 1));
+  const auto port = whole_number<std::uint16_t>(text.substr(colon + 1));
   if (!port) return std::nullopt;
   std::string host(text.substr(0, colon));
   TcpAddress address;
@@ -65,7 +59,7 @@ std::optional<TcpAddress> parse(std::string_view text) {
 }
 
 Error failed(const std::string& name, int code) {
-  return {Fault::Runtime, fmt::format("cannot listen on {}: {}", name, std::strerror(code)), code};
+  return os_error(Fault::Runtime, code, "cannot listen on " + name);
 }
 
 std::string name_of(int fd) {
@@ -88,12 +82,10 @@ int take_over(const sockaddr_un& address) {
   struct stat st {};
   if (lstat(address.sun_path, &st) != 0) return errno == ENOENT ? 0 : errno;
   if (!S_ISSOCK(st.st_mode)) return EEXIST;
-  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  const bool alive =
-      connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
-      errno != ECONNREFUSED;
-  close(probe);
-  if (alive) return EADDRINUSE;
+  const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+      errno != ECONNREFUSED)
+    return EADDRINUSE;
   return unlink(address.sun_path) == 0 ? 0 : errno;
 }
 
@@ -106,17 +98,14 @@ Result<Listening> listen_tcp(const std::string& text) {
                  fmt::format("--listen {}: expected an address and a port, as 127.0.0.1:9978, "
                              "[::1]:9978 or :9978",
                              text)};
-  const int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return failed(text, errno);
+  Descriptor fd(socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address->storage), address->size) != 0 ||
-      ::listen(fd, kBacklog) != 0) {
-    const int code = errno;
-    close(fd);
-    return failed(text, code);
-  }
-  return Listening{fd, name_of(fd), address->loopback};
+  if (!fd || setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      bind(fd.get(), reinterpret_cast<const sockaddr*>(&address->storage), address->size) != 0 ||
+      ::listen(fd.get(), kBacklog) != 0)
+    return failed(text, errno);
+  const std::string name = name_of(fd.get());
+  return Listening{fd.take(), name, address->loopback};
 }
 
 Result<Listening> listen_unix(const std::string& path) {
@@ -135,21 +124,17 @@ Result<Listening> listen_unix(const std::string& path) {
                    code};
     return failed(path, code);
   }
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return failed(path, errno);
+  Descriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return failed(path, errno);
   // Before any other thread: the mask belongs to the process.
   const mode_t before = umask(0177);
-  const bool bound = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  const int code = errno;
-  umask(before);
-  if (!bound || ::listen(fd, kBacklog) != 0) {
-    const int why = bound ? errno : code;
-    close(fd);
-    return failed(path, why);
-  }
+  const bool bound =
+      bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  umask(before);  // leaves errno as it is
+  if (!bound || ::listen(fd.get(), kBacklog) != 0) return failed(path, errno);
   struct stat made {};
   lstat(path.c_str(), &made);
-  return Listening{fd, path, false, true, made.st_dev, made.st_ino};
+  return Listening{fd.take(), path, false, true, made.st_dev, made.st_ino};
 }
 
 void remove_unix(const Listening& listening) {

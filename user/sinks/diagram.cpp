@@ -71,6 +71,10 @@ std::string label_of(const Edge& edge) {
   return label;
 }
 
+double width_of(const Edge& edge) {
+  return 1 + std::log10(static_cast<double>(std::max<std::uint64_t>(edge.count, 1))) * 0.7;
+}
+
 std::string tip_of(const Edge& edge) {
   std::string tip =
       fmt::format("{} → {}: {}", name_of(edge.from), name_of(edge.to), human_count(edge.count));
@@ -174,12 +178,10 @@ void append_diagram_svg(std::string& out, const std::vector<Edge>& edges, bool s
     used.push_back(&to);
     const Arrow a = route(from, to, labels);
     labels.push_back(a.label);
-    const double width =
-        1 + std::log10(static_cast<double>(std::max<std::uint64_t>(edge.count, 1))) * 0.7;
     put("<path class=\"e\" stroke-width=\"{:.1f}\" marker-end=\"url(#tip)\" d=\"M{:.0f} "
         "{:.0f}Q{:.0f} {:.0f} {:.0f} {:.0f}\">"
         "<title>{}</title></path>",
-        width, a.from.x, a.from.y, a.control.x, a.control.y, a.to.x, a.to.y, tip_of(edge));
+        width_of(edge), a.from.x, a.from.y, a.control.x, a.control.y, a.to.x, a.to.y, tip_of(edge));
     fmt::format_to(std::back_inserter(texts),
                    "<text class=\"l\" x=\"{:.0f}\" y=\"{:.0f}\">{}</text>", a.label.x,
                    a.label.y + 4, label_of(edge));
@@ -215,11 +217,10 @@ Status write_diagram_dot(Output& out, const std::vector<Edge>& edges) {
       "fontname=\"sans-serif\"];\n"
       "  edge [fontname=\"sans-serif\", fontsize=10];\n";
   for (const Edge& edge : edges)
-    fmt::format_to(
-        std::back_inserter(text),
-        "  \"{}\" -> \"{}\" [label=\"{}\", tooltip=\"{}\", penwidth={:.1f}];\n", name_of(edge.from),
-        name_of(edge.to), label_of(edge), tip_of(edge),
-        1 + std::log10(static_cast<double>(std::max<std::uint64_t>(edge.count, 1))) * 0.7);
+    fmt::format_to(std::back_inserter(text),
+                   "  \"{}\" -> \"{}\" [label=\"{}\", tooltip=\"{}\", penwidth={:.1f}];\n",
+                   name_of(edge.from), name_of(edge.to), label_of(edge), tip_of(edge),
+                   width_of(edge));
   text += "}\n";
   return out.write(text);
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "sinks/html.h"
-
 #include <sinks_page.h>
 
 #include <string>
 
 #include "sinks/diagram.h"
 #include "sinks/page.h"
+#include "sinks/report.h"
 #include "sinks/report_json.h"
 #include "sinks/tables.h"
 

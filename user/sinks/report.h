@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// A Report as text, JSON, CSV.
+/// A Report as text, JSON, CSV, HTML.
 #pragma once
 
 #include <string>
@@ -15,6 +15,10 @@ namespace tcpdwell {
 Status write_report_text(Output& out, const Report& report, const TableOptions& options);
 /// The summary's object with the views as further keys, in one line (docs/report.md).
 Status write_report_json(Output& out, const Report& report);
+
+/// One page that needs nothing else and no network. Text of a trace gets into it as JSON that no
+/// markup can leave, and from there by textContent alone.
+Status write_html(Output& out, const Report& report);
 
 /// What CSV, which holds one table, can show.
 enum class CsvTable { States, Ends, Edges, Ports, Series, Slowest, Stuck, Findings };

@@ -17,7 +17,8 @@
 #include <clocale>
 #include <cstdlib>
 #include <cstring>
-#include <iterator>
+#include <span>
+#include <utility>
 
 #include "util/screen.h"
 #include "util/utf8.h"
@@ -81,56 +82,29 @@ std::string utf8_of(wint_t code) {
   return text;
 }
 
-TopKey key_of_code(wint_t code) {
-  using Kind = TopKey::Kind;
-  switch (static_cast<int>(code)) {
-    case KEY_UP:
-      return {Kind::Up, ""};
-    case KEY_DOWN:
-      return {Kind::Down, ""};
-    case KEY_LEFT:
-      return {Kind::Left, ""};
-    case KEY_RIGHT:
-      return {Kind::Right, ""};
-    case KEY_PPAGE:
-      return {Kind::PageUp, ""};
-    case KEY_NPAGE:
-      return {Kind::PageDown, ""};
-    case KEY_HOME:
-      return {Kind::Home, ""};
-    case KEY_END:
-      return {Kind::End, ""};
-    case KEY_ENTER:
-      return {Kind::Enter, ""};
-    case KEY_BTAB:
-      return {Kind::BackTab, ""};
-    case KEY_BACKSPACE:
-      return {Kind::Backspace, ""};
-    case KEY_F(1):
-      return {Kind::Text, "?"};
-    case KEY_F(10):
-      return {Kind::Text, "q"};
-    default:
-      return {};
-  }
-}
+using Kind = TopKey::Kind;
+const std::pair<int, TopKey> kFunctionKeys[] = {{KEY_UP, {Kind::Up, ""}},
+                                                {KEY_DOWN, {Kind::Down, ""}},
+                                                {KEY_LEFT, {Kind::Left, ""}},
+                                                {KEY_RIGHT, {Kind::Right, ""}},
+                                                {KEY_PPAGE, {Kind::PageUp, ""}},
+                                                {KEY_NPAGE, {Kind::PageDown, ""}},
+                                                {KEY_HOME, {Kind::Home, ""}},
+                                                {KEY_END, {Kind::End, ""}},
+                                                {KEY_ENTER, {Kind::Enter, ""}},
+                                                {KEY_BTAB, {Kind::BackTab, ""}},
+                                                {KEY_BACKSPACE, {Kind::Backspace, ""}},
+                                                {KEY_F(1), {Kind::Text, "?"}},
+                                                {KEY_F(10), {Kind::Text, "q"}}};
+const std::pair<int, TopKey> kControlKeys[] = {
+    {'\n', {Kind::Enter, ""}}, {'\r', {Kind::Enter, ""}},  {'\t', {Kind::Tab, ""}},
+    {27, {Kind::Escape, ""}},  {8, {Kind::Backspace, ""}}, {127, {Kind::Backspace, ""}}};
 
-TopKey key_of_character(wint_t code) {
-  using Kind = TopKey::Kind;
-  switch (code) {
-    case '\n':
-    case '\r':
-      return {Kind::Enter, ""};
-    case '\t':
-      return {Kind::Tab, ""};
-    case 27:
-      return {Kind::Escape, ""};
-    case 8:
-    case 127:
-      return {Kind::Backspace, ""};
-    default:
-      return code < 32 ? TopKey{} : TopKey{Kind::Text, utf8_of(code)};
-  }
+TopKey key_of(wint_t code, bool function) {
+  for (const auto& [number, key] :
+       function ? std::span<const std::pair<int, TopKey>>(kFunctionKeys) : kControlKeys)
+    if (number == static_cast<int>(code)) return key;
+  return function || code < 32 ? TopKey{} : TopKey{Kind::Text, utf8_of(code)};
 }
 
 constexpr wint_t kControlL = 12;
@@ -150,7 +124,7 @@ Result<std::unique_ptr<CursesScreen>> CursesScreen::open(bool colour) {
 
 Status CursesScreen::start() {
   const auto failed = [](const char* what) {
-    return Error{Fault::Runtime, fmt::format("cannot {}: {}", what, std::strerror(errno)), errno};
+    return os_error(Fault::Runtime, errno, std::string("cannot ") + what);
   };
   if (tcgetattr(STDIN_FILENO, &saved_) != 0) return failed("read the terminal's modes");
   memory_ = memfd_create("screen", MFD_CLOEXEC);
@@ -226,7 +200,7 @@ std::vector<TopKey> CursesScreen::keys() {
     const int what = get_wch(&code);
     if (what == ERR) break;
     if (what != KEY_CODE_YES && code == kControlL) clearok(curscr, TRUE);
-    pressed.push_back(what == KEY_CODE_YES ? key_of_code(code) : key_of_character(code));
+    pressed.push_back(key_of(code, what == KEY_CODE_YES));
   }
   collect();
   return pressed;

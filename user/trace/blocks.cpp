@@ -28,9 +28,10 @@ bool BlockReader::next(Block& block) {
   block.size = rest_.copy(block.bytes.data(), rest_.size());
   rest_.clear();
   std::size_t lines_end = 0;
-  while (!ended_ && block.size < kBlock) {
-    const std::size_t from = block.size;
-    if (!fill(block)) break;
+  while (block.size < kBlock) {
+    const std::size_t from = block.size, got = read(&block.bytes[from], kBlock - from);
+    if (got == 0) break;
+    block.size += got;
     if (const std::size_t end = end_of_last_line(block.bytes.data(), from, block.size); end > 0)
       lines_end = end;
     if (first_ && lines_end > 0) break;
@@ -46,32 +47,23 @@ bool BlockReader::next(Block& block) {
   return block.size > 0;
 }
 
-bool BlockReader::fill(Block& block) {
-  const Result<std::size_t> got = input_.read(&block.bytes[block.size], kBlock - block.size);
+std::size_t BlockReader::read(char* to, std::size_t size) {
+  if (ended_) return 0;
+  const Result<std::size_t> got = input_.read(to, size);
   if (!got) damage_ = got.error().message;
   ended_ = !got || *got == 0;
-  if (ended_) return false;
-  block.size += *got;
-  return true;
+  return ended_ ? 0 : *got;
 }
 
 /// A line that fills a block: enough of it stays to be seen as too long.
 void BlockReader::cut_overlong(Block& block) {
   block.size = kMaxLine + 1;
-  skip_rest_of_line();
-}
-
-void BlockReader::skip_rest_of_line() {
   std::vector<char> chunk(kBlock);
-  while (!ended_) {
-    const Result<std::size_t> got = input_.read(chunk.data(), chunk.size());
-    if (!got) damage_ = got.error().message;
-    ended_ = !got || *got == 0;
-    if (ended_) return;
-    const char* const end = chunk.data() + *got;
-    const char* const newline = std::find(static_cast<const char*>(chunk.data()), end, '\n');
-    if (newline == end) continue;
-    rest_.assign(newline + 1, end);
+  while (const std::size_t got = read(chunk.data(), chunk.size())) {
+    const std::string_view bytes(chunk.data(), got);
+    const std::size_t newline = bytes.find('\n');
+    if (newline == std::string_view::npos) continue;
+    rest_ = bytes.substr(newline + 1);
     return;
   }
 }

@@ -36,9 +36,9 @@ class BlockReader {
   const std::string& damage() const { return damage_; }
 
  private:
-  bool fill(Block& block);
+  /// 0 at the end, and from then on.
+  std::size_t read(char* to, std::size_t size);
   void cut_overlong(Block& block);
-  void skip_rest_of_line();
 
   Input& input_;
   std::string rest_;  ///< the beginning of a line whose end is in the next block

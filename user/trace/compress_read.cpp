@@ -14,7 +14,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "trace/compress.h"
@@ -35,8 +34,7 @@ constexpr std::uint64_t kMostExpansion = 1000;
 constexpr std::uint64_t kMadeOfAnyFile = 64U << 20;
 
 Error read_error(const std::string& name, int reason) {
-  return Error{Fault::Usage, "cannot read " + name + ": " + std::generic_category().message(reason),
-               reason};
+  return os_error(Fault::Usage, reason, "cannot read " + name);
 }
 
 class FdInput : public Input {

@@ -141,17 +141,13 @@ class Player {
 };
 
 /// Keeps the first header, and ends the reading with it.
-class FirstHeader : public Consumer {
- public:
+struct FirstHeader : Consumer {
   Status header(const Header& header) override {
-    header_ = header;
+    found = header;
     return Error{Fault::Usage, "enough"};
   }
   Status transition(const Transition&) override { return Ok; }
-  std::optional<Header>& get() { return header_; }
-
- private:
-  std::optional<Header> header_;
+  std::optional<Header> found;
 };
 
 }  // namespace
@@ -159,7 +155,7 @@ class FirstHeader : public Consumer {
 Result<Header> read_first_header(Input& input, const std::string& name) {
   FirstHeader first;
   const auto read = read_trace(input, name, first);
-  if (first.get()) return *std::move(first.get());
+  if (first.found) return *std::move(first.found);
   return read ? Error{Fault::Usage, name + " has no header"} : read.error();
 }
 

@@ -2,11 +2,9 @@
 /// Writes events as the JSON trace of docs/trace.md: one object a line.
 #pragma once
 
-#include <memory>
 #include <string>
 
 #include "model/event.h"
-#include "model/listing.h"
 #include "util/output.h"
 
 namespace tcpdwell {
@@ -18,9 +16,6 @@ void append_json(std::string& out, const Transition&);
 void append_json(std::string& out, const Seed&);
 void append_json(std::string& out, const Loss&);
 void append_json(std::string& out, const TraceEnd&);
-
-/// A line of `stuck`: `type` `socket`.
-void append_json(std::string& out, const Listed&);
 
 class TraceWriter : public Consumer {
  public:

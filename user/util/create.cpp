@@ -12,8 +12,8 @@
 #include <cerrno>
 #include <climits>
 #include <optional>
-#include <system_error>
-#include <utility>
+
+#include "util/descriptor.h"
 
 namespace tcpdwell {
 namespace {
@@ -23,25 +23,8 @@ constexpr int kWriting = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY;
 constexpr int kMostLinks = 40;  // as the kernel's MAXSYMLINKS
 
 Error cannot_create(const std::string& path, int reason) {
-  return {Fault::Runtime, "cannot create " + path + ": " + std::generic_category().message(reason),
-          reason};
+  return os_error(Fault::Runtime, reason, "cannot create " + path);
 }
-
-/// Closes what it holds, if nobody takes it.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int take() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 /// Not flock(): this one tells who has it, and a file system of the network knows it too. Where
 /// there are no locks there is no telling.

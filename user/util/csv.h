@@ -35,7 +35,18 @@ class CsvText {
   }
   template <class T>
   CsvText& cell(const std::optional<T>& maybe) {
-    return maybe ? cell(*maybe) : cell("");
+    return maybe ? cell(*maybe) : empty();
+  }
+  CsvText& empty() {
+    comma();
+    return *this;
+  }
+  /// What `append(std::string&)` appends is the cell.
+  template <class Append>
+  CsvText& bare(const Append& append) {
+    comma();
+    append(out_);
+    return *this;
   }
   template <class... Ts>
   CsvText& cells(const Ts&... values) {

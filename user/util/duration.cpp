@@ -4,13 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <initializer_list>
-#include <system_error>
 
 #include "util/escape.h"
+#include "util/number.h"
 
 namespace tcpdwell {
 namespace {
@@ -27,15 +26,6 @@ std::string_view take_digits(std::string_view& text) {
   const std::string_view digits = text.substr(0, static_cast<std::size_t>(end - text.begin()));
   text.remove_prefix(digits.size());
   return digits;
-}
-
-/// A number of digits only; nullopt if there is none or it does not fit.
-std::optional<std::uint64_t> to_number(std::string_view digits) {
-  std::uint64_t value = 0;
-  const char* end = digits.data() + digits.size();
-  const auto [stop, failure] = std::from_chars(digits.data(), end, value);
-  if (failure != std::errc{} || stop != end) return std::nullopt;
-  return value;
 }
 
 std::optional<std::uint64_t> times(std::uint64_t value, std::uint64_t unit) {
@@ -75,7 +65,7 @@ std::optional<std::uint64_t> duration_unit(std::string_view suffix) {
 }
 
 std::optional<std::uint64_t> duration_ns(std::string_view text) {
-  const auto whole = to_number(take_digits(text));
+  const auto whole = whole_number<std::uint64_t>(take_digits(text));
   if (!whole) return std::nullopt;
   std::string_view decimals;
   if (text.starts_with('.')) {
@@ -135,55 +125,6 @@ void put_digits(char* at, std::uint32_t value, int width) {
   for (int i = width - 1; i >= 0; --i, value /= 10) at[i] = static_cast<char>('0' + value % 10);
 }
 
-/// `width` digits at the front, taken; nullopt if there are fewer.
-std::optional<int> take_field(std::string_view& text, std::size_t width) {
-  if (text.size() < width) return std::nullopt;
-  const auto value = to_number(text.substr(0, width));
-  text.remove_prefix(width);
-  if (!value) return std::nullopt;
-  return static_cast<int>(*value);
-}
-
-bool take_char(std::string_view& text, char expected) {
-  if (!text.starts_with(expected)) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
-/// "2026-01-02" as days since the epoch.
-std::optional<std::int64_t> take_date(std::string_view& text) {
-  const auto year = take_field(text, 4);
-  if (!year || !take_char(text, '-')) return std::nullopt;
-  const auto month = take_field(text, 2);
-  if (!month || !take_char(text, '-')) return std::nullopt;
-  const auto day = take_field(text, 2);
-  if (!day) return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year{*year},
-                                         std::chrono::month{static_cast<unsigned>(*month)},
-                                         std::chrono::day{static_cast<unsigned>(*day)}};
-  if (!date.ok()) return std::nullopt;
-  return std::chrono::sys_days{date}.time_since_epoch().count();
-}
-
-/// "03:04:05" as seconds of the day; a leap second has no place in Unix time.
-std::optional<std::int64_t> take_time_of_day(std::string_view& text) {
-  const auto hour = take_field(text, 2);
-  if (!hour || *hour > 23 || !take_char(text, ':')) return std::nullopt;
-  const auto minute = take_field(text, 2);
-  if (!minute || *minute > 59 || !take_char(text, ':')) return std::nullopt;
-  const auto second = take_field(text, 2);
-  if (!second || *second > 59) return std::nullopt;
-  return (*hour * 60 + *minute) * 60 + *second;
-}
-
-/// ".000000006", or nothing at all, as nanoseconds.
-std::optional<std::int64_t> take_fraction(std::string_view& text) {
-  if (!take_char(text, '.')) return 0;
-  const std::string_view digits = take_digits(text);
-  if (digits.empty() || digits.size() > 9) return std::nullopt;
-  return static_cast<std::int64_t>(*fraction_of(digits, kSecond));
-}
-
 std::optional<std::int64_t> join_seconds(std::int64_t seconds, std::int64_t ns) {
   constexpr auto kNsPerSecond = static_cast<std::int64_t>(kSecond);
   if (seconds < 0) {  // toward zero, or the first second of the range would overflow on its way
@@ -208,7 +149,7 @@ Result<std::uint64_t> parse_duration_ns(std::string_view text) {
 
 Result<std::uint64_t> parse_size_bytes(std::string_view text) {
   std::string_view suffix = text;
-  const auto number = to_number(take_digits(suffix));
+  const auto number = whole_number<std::uint64_t>(take_digits(suffix));
   const auto unit = size_unit(suffix);
   const auto bytes = number && unit ? times(*number, *unit) : std::nullopt;
   if (bytes) return *bytes;
@@ -280,13 +221,30 @@ void append_rfc3339(std::string& out, std::int64_t wall_ns) {
 }
 
 std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
-  const auto days = take_date(text);
-  if (!days || !take_char(text, 'T')) return std::nullopt;
-  const auto seconds = take_time_of_day(text);
-  if (!seconds) return std::nullopt;
-  const auto ns = take_fraction(text);
-  if (!ns || text != "Z") return std::nullopt;
-  return join_seconds(*days * 86'400 + *seconds, *ns);
+  constexpr std::string_view kLike = "0000-00-00T00:00:00";
+  if (text.size() < kLike.size()) return std::nullopt;
+  for (std::size_t i = 0; i < kLike.size(); ++i)
+    if (kLike[i] == '0' ? !is_digit(text[i]) : text[i] != kLike[i]) return std::nullopt;
+  const auto number = [text](std::size_t at, std::size_t width) {
+    return *whole_number<unsigned>(text.substr(at, width));
+  };
+  const std::chrono::year_month_day date{std::chrono::year{static_cast<int>(number(0, 4))},
+                                         std::chrono::month{number(5, 2)},
+                                         std::chrono::day{number(8, 2)}};
+  const unsigned hour = number(11, 2), minute = number(14, 2), second = number(17, 2);
+  // A leap second has no place in Unix time.
+  if (!date.ok() || hour > 23 || minute > 59 || second > 59) return std::nullopt;
+  text.remove_prefix(kLike.size());
+  std::string_view decimals;
+  if (text.starts_with('.')) {
+    text.remove_prefix(1);
+    decimals = take_digits(text);
+    if (decimals.empty() || decimals.size() > 9) return std::nullopt;
+  }
+  if (text != "Z") return std::nullopt;
+  const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
+  return join_seconds(days * 86'400 + (hour * 60 + minute) * 60 + second,
+                      static_cast<std::int64_t>(*fraction_of(decimals, kSecond)));
 }
 
 }  // namespace tcpdwell

@@ -15,8 +15,10 @@ HashSecret draw() {
   HashSecret secret{};
   if (getentropy(&secret, sizeof secret) == 0) return secret;
   // Without one, whoever chooses the keys chooses how much memory is taken.
-  std::fprintf(stderr, "tcpdwell: the kernel gives no random numbers (getrandom: %s), allow that\n",
-               std::strerror(errno));
+  std::fprintf(
+      stderr,
+      "tcpdwell: cannot get random numbers (%s): the system call getrandom must be allowed\n",
+      std::strerror(errno));
   std::_Exit(EXIT_FAILURE);
 }
 

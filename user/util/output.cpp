@@ -7,7 +7,6 @@
 
 #include <cerrno>
 #include <cstddef>
-#include <system_error>
 #include <utility>
 
 namespace tcpdwell {
@@ -16,8 +15,7 @@ namespace {
 constexpr std::size_t kBufferBytes = 64 * 1024;
 
 Error write_error(const std::string& name, int os_errno) {
-  return {Fault::Runtime,
-          "cannot write to " + name + ": " + std::generic_category().message(os_errno), os_errno};
+  return os_error(Fault::Runtime, os_errno, "cannot write to " + name);
 }
 
 /// Whoever shares a terminal or a pipe with us may have made it non-blocking; we have nothing else
@@ -51,6 +49,16 @@ bool has_no_name(int fd) {
 }
 
 }  // namespace
+
+Status finish(Output& out, Status written) {
+  if (written) written = out.close();
+  return !written && written.error().os_errno == EPIPE ? Status(Ok) : written;
+}
+
+Status print(std::string_view text) {
+  FdOutput out(STDOUT_FILENO, "standard output", false);
+  return finish(out, out.write(text));
+}
 
 FdOutput::FdOutput(int fd, std::string name, bool owned)
     : fd_(fd), name_(std::move(name)), owned_(owned) {}

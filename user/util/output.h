@@ -22,6 +22,13 @@ class Output {
   virtual Status close() = 0;
 };
 
+/// Closes `out`, if nothing failed before. A pipe whose reader has left ends a command; it is no
+/// failure.
+Status finish(Output& out, Status written);
+
+/// `text` and nothing else on standard output; finish().
+Status print(std::string_view text);
+
 /// Writes to a file descriptor through a 64 KiB buffer. Retries EINTR and short writes. A closed
 /// pipe is an Error with os_errno EPIPE (SIGPIPE is ignored by main); an owned file that was
 /// deleted, ENOENT of close().

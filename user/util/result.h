@@ -3,6 +3,7 @@
 /// status the contract gives it.
 #pragma once
 
+#include <cstring>
 #include <string>
 #include <utility>
 #include <variant>
@@ -24,6 +25,11 @@ struct Error {
   std::string message;
   int os_errno = 0;  ///< errno behind the failure, 0 if none
 };
+
+/// What a system call failed to do, and its errno: "cannot make a pipe: Too many open files".
+inline Error os_error(Fault fault, int os_errno, const std::string& what) {
+  return {fault, what + ": " + std::strerror(os_errno), os_errno};
+}
 
 /// A value or an Error.
 template <class T>

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
 #include <utility>
 
 namespace tcpdwell {
@@ -33,9 +32,7 @@ Result<std::size_t> write_what_fits(int terminal, std::string_view bytes) {
     } else if (errno == EAGAIN) {
       break;
     } else if (errno != EINTR) {
-      return Error{Fault::Runtime,
-                   "cannot write to the terminal: " + std::generic_category().message(errno),
-                   errno};
+      return os_error(Fault::Runtime, errno, "cannot write to the terminal");
     }
   }
   return taken;

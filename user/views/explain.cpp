@@ -156,14 +156,14 @@ void add_overview(Page& page) {
 
 }  // namespace
 
-Status write_explanation(Output& out, std::optional<State> state, const ExplainOptions& options) {
+std::string explanation(std::optional<State> state, const ExplainOptions& options) {
   Page page(options);
   if (state) {
     add_state(page, *state);
   } else {
     add_overview(page);
   }
-  return out.write(page.text());
+  return page.text();
 }
 
 }  // namespace tcpdwell

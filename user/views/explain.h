@@ -3,9 +3,9 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "model/state.h"
-#include "util/output.h"
 
 namespace tcpdwell {
 
@@ -16,6 +16,6 @@ struct ExplainOptions {
 
 /// Without a state: the state diagram (79 columns whatever `columns` says), the twelve states in a
 /// line each, and how two connections close. With one: all there is to say about it.
-Status write_explanation(Output& out, std::optional<State> state, const ExplainOptions& options);
+std::string explanation(std::optional<State> state, const ExplainOptions& options);
 
 }  // namespace tcpdwell

@@ -112,8 +112,12 @@ Top::Answer Top::press_in_filter(const TopKey& key) {
   }
   table().chosen = 0;
   table().chosen_name.clear();
+  return arranged();
+}
+
+/// Which connections there are to choose from is up to whoever follows them.
+Top::Answer Top::arranged() {
   arrange();
-  // Which connections there are to choose from is up to whoever follows them.
   return shown_ == TopTable::Connections ? Answer::Gather : Answer::Draw;
 }
 
@@ -201,8 +205,7 @@ Top::Answer Top::press_letter(char letter) {
     case 'r':
     case 'I':
       table().reversed = !table().reversed;
-      arrange();
-      return shown_ == TopTable::Connections ? Answer::Gather : Answer::Draw;
+      return arranged();
     case 'k':
       return press_in_table({Kind::Up, ""});
     case 'j':
@@ -247,8 +250,7 @@ Top::Answer Top::sort_next(int step) {
   table().sorted =
       static_cast<std::size_t>((static_cast<int>(table().sorted) + step + count) % count);
   table().reversed = false;
-  arrange();
-  return shown_ == TopTable::Connections ? Answer::Gather : Answer::Draw;
+  return arranged();
 }
 
 Top::Answer Top::open_chosen() {
@@ -278,8 +280,7 @@ Top::Answer Top::leave() {
   if (scope_) return to_table(came_from_);
   if (table().filter.empty()) return Answer::Nothing;
   table().filter.clear();
-  arrange();
-  return shown_ == TopTable::Connections ? Answer::Gather : Answer::Draw;
+  return arranged();
 }
 
 }  // namespace tcpdwell

@@ -35,9 +35,8 @@ inline constexpr std::size_t kTopTables = 7;
 struct TopOptions {
   Look look;
   std::uint64_t interval_ns = 1'000'000'000;
-  StateSet states = 0;           ///< show these; 0 = all
-  std::uint64_t min_age_ns = 0;  ///< connections at least so long in their state
-  std::vector<Key> by;           ///< a table of its own where it is none of the others'
+  StateSet states = 0;  ///< show these; 0 = all
+  std::vector<Key> by;  ///< a table of its own where it is none of the others'
   std::string host;
   /// What to call a cgroup; "" where it is not known. Asked for rows on the screen only.
   std::function<std::string(std::uint64_t id)> cgroup_name;
@@ -157,6 +156,7 @@ class Top {
   Answer sort_next(int step);
   Answer open_chosen();
   Answer leave();
+  Answer arranged();
 
   // The table that is shown.
   TableState& table() { return tables_[static_cast<std::size_t>(shown_)]; }

@@ -15,20 +15,16 @@ bool not_observed(const Summary& summary, std::optional<State> state) {
 
 void StateHistory::add(const Summary& summary) {
   std::array<const Row*, kStateCount> rows{};
-  std::uint64_t dwells = 0;
   bool open_known = true;
   for (const Row& row : summary.rows) {
     if (const auto state = parse_state(row.keys.at(0)))
       rows[static_cast<std::size_t>(*state)] = &row;
-    dwells += row.count();
     open_known = open_known && (row.open || not_observed(summary, parse_state(row.keys.at(0))));
   }
   for (std::size_t state = 0; state < kStateCount; ++state)
     add(states_[state], rows[state], summary,
         open_known && !not_observed(summary, static_cast<State>(state)));
   for (std::size_t place = 0; place < kLossPlaceCount; ++place) lost_[place] += summary.lost[place];
-  const double seconds = static_cast<double>(summary.end_wall_ns - summary.start_wall_ns) / 1e9;
-  if (last_wall_ns_ && seconds > 0) dwells_per_s_ = static_cast<double>(dwells) / seconds;
   last_wall_ns_ = summary.end_wall_ns;
 }
 

@@ -27,8 +27,7 @@ class StateHistory {
  public:
   /// `summary` is by state, since the one before. The first tells where things stand.
   void add(const Summary& summary);
-  std::vector<StateFigures> figures() const;  ///< of all states but CLOSE, in kLifeOrder
-  std::optional<double> dwells_per_s() const { return dwells_per_s_; }
+  std::vector<StateFigures> figures() const;        ///< of all states but CLOSE, in kLifeOrder
   const LossCounts& lost() const { return lost_; }  ///< since the first
 
  private:
@@ -52,7 +51,6 @@ class StateHistory {
 
   std::array<Tracked, kStateCount> states_;
   std::optional<std::int64_t> last_wall_ns_;
-  std::optional<double> dwells_per_s_;
   LossCounts lost_{};
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "views/stuck.h"
+#include "sinks/listing.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,8 @@
 #include <utility>
 
 #include "model/colour.h"
-#include "util/csv.h"
+#include "model/json_line.h"
+#include "sinks/csv_fields.h"
 #include "util/duration.h"
 #include "util/escape.h"
 #include "util/layout.h"
@@ -51,7 +52,7 @@ std::string since_text(const Seed& seed) {
                      parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
-Cells heads_of(const StuckOptions& options) {
+Cells heads_of(const ListingOptions& options) {
   Cells cells = {"<STATE", "AGE",    "RECV-Q",  "SEND-Q",    "RETR",
                  "<TIMER", "<LOCAL", "<REMOTE", "<PID/COMM", "<CGROUP"};
   if (options.wide) cells.insert(cells.end(), {"<CONN", "<NETNS"});
@@ -59,7 +60,7 @@ Cells heads_of(const StuckOptions& options) {
   return cells;
 }
 
-Cells cells_of(const Listed& one, const StuckOptions& options) {
+Cells cells_of(const Listed& one, const ListingOptions& options) {
   const Seed& seed = one.seed;
   const Socket& socket = seed.socket;
   const auto number = [&](std::uint32_t Live::Queues::*field) {
@@ -100,8 +101,8 @@ std::string counted(std::vector<std::pair<std::string, std::uint64_t>> groups, s
 
 }  // namespace
 
-Status write_stuck_text(Output& out, const std::vector<Listed>& sockets,
-                        const StuckOptions& options) {
+Status write_listing_text(Output& out, const std::vector<Listed>& sockets,
+                          const ListingOptions& options) {
   if (sockets.empty()) return Ok;
   Table table(heads_of(options));
   for (const Listed& one : sockets) table.add(cells_of(one, options));
@@ -119,7 +120,7 @@ Status write_stuck_text(Output& out, const std::vector<Listed>& sockets,
   return Ok;
 }
 
-Status write_stuck_summary(Output& out, const std::vector<Listed>& sockets, const StuckOptions&) {
+Status write_listing_summary(Output& out, const std::vector<Listed>& sockets) {
   std::array<std::uint64_t, kStateCount> by_state{};
   std::map<std::string, std::uint64_t> by_owner;
   for (const Listed& one : sockets) {
@@ -138,34 +139,30 @@ Status write_stuck_summary(Output& out, const std::vector<Listed>& sockets, cons
   return out.write(text + "\n");
 }
 
-Status write_stuck_csv(Output& out, const std::vector<Listed>& sockets) {
+Status write_listing_csv(Output& out, const std::vector<Listed>& sockets) {
   std::string text;
   CsvText csv(text);
-  csv.cells("ts", "mono_ns", "conn", "netns", "family", "laddr", "lport", "raddr", "rport", "state",
-            "age_ns", "age");
-  csv.row("pid", "comm", "owner", "cgroup", "recv_queue", "send_queue", "retrans", "timer",
-          "timer_ns", "cgroup_path", "container", "pod", "unit");
+  add_csv_heads(csv, kListedFields);
   for (const Listed& one : sockets) {
-    const Seed& seed = one.seed;
-    const Socket& s = seed.socket;
-    csv.cells(rfc3339(seed.wall_ns), seed.mono_ns, to_string(s.id), s.netns,
-              static_cast<int>(s.family), address_text(s.family, s.local), s.local.port,
-              address_text(s.family, s.remote), s.remote.port, name_of(seed.state));
-    csv.cells(seed.age.bound == Bound::Unknown ? std::nullopt : std::optional(seed.age.ns),
-              name_of(seed.age.bound));
-    csv.cells(s.owner.pid, s.owner.comm.view(), name_of(s.owner.source));
-    csv.cell(s.owner.cgroup_id == 0 ? std::nullopt : std::optional(s.owner.cgroup_id));
-    if (const auto& q = seed.live.queues) {
-      csv.cells(q->receive, q->send, q->retrans);
-    } else {
-      csv.cells("", "", "");
-    }
-    csv.cells(seed.live.timer ? name_of(*seed.live.timer) : "", seed.live.timer_ns);
-    csv.row(one.cgroup->path, one.cgroup->container, one.cgroup->pod, one.cgroup->unit);
+    add_csv_row<kListedFields>(csv, one, {.port_zero = true});
     if (Status status = out.write(text); !status) return status;
     text.clear();
   }
   return out.write(text);
+}
+
+Status write_listing_json(Output& out, const std::vector<Listed>& sockets) {
+  std::string line;
+  for (const Listed& one : sockets) {
+    line.clear();
+    append_json(line, one);
+    if (Status status = out.write(line); !status) return status;
+  }
+  return Ok;
+}
+
+void append_json(std::string& out, const Listed& one) {
+  append_json_line(out, "socket", kListedFields, one);
 }
 
 }  // namespace tcpdwell
