@@ -41,9 +41,24 @@ struct td_sock {
 	__u8 first_old; /* with TD_S_FIRST_DUE: the first line is first_old -> first_new */
 	__u8 first_new;
 	__u8 in_cgroup; /* the owner is inside cfg.cgroup_id */
-	__u8 pad;
+	__u8 n_stays;
 	__u64 first_ns;
 	char comm[TD_COMM_LEN];
+	/* With TD_DETAIL_CONNECTIONS only: the stays that are over, as struct td_connection has
+	 * them. */
+	__u64 stays[TD_STAYS];
+	__u32 told; /* how many of them a record has had, or TD_TOLD_LAST (bpf/stays.bpf.h) */
+	__u16 look; /* the last one that it was told in (bpf/open.bpf.h) */
+	__u8 stays_left_out;
+	__u8 pad;
+};
+
+/* One line about to be written. */
+struct td_line {
+	__u64 mono_ns, dwell_ns, cookie;
+	__u8 old_state, new_state, dwell, reason;
+	__u8 restarts;
+	__u8 pad[3];
 };
 
 /* Who a line is about: addresses and ports as in struct td_event. */
@@ -162,6 +177,8 @@ struct td_req {
 	__u16 reason;
 	__u8 seeded; /* its beginning has been told */
 	__u8 missed; /* the last sweep found its timer off */
+	__u32 look;  /* the last one that it was told in (bpf/open.bpf.h) */
+	__u32 pad;
 };
 
 struct {
@@ -257,7 +274,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
 	__type(key, struct td_owed_key);
-	__type(value, struct td_event); /* size 0: being written */
+	__type(value, struct td_connection); /* last.size 0: being written */
 } owed SEC(".maps");
 
 /* How many: never fewer than are published. */

@@ -297,13 +297,15 @@ static __always_inline void note_orphan(struct td_counters *count, __u64 cookie,
  * since it was made. Its line is written before it is published, so that none of another CPU comes
  * before. */
 static __always_inline void mini_link(struct td_counters *count, struct td_mini *m,
-				      const struct td_sock *s, const struct td_who *who,
+				      struct td_sock *s, const struct td_who *who,
 				      struct td_line *line)
 {
 	__u64 cookie = line->cookie;
 
 	m->who = *who;
 	m->s = *s;
+	if (cfg.detail == TD_DETAIL_CONNECTIONS)
+		m->s.told = claim_stays(s);
 	m->s.state = m->substate;
 	if (m->substate == TD_TIME_WAIT) {
 		m->s.path = m->s.path << 4 | TD_TIME_WAIT;

@@ -12,6 +12,7 @@
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
 #include "minisocket.bpf.h"
+#include "open.bpf.h"
 #include "owner.bpf.h"
 #include "request.bpf.h"
 #include "seed.bpf.h"
@@ -87,6 +88,7 @@ static __always_inline void begin_passive(struct td_sock *s, __u64 now)
 	s->first_old = TD_LISTEN;
 	s->first_new = TD_SYN_RECV;
 	s->first_ns = now;
+	forget_stays(s);
 }
 
 /* connect() or listen() on a socket that may have lived before. */
@@ -98,6 +100,7 @@ static __always_inline void begin_active(struct td_sock *s, __u64 now)
 	s->flags = 0;
 	s->in_cgroup = 0;
 	s->owner = TD_OWNER_NONE;
+	forget_stays(s);
 }
 
 /* A socket older than the tracer, or one whose last transition was not seen. */

@@ -31,6 +31,12 @@ enum td_minisockets {
 	TD_MINI_FENTRY = 2, /* the functions that make, rearm and end them */
 };
 
+/* What there is a record for. */
+enum td_detail {
+	TD_DETAIL_TRANSITIONS = 0,
+	TD_DETAIL_CONNECTIONS = 1, /* a connection that ends, or is asked for while it is open */
+};
+
 struct td_config {
 	__u64 tw_timer_fn;	      /* address of tw_timer_handler; TD_MINI_TIMER only */
 	__u64 reqsk_timer_fn;	      /* address of reqsk_timer_handler; TD_MINI_TIMER only */
@@ -54,7 +60,8 @@ struct td_config {
 	__u8 resets_told; /* tcp_send_reset tells of time-wait sockets; TD_MINI_TIMER only */
 	__u8 last_spare;  /* enum td_program: no spare is behind this one */
 	__u8 listing;	  /* sockets are only told of, none is followed */
-	__u8 pad[3];
+	__u8 detail;	  /* enum td_detail */
+	__u8 pad[2];
 	struct td_cidr local[TD_MAX_CIDRS];
 	struct td_cidr remote[TD_MAX_CIDRS];
 };

@@ -21,6 +21,7 @@
 #include "capture/counts.h"
 #include "capture/decode.h"
 #include "capture/failures.h"
+#include "capture/looker.h"
 #include "capture/probe.h"
 #include "capture/programs.h"
 #include "capture/reaper.h"
@@ -97,6 +98,8 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   const KernelFilter k = kernel_filter(options.filter);
   td_config& config = config_of(skeleton);
   config = k.config;
+  config.detail =
+      options.detail == Detail::Connections ? TD_DETAIL_CONNECTIONS : TD_DETAIL_TRANSITIONS;
   config.wakeup_bytes = ring_size(options.ring_bytes) / 4;
   config.half_full_bytes = ring_size(options.ring_bytes) / 2;
   if (options.cgroup) {
@@ -133,6 +136,8 @@ struct Tracer::Impl {
   std::vector<std::unique_ptr<bpf_link, LinkFree>> links;  ///< in the order of attaching
   std::chrono::steady_clock::time_point swept{};
   std::optional<Reaper> reaper;
+  std::optional<Looker> looker;  ///< with Detail::Connections
+  bool seeds_wanted = true;
 
   void remember(const TracerOptions& options);  ///< what playing events needs of them
   Status open(const TracerOptions& options);
@@ -148,8 +153,17 @@ struct Tracer::Impl {
   Result<std::uint64_t> misses() const;
 
   template <class Event>
-  Status pass(Event& event, Status (Consumer::*method)(const Event&)) {
+  void set_wall_time(Event& event) const {
     event.wall_ns = static_cast<std::int64_t>(event.mono_ns) + wall_offset_ns;
+  }
+  void set_wall_time(Connection& connection) const {
+    for (auto* moment :
+         {&connection.start_wall_ns, &connection.end_wall_ns, &connection.seen_wall_ns})
+      if (*moment) **moment += wall_offset_ns;
+  }
+  template <class Event>
+  Status pass(Event& event, Status (Consumer::*method)(const Event&)) {
+    set_wall_time(event);
     if (filtered && !filter.matches(event)) return Ok;
     return (consumer->*method)(event);
   }
@@ -158,6 +172,7 @@ struct Tracer::Impl {
 void Tracer::Impl::remember(const TracerOptions& options) {
   filter = options.filter;
   wall_offset_ns = options.wall_offset_ns;
+  seeds_wanted = options.detail == Detail::Transitions;
   leave_owners_to_kernel(filter);
   filtered = !filter.empty();
 }
@@ -231,6 +246,11 @@ Status Tracer::Impl::attach() {
     if (link == nullptr) return load_error(errno);
     links.emplace_back(link);
   }
+  if (bpf_program__autoload(skeleton->progs.look_at_socket)) {
+    auto made = Looker::make(*skeleton);
+    if (!made) return made.error();
+    looker.emplace(std::move(made).value());
+  }
   if (way != Minisockets::Off)
     reaper.emplace(bpf_program__fd(skeleton->progs.reap), bpf_map__fd(skeleton->maps.minis));
   attached = true;
@@ -269,7 +289,9 @@ void Tracer::Impl::play(const void* data, std::size_t size) {
     ++malformed;
   } else if (auto* transition = std::get_if<Transition>(&*event)) {
     outcome = pass(*transition, &Consumer::transition);
-  } else {
+  } else if (auto* connection = std::get_if<Connection>(&*event)) {
+    outcome = pass(*connection, &Consumer::connection);
+  } else if (seeds_wanted) {
     outcome = pass(std::get<Seed>(*event), &Consumer::seed);
   }
 }
@@ -342,6 +364,19 @@ Result<bool> Tracer::drain(Consumer& consumer) {
   if (!emptied || impl_->skeleton->bss->owed_lines == 0) return !emptied;
   impl_->sweep();  // there is room now
   return true;
+}
+
+Status Tracer::tell_open(Consumer& consumer, bool changed) {
+  if (!impl_->looker) return Ok;
+  return impl_->looker->look(changed, [&]() -> Result<std::uint64_t> {
+    std::uint64_t records = 0;
+    for (;;) {
+      const auto more = drain(consumer);
+      if (!more) return more.error();
+      records += impl_->records;
+      if (!*more) return records;
+    }
+  });
 }
 
 void Tracer::detach() {

@@ -15,6 +15,12 @@
 
 namespace tcpdwell {
 
+/// What there is an event for.
+enum class Detail : std::uint8_t {
+  Transitions,
+  Connections,  ///< of a connection that ends one Connection, and of an open one when asked
+};
+
 struct TracerOptions {
   Filter filter;  ///< what can be cut in the kernel is cut there
   /// Owners in this cgroup v2 or below it only: its id and its depth (the root is 0).
@@ -25,6 +31,7 @@ struct TracerOptions {
   std::optional<CgroupScope> cgroup;
   std::uint64_t ring_bytes = 8U << 20;  ///< rounded up to a power of two of pages
   Minisockets minisockets = Minisockets::Auto;
+  Detail detail = Detail::Transitions;
   std::uint32_t max_time_wait =
       0;                           ///< time-wait sockets followed at once; 0 = the host's own limit
   std::uint32_t max_requests = 0;  ///< request sockets followed at once; 0 = from the host's limits
@@ -51,7 +58,8 @@ class Tracer {
   int poll_fd() const;
 
   /// Plays a seed for every socket that exists and no hook has seen yet, in every namespace that
-  /// can be entered (or the filter's one), and what happens meanwhile. Once, before the first
+  /// can be entered (or the filter's one), and what happens meanwhile. With Detail::Connections it
+  /// has the kernel know them and plays none. Once, before the first
   /// drain().
   Result<SeedReport> seed(Consumer& consumer);
 
@@ -60,6 +68,11 @@ class Tracer {
   /// timers. Stops at a consumer's error, which it returns; the rest stays in the ring for the next
   /// call.
   Result<bool> drain(Consumer& consumer);
+
+  /// With Detail::Connections: plays an open Connection for each that exists in any namespace, and
+  /// what else comes meanwhile. Needs no privilege that confine() takes, where Keep::looks is set.
+  /// `changed`: of those alone that have changed their state since the last time.
+  Status tell_open(Consumer& consumer, bool changed = false);
 
   /// The way in that was chosen: Fentry, Timer or Off; and why not a better one ("" if none is).
   Minisockets minisockets() const;

@@ -73,6 +73,9 @@ void append_json(std::string& out, const Header& header) {
 void append_json(std::string& out, const Transition& event) {
   append_line(out, "transition", kTransitionFields, event);
 }
+void append_json(std::string& out, const Connection& connection) {
+  append_line(out, "connection", kConnectionFields, connection);
+}
 void append_json(std::string& out, const Seed& seed) {
   append_line(out, "seed", kSeedFields, seed);
 }
@@ -89,6 +92,9 @@ void append_json(std::string& out, const TraceEnd& end) {
 Status TraceWriter::header(const Header& header) { return write_line(out_, line_, header); }
 Status TraceWriter::transition(const Transition& event) { return write_line(out_, line_, event); }
 Status TraceWriter::seed(const Seed& seed) { return write_line(out_, line_, seed); }
+Status TraceWriter::connection(const Connection& connection) {
+  return write_line(out_, line_, connection);
+}
 Status TraceWriter::loss(const Loss& loss) { return write_line(out_, line_, loss); }
 Status TraceWriter::end(const TraceEnd& end) { return write_line(out_, line_, end); }
 
