@@ -6,6 +6,7 @@
 #include "filter.bpf.h"
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
+#include "stays.bpf.h"
 #include "tally.bpf.h"
 
 static __always_inline void identify(struct td_who *who, const struct tcp_sock *tp)
@@ -83,20 +84,44 @@ static __always_inline bool ring_is_half_full(void)
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= cfg.half_full_bytes;
 }
 
-static const struct td_event no_event = {};
+static const struct td_connection no_connection = {};
+
+/* `told`: claim_stays(). */
+static __always_inline void fill_connection(struct td_connection *c, const struct td_line *line,
+					    const struct td_who *who, const struct td_sock *s,
+					    const struct td_stats *stats, __u32 told)
+{
+	fill(&c->last, line, who, s);
+	c->last.kind = TD_KIND_CONNECTION;
+	if (stats) {
+		c->last.flags |= TD_F_STATS;
+		c->last.stats = *stats;
+	} else {
+		__builtin_memset(&c->last.stats, 0, sizeof(c->last.stats));
+	}
+	fill_stays(c, s, told);
+}
 
 /* Keeps a connection's last line for the sweep to write. False where there is no room either. */
-static __noinline int owe(const struct td_line *line, const struct td_who *who,
-			  const struct td_sock *s, const struct td_stats *stats)
+static __noinline int owe(const struct td_line *line, const struct td_who *who, struct td_sock *s,
+			  const struct td_stats *stats)
 {
 	struct td_owed_key key = {.cookie = line->cookie, .use = s->use};
+	struct td_connection *c;
 	struct td_event *e;
 
-	if (bpf_map_update_elem(&owed, &key, &no_event, BPF_NOEXIST))
+	if (bpf_map_update_elem(&owed, &key, &no_connection, BPF_NOEXIST))
 		return false;
-	e = bpf_map_lookup_elem(&owed, &key);
-	if (!e)
+	c = bpf_map_lookup_elem(&owed, &key);
+	if (!c)
 		return false;
+	e = &c->last;
+	if (cfg.detail == TD_DETAIL_CONNECTIONS) {
+		fill_connection(c, line, who, s, stats, claim_stays(s));
+		__sync_fetch_and_add(&owed_lines, 1);
+		publish(&e->size, sizeof(*c));
+		return true;
+	}
 	fill(e, line, who, s);
 	if (stats) {
 		e->flags |= TD_F_STATS;
@@ -154,11 +179,51 @@ static __always_inline void write_record(struct td_counters *count, const struct
 	count_connection(count, s);
 }
 
+/* The record of a connection that has ended. */
+static __always_inline void write_connection(struct td_counters *count, const struct td_line *line,
+					     const struct td_who *who, struct td_sock *s,
+					     const struct td_stats *stats)
+{
+	struct td_connection *c;
+
+	if (ring_is_half_full() && owe(line, who, s, stats))
+		return;
+	c = bpf_ringbuf_reserve(&ring, sizeof(*c), 0);
+	if (!c)
+		c = bpf_ringbuf_reserve(&ring, sizeof(*c), 0);
+	if (!c) {
+		count_one(&count->ring_full);
+		return;
+	}
+	fill_connection(c, line, who, s, stats, claim_stays(s));
+	c->last.size = sizeof(*c);
+	bpf_ringbuf_submit(c, wakeup_flags());
+}
+
+/* A filter of states and durations is left to the reader: it is about all stays. */
+static __always_inline void emit_connection(struct td_counters *count, const struct td_line *line,
+					    const struct td_who *who, struct td_sock *s,
+					    const struct td_stats *stats)
+{
+	note_stay(s, line);
+	/* Of each line: an owner that passes once is shown to the end. */
+	if (!socket_passes(who, s))
+		return;
+	if (cfg.counts)
+		tally_line(line, s);
+	if (line->new_state == TD_CLOSE)
+		write_connection(count, line, who, s, stats);
+}
+
 /* `stats` on a connection's last line, else NULL. */
 static __noinline int emit(struct td_counters *count, const struct td_line *line,
 			   const struct td_who *who, struct td_sock *s,
 			   const struct td_stats *stats)
 {
+	if (cfg.detail == TD_DETAIL_CONNECTIONS) {
+		emit_connection(count, line, who, s, stats);
+		return 0;
+	}
 	if (!socket_passes(who, s) ||
 	    !change_passes(line->old_state, line->new_state, line->dwell, line->dwell_ns))
 		return 0;

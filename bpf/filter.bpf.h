@@ -55,25 +55,30 @@ static __always_inline bool cidr_in(const volatile struct td_cidr *cidrs, __u8 n
 
 /* A connection whose owner changes (listener, accepting process, closing process) is shown from the
  * first owner that matches to its end, so that no chain breaks off. */
-static __always_inline bool show_by_owner(struct td_sock *s)
+static __always_inline bool owner_passes(const struct td_sock *s)
 {
 	__u32 pid = s->pid;
 
-	if (!cfg.filter_pids && !cfg.filter_comms && !cfg.cgroup_id)
-		return true;
 	if (s->flags & TD_S_SHOWN)
 		return true;
 	if (cfg.filter_pids && !bpf_map_lookup_elem(&wanted_pids, &pid))
 		return false;
 	if (cfg.filter_comms && !bpf_map_lookup_elem(&wanted_comms, s->comm))
 		return false;
-	if (cfg.cgroup_id && !s->in_cgroup)
+	return !cfg.cgroup_id || s->in_cgroup;
+}
+
+static __always_inline bool show_by_owner(struct td_sock *s)
+{
+	if (!cfg.filter_pids && !cfg.filter_comms && !cfg.cgroup_id)
+		return true;
+	if (!owner_passes(s))
 		return false;
 	s->flags |= TD_S_SHOWN;
 	return true;
 }
 
-static __always_inline bool socket_passes(const struct td_who *who, struct td_sock *s)
+static __always_inline bool address_passes(const struct td_who *who)
 {
 	if (cfg.family && cfg.family != who->family)
 		return false;
@@ -87,7 +92,12 @@ static __always_inline bool socket_passes(const struct td_who *who, struct td_so
 		return false;
 	if (cfg.n_remote && !cidr_in(cfg.remote, cfg.n_remote, who->family, who->raddr))
 		return false;
-	return show_by_owner(s);
+	return true;
+}
+
+static __always_inline bool socket_passes(const struct td_who *who, struct td_sock *s)
+{
+	return address_passes(who) && show_by_owner(s);
 }
 
 static __always_inline bool change_passes(int old_state, int new_state, __u8 dwell, __u64 dwell_ns)

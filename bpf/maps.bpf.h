@@ -46,6 +46,13 @@ struct td_sock {
 			 */
 	__u64 first_ns;
 	char comm[TD_COMM_LEN];
+	/* With TD_DETAIL_CONNECTIONS only: the stays that are over, as struct td_connection has
+	 * them. */
+	__u64 stays[TD_STAYS];
+	__u32 told; /* how many of them a record has had, or TD_TOLD_LAST (bpf/stays.bpf.h) */
+	__u16 look; /* the last one that it was told in (bpf/open.bpf.h) */
+	__u8 stays_left_out;
+	__u8 n_stays;
 };
 
 /* Who a line is about: addresses and ports as in struct td_event. */
@@ -174,7 +181,8 @@ struct td_req {
 	__u8 missed;  /* the last sweep found its timer off */
 	__u8 counted; /* as in td_sock */
 	__u8 told;    /* TD_S_TOLD */
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 look; /* the last one that it was told in (bpf/open.bpf.h) */
 };
 
 struct {
@@ -270,7 +278,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
 	__type(key, struct td_owed_key);
-	__type(value, struct td_event); /* size 0: being written */
+	__type(value, struct td_connection); /* last.size 0: being written */
 } owed SEC(".maps");
 
 /* How many: never fewer than are published. */

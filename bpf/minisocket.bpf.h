@@ -304,6 +304,8 @@ static __always_inline void mini_link(struct td_counters *count, struct td_mini 
 
 	m->who = *who;
 	m->s = *s;
+	if (cfg.detail == TD_DETAIL_CONNECTIONS)
+		m->s.told = claim_stays(s);
 	m->s.state = m->substate;
 	s->counted = 0;
 	if (m->substate == TD_TIME_WAIT) {

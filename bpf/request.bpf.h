@@ -12,6 +12,7 @@
 #include "filter.bpf.h"
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
+#include "stays.bpf.h"
 
 /*
  * The id of a request that never had a cookie, because nobody asked for one: bit 63 is set and bit
@@ -140,6 +141,54 @@ static __always_inline void req_take(struct td_sock *s, const struct td_who *who
 	s->start_ns = s->first_ns;
 }
 
+/* An owner's entry as a request has it, too large for the stack. Only the thread that sweeps and
+ * looks uses it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct td_sock);
+} request_sock SEC(".maps");
+
+static const struct td_sock no_sock = {};
+
+static __always_inline struct td_sock *request_sock_space(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&request_sock, &zero);
+}
+
+static __always_inline void who_of_req(struct td_who *who, const struct td_tuple *t,
+				       const struct td_req *r)
+{
+	who->lport = t->lport;
+	who->rport = t->rport;
+	who->netns = t->netns;
+	who->family = r->family;
+	for (int i = 0; i < 4; i++) {
+		who->laddr[i] = r->family == 6 ? t->laddr[i] : 0;
+		who->raddr[i] = r->family == 6 ? t->raddr[i] : 0;
+	}
+	if (r->family == 4) {
+		who->laddr[0] = t->laddr[3];
+		who->raddr[0] = t->raddr[3];
+	}
+}
+
+/* As its listener's: the owner. */
+static __always_inline void sock_of_req(struct td_sock *s, struct td_req *r)
+{
+	struct td_sock *owner = bpf_map_lookup_elem(&listeners, &r->listener);
+
+	*s = owner ? *owner : no_sock;
+	s->use = 1;
+	s->path = TD_SYN_RECV;
+	s->flags = 0;
+	s->start_ns = r->start_ns;
+	forget_stays(s);
+}
+
 /* A request that came to nothing: both lines of its life. The sweep alone tells it. Should the same
  * two ends be at a new request in this very instant, that one's beginning goes with it and is not
  * known. */
@@ -147,37 +196,26 @@ static __noinline int req_end(struct td_counters *count, const struct td_tuple *
 {
 	struct td_line line = {
 	    .mono_ns = r->start_ns, .old_state = TD_LISTEN, .new_state = TD_SYN_RECV};
-	struct td_sock *owner = bpf_map_lookup_elem(&listeners, &r->listener);
-	struct td_sock s = {};
-	struct td_who who = {
-	    .lport = t->lport, .rport = t->rport, .netns = t->netns, .family = r->family};
+	struct td_sock *s = request_sock_space();
+	struct td_who who = {};
 
-	if (owner)
-		s = *owner;
-	s.use = 1;
-	s.path = TD_SYN_RECV;
-	s.flags = r->told;
-	s.counted = r->counted;
-	s.start_ns = r->start_ns;
-	for (int i = 0; i < 4; i++) {
-		who.laddr[i] = r->family == 6 ? t->laddr[i] : 0;
-		who.raddr[i] = r->family == 6 ? t->raddr[i] : 0;
-	}
-	if (r->family == 4) {
-		who.laddr[0] = t->laddr[3];
-		who.raddr[0] = t->raddr[3];
-	}
+	if (!s)
+		return 0;
+	sock_of_req(s, r);
+	who_of_req(&who, t, r);
+	s->flags = r->told;
+	s->counted = r->counted;
 	line.cookie = r->cookie ?: own_id();
 	if (!r->seeded)
-		emit(count, &line, &who, &s, NULL);
-	s.path = s.path << 4 | TD_CLOSE;
+		emit(count, &line, &who, s, NULL);
+	s->path = s->path << 4 | TD_CLOSE;
 	line.mono_ns = r->ended_ns;
 	line.old_state = TD_SYN_RECV;
 	line.new_state = TD_CLOSE;
 	line.dwell = TD_DWELL_EXACT;
 	line.dwell_ns = r->ended_ns - r->start_ns;
 	line.reason = r->reason;
-	emit(count, &line, &who, &s, NULL);
+	emit(count, &line, &who, s, NULL);
 	bpf_map_delete_elem(&reqs, t);
 	return 0;
 }

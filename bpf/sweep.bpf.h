@@ -77,17 +77,22 @@ static long sweep_req(struct bpf_map *map, struct td_tuple *key, struct td_req *
 }
 
 /* Until the ring is half full again. */
-static long sweep_owed(struct bpf_map *map, struct td_owed_key *key, struct td_event *from,
+static long sweep_owed(struct bpf_map *map, struct td_owed_key *key, struct td_connection *whole,
 		       struct td_sweep *sweep)
 {
+	struct td_event *to, *from = &whole->last;
 	struct td_owed_key done = *key;
-	struct td_event *to;
 
 	if (!published(&from->size)) /* owe() is at it */
 		return 0;
 	if (ring_is_half_full())
 		return 1;
-	if (from->flags & TD_F_STATS) {
+	if (cfg.detail == TD_DETAIL_CONNECTIONS) {
+		to = bpf_ringbuf_reserve(&ring, sizeof(*whole), 0);
+		if (!to)
+			return 1;
+		__builtin_memcpy(to, whole, sizeof(*whole));
+	} else if (from->flags & TD_F_STATS) {
 		to = bpf_ringbuf_reserve(&ring, sizeof(*to), 0);
 		if (!to)
 			return 1;

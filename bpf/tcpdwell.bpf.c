@@ -12,6 +12,7 @@
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
 #include "minisocket.bpf.h"
+#include "open.bpf.h"
 #include "owner.bpf.h"
 #include "request.bpf.h"
 #include "seed.bpf.h"
@@ -89,6 +90,7 @@ static __always_inline void begin_passive(struct td_sock *s, __u64 now)
 	s->first_new = TD_SYN_RECV;
 	s->first_ns = now;
 	s->counted = 0; /* the listener is, not the child */
+	forget_stays(s);
 }
 
 /* connect() or listen() on a socket that may have lived before. */
@@ -102,6 +104,7 @@ static __always_inline void begin_active(struct td_sock *s, __u64 now)
 	s->owner = TD_OWNER_NONE;
 	tally_leave(s->counted); /* its last end went unseen */
 	s->counted = 0;
+	forget_stays(s);
 }
 
 /* A socket older than the tracer, or one whose last transition was not seen. */

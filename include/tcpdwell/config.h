@@ -32,10 +32,11 @@ enum td_minisockets {
 	TD_MINI_FENTRY = 2, /* the functions that make, rearm and end them */
 };
 
-/* What the reader is given. Each level times every transition of every socket. */
+/* What there is a record for. Each level times every transition of every socket. */
 enum td_detail {
-	TD_DETAIL_TRANSITIONS = 0, /* a record of each transition */
-	TD_DETAIL_COUNTS = 2,	   /* no record: sums (tally.h) */
+	TD_DETAIL_TRANSITIONS = 0,
+	TD_DETAIL_CONNECTIONS = 1, /* a connection that ends, or is asked for while it is open */
+	TD_DETAIL_COUNTS = 2,	   /* nothing: there are sums alone (tally.h) */
 };
 
 struct td_config {

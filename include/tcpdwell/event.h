@@ -2,8 +2,8 @@
 /*
  * The contract between the kernel program (bpf/) and the user side (user/capture).
  *
- * One record, of the ring or a seed of its iterator, is one `struct td_event`, complete in itself:
- * a reader needs no earlier one. The file is valid C11 and C++20; every field has a fixed width,
+ * One record, of the ring or a seed of its iterator, is one `struct td_event`, or one `struct
+ * td_connection` that begins with it, complete in itself: a reader needs no earlier one. The file is valid C11 and C++20; every field has a fixed width,
  * padding is explicit, and no field needs more than 8-byte alignment (BPF ring records are
  * 8-aligned).
  *
@@ -30,7 +30,7 @@
 
 /* Raised on every change of layout or meaning; both sides are built from this file, so a mismatch
  * means a stale object and the reader refuses it. */
-#define TD_EVENT_VERSION 2
+#define TD_EVENT_VERSION 3
 
 #define TD_COMM_LEN 16 /* TASK_COMM_LEN, include/linux/sched.h */
 
@@ -57,7 +57,8 @@ enum td_state {
 enum td_kind {
 	TD_KIND_TRANSITION = 1, /* a socket left `old_state` for `new_state` */
 	TD_KIND_SEED = 2, /* a socket that existed before the tracer: `new_state`, age in dwell */
-	TD_KIND_COUNT = 3,
+	TD_KIND_CONNECTION = 3, /* a struct td_connection: a connection that ended, or is open */
+	TD_KIND_COUNT = 4,
 };
 
 /* What `dwell_ns` is. */
@@ -176,6 +177,30 @@ struct td_event {
 	};
 };
 
+/* TCP has no way through more states: SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2,
+ * TIME_WAIT. */
+#define TD_STAYS 6
+
+/* A finished stay in a word: the state in 4 bits, what its length is worth (enum td_dwell) in 2, its
+ * nanoseconds in 58, which are nine years. */
+#define TD_STAY_DWELL_SHIFT 4
+#define TD_STAY_NS_SHIFT 6
+#define TD_STAY_MOST_NS ((1ull << 58) - 1)
+
+/*
+ * `last` is as the record of its last transition; where new_state is not CLOSE the connection is
+ * open, and old_state and dwell are of the state it is in. `stays` are what it went through, those
+ * from `told` on for the first time: an earlier record had the others.
+ */
+struct td_connection {
+	struct td_event last; /* without STATS its `stats` mean nothing */
+	__u8 told;
+	__u8 n_stays;
+	__u8 stays_left_out; /* for which there was no room, saturating at 255 */
+	__u8 pad[5];
+	__u64 stays[TD_STAYS];
+};
+
 TD_STATIC_ASSERT(sizeof(struct td_stats) == 40, "td_stats layout");
 TD_STATIC_ASSERT(sizeof(struct td_live) == 40, "td_live layout");
 TD_STATIC_ASSERT(sizeof(struct td_event) == 168, "td_event layout");
@@ -185,6 +210,8 @@ TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, family) == 72, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, laddr) == 80, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, comm) == 112, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, stats) == 128, "td_event layout");
+TD_STATIC_ASSERT(sizeof(struct td_connection) == 224, "td_connection layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_connection, stays) == 176, "td_connection layout");
 TD_STATIC_ASSERT(TD_ALIGNOF(struct td_event) <= 8, "BPF ring records are 8-aligned");
 
 #endif /* TCPDWELL_EVENT_H */

@@ -113,6 +113,19 @@ ValueKind kind_of(const EphemeralPorts&, Presence) {
           R"({"type":"array","items":)" + integer(0, 65535) + R"(,"minItems":2,"maxItems":2})", ""};
 }
 ValueKind kind_of(const LossCounts&, Presence) { return {"object", counts(), ""}; }
+ValueKind kind_of(const Stays&, Presence) {
+  const auto stay = [](std::string_view number, std::string_view worth) {
+    return fmt::format(
+        R"({{"type":"object","properties":{{"state":{{"$ref":"#/$defs/state"}},"dwell_ns":{},"dwell":{}}},)"
+        R"("required":["state","dwell_ns","dwell"]}})",
+        number, worth);
+  };
+  return {"list",
+          fmt::format(R"({{"type":"array","maxItems":{},"items":{{"oneOf":[{},{}]}}}})",
+                      Stays::kMost, stay(R"({"type":"null"})", R"({"const":"unknown"})"),
+                      stay(integer(0, kMax64), R"({"enum":["exact","at_least"]})")),
+          "Array(Tuple(state String, dwell_ns Nullable(UInt64), dwell String))"};
+}
 template <Show kWhat, class T>
 ValueKind kind_of(Shown<kWhat, T>, Presence) {
   switch (kWhat) {
@@ -124,6 +137,8 @@ ValueKind kind_of(Shown<kWhat, T>, Presence) {
       return {"int", integer(1, kMax32, kOrNull), "Nullable(UInt32)"};
     case Show::Minisockets:
       return {"string", one_of(kMinisocketWords), "String"};
+    case Show::Lines:
+      return {"string", one_of(kLinesWords), "String"};
     case Show::Object:
       return {"object", R"({"type":"object"})", ""};
   }
@@ -188,6 +203,7 @@ std::vector<LineType> line_types() {
   return {line_type<Header>("header", kHeaderFields),
           line_type<Transition>("transition", kTransitionFields),
           line_type<Seed>("seed", kSeedFields),
+          line_type<Connection>("connection", kConnectionFields),
           line_type<Listed>("socket", kListedFields, {{}, std::make_shared<CgroupName>()}),
           line_type<Loss>("loss", kLossFields),
           line_type<TraceEnd>("end", kEndFields)};

@@ -38,6 +38,7 @@ class Aggregator::Impl {
   void transition(const Transition& t);
   void seed(const Seed& s) { move_to(s.socket, s.state, s.state, /*begins=*/true); }
   void tally(const Tally& tally);
+  void connection(const Connection& c);
   Summary take_summary(std::int64_t end_wall_ns);
 
   LossCounts lost{};
@@ -124,6 +125,36 @@ void Aggregator::Impl::move_to(const Socket& socket, State to, State from, bool 
   ++open_count_;
 }
 
+/// Each stay that is over is a dwell. Where it is open, its last stay is not, and comes again.
+void Aggregator::Impl::connection(const Connection& c) {
+  const Stay* const over = c.open() && !c.stays.empty() ? c.stays.end() - 1 : c.stays.end();
+  bool any_wanted = c.open() && wanted(c.state);
+  for (const Stay* stay = c.stays.begin(); stay != over; ++stay) {
+    if (!wanted(stay->state)) continue;
+    any_wanted = true;
+    const bool as_long =
+        options_.min_dwell_ns == 0 ||
+        (stay->dwell.bound != Bound::Unknown && stay->dwell.ns >= options_.min_dwell_ns);
+    if (!whole_ && as_long) rows_.count({c.socket, stay->state}, stay->dwell);
+  }
+  if (whole_ && !c.open() && !c.stays.empty() && wanted(c.stays.back().state)) {
+    const Dwell life = c.life_ns ? Dwell{Bound::Exact, *c.life_ns} : Dwell{};
+    rows_.count({c.socket, c.stays.back().state, c.path, c.reason}, life);
+  }
+  OpenTable::Entry* const entry = following_ ? open_.find(c.socket.id) : nullptr;
+  const bool known = entry != nullptr && entry->row != OpenTable::kAbsent;
+  connections += !known && any_wanted;
+  if (known) {
+    leave(entry->row);
+    open_.drop(c.socket.id, &OpenTable::Entry::row);
+    --open_count_;
+  }
+  if (!following_ || !c.open() || !wanted(c.state)) return;
+  if (open_count_ >= options_.max_open) return stop_following();
+  open_.add(c.socket.id).row = enter(c.socket, c.state);
+  ++open_count_;
+}
+
 /// A partial count of what is open would be a wrong one.
 void Aggregator::Impl::stop_following() {
   following_ = false;
@@ -182,6 +213,11 @@ Status Aggregator::seed(const Seed& seed) {
 
 Status Aggregator::tally(const Tally& tally) {
   impl_->tally(tally);
+  return Ok;
+}
+
+Status Aggregator::connection(const Connection& connection) {
+  impl_->connection(connection);
   return Ok;
 }
 

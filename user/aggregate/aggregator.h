@@ -17,6 +17,7 @@ class OpenTable;
 struct AggregatorOptions {
   std::vector<Key> by = {Key::State};
   StateSet states = 0;     ///< rows for these states only; 0 = all
+  std::uint64_t min_dwell_ns = 0;  ///< of the stays of a Connection those of this length alone
   bool open_known = true;  ///< false when a filter cuts the lines that enter a state (--min-dwell)
   std::size_t max_rows = 65536;
   std::size_t max_open = 4'000'000;  ///< connections followed at once; beyond it `open` is absent
@@ -34,6 +35,7 @@ class Aggregator : public Consumer {
   Status transition(const Transition&) override;
   Status seed(const Seed&) override;
   Status tally(const Tally&) override;
+  Status connection(const Connection&) override;
   Status loss(const Loss&) override;
   Status end(const TraceEnd&) override;
 

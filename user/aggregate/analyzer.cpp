@@ -2,6 +2,7 @@
 #include "aggregate/analyzer.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "aggregate/open_table.h"
 #include "aggregate/ports.h"
 #include "aggregate/timeline.h"
+#include "util/moments.h"
 
 namespace tcpdwell {
 namespace {
@@ -38,6 +40,7 @@ class Analyzer::Impl {
   void begin_trace(const Header& header);
   void transition(const Transition& t);
   void seed(const Seed& seed);
+  void connection(const Connection& c);
   void note(std::int64_t wall_ns) { last_wall_ns_ = std::max(last_wall_ns_, wall_ns); }
   Analysis take();
   Analysis look(std::int64_t wall_ns) const;
@@ -49,6 +52,9 @@ class Analyzer::Impl {
   Followed* find(const ConnId& id);
   Followed* follow(const Socket& socket, State state, std::int64_t wall_ns);
   void begin(const Transition& t);
+  void begin_whole(Followed& followed, const Connection& c, std::int64_t began_ns);
+  void end_stay(Followed& followed, const Transition& t);
+  void keep_open(const Connection& c, const Followed& followed, bool known);
   void move(Followed& followed, const Transition& t);
   void finish(Followed& followed, const Transition& t);
   void forget(const ConnId& id);
@@ -178,6 +184,111 @@ void Analyzer::Impl::finish(Followed& followed, const Transition& t) {
   forget(t.socket.id);
 }
 
+/// The moments at which the stays of a connection began, and the last one ended. Counted from that
+/// end backwards: an unknown stay is as if it were none.
+class Moments {
+ public:
+  explicit Moments(const Connection& c) {
+    at_[c.stays.size()] = c.wall_ns();
+    for (std::size_t i = c.stays.size(); i-- > 0;) {
+      const Dwell& dwell = (c.stays.begin() + i)->dwell;
+      at_[i] = earlier(at_[i + 1], dwell.bound == Bound::Unknown ? 0 : dwell.ns);
+    }
+  }
+  std::int64_t begin_of(std::size_t stay) const { return at_[stay]; }
+
+ private:
+  std::array<std::int64_t, Stays::kMost + 1> at_{};
+};
+
+/// Whether a line has the whole of its connection.
+bool is_whole(const Connection& c) {
+  return c.start_wall_ns && !c.stays.empty() && c.path.size() == c.stays.size() + !c.open();
+}
+
+/// The same as its lines would have told one by one; what needs the order of all lines of a host,
+/// how many ports were taken at once, cannot be told.
+void Analyzer::Impl::connection(const Connection& c) {
+  note(c.wall_ns());
+  const Moments moments(c);
+  Followed* const known = find(c.socket.id);
+  Followed followed = known != nullptr ? *known : Followed{};
+  followed.socket = c.socket;
+  if (known == nullptr) followed.role = role_of(c.socket.owner.source);
+  if (c.path.first() == State::SynSent) followed.role = Role::Active;
+  if (c.path.first() == State::SynRecv) followed.role = Role::Passive;
+  followed.begin_wall_ns = c.start_wall_ns;
+  const State first = c.stays.empty() ? c.state : c.stays.begin()->state;
+  if (known == nullptr && is_whole(c)) begin_whole(followed, c, moments.begin_of(0));
+  timeline_.move(moments.begin_of(0), known != nullptr ? std::optional(known->state) : std::nullopt,
+                 first);
+  followed.state = first;
+  Transition t;
+  t.socket = c.socket;
+  const std::size_t over = c.stays.size() - (c.open() && !c.stays.empty());
+  for (std::size_t i = 0; i < over; ++i) {
+    const Stay& stay = *(c.stays.begin() + i);
+    t.wall_ns = moments.begin_of(i + 1);
+    t.from = stay.state;
+    t.to = i + 1 < c.stays.size() ? (c.stays.begin() + i + 1)->state : State::Close;
+    t.dwell = stay.dwell;
+    if (t.last()) {
+      t.reason = c.reason;
+      t.life_ns = c.life_ns;
+      t.path = c.path;
+      t.traffic = c.traffic;
+    }
+    end_stay(followed, t);
+  }
+  if (c.open()) return keep_open(c, followed, known != nullptr);
+  if (known != nullptr) forget(c.socket.id);
+}
+
+void Analyzer::Impl::begin_whole(Followed& followed, const Connection& c, std::int64_t began_ns) {
+  Transition t;
+  t.wall_ns = began_ns;
+  t.socket = c.socket;
+  t.to = c.stays.begin()->state;
+  t.from = t.to == State::SynRecv ? State::Listen : State::Close;
+  edges_.add(t);
+  if (t.to != State::Listen) timeline_.open(began_ns);
+  findings_.moved(followed, t);
+}
+
+void Analyzer::Impl::end_stay(Followed& followed, const Transition& t) {
+  ends_.add(t);
+  edges_.add(t);
+  findings_.moved(followed, t);
+  followed.add_segment(t.from, t.dwell);
+  if (!t.last()) {
+    timeline_.move(t.wall_ns, t.from, t.to);
+    followed.state = t.to;
+    return;
+  }
+  timeline_.move(t.wall_ns, t.from, std::nullopt);
+  if (t.from == State::Listen) return;
+  timeline_.close(t.wall_ns);
+  connections_.finished(host_, followed, t);
+  if (options_.on_connection) options_.on_connection(finished_row(host_, followed, t));
+}
+
+void Analyzer::Impl::keep_open(const Connection& c, const Followed& followed, bool known) {
+  Followed now = followed;
+  now.state = c.state;
+  now.since_wall_ns = c.wall_ns();
+  now.since_before = c.stays.empty() ? Dwell{} : c.stays.back().dwell;
+  if (known) {
+    *find(c.socket.id) = now;
+  } else if (slots_.taken() >= options_.max_followed) {
+    ++not_followed_;
+    timeline_.move(c.wall_ns(), c.state, std::nullopt);
+  } else {
+    const FollowedSlots::Index slot = slots_.take();
+    open_.add(c.socket.id).slot = slot;
+    slots_[slot] = now;
+  }
+}
+
 void Analyzer::Impl::each_open(
     std::int64_t wall_ns,
     const std::function<void(const Followed&, const Dwell& age)>& visit) const {
@@ -265,6 +376,10 @@ Status Analyzer::transition(const Transition& t) {
 }
 Status Analyzer::seed(const Seed& seed) {
   impl_->seed(seed);
+  return Ok;
+}
+Status Analyzer::connection(const Connection& connection) {
+  impl_->connection(connection);
   return Ok;
 }
 Status Analyzer::loss(const Loss&) { return Ok; }

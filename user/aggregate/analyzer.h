@@ -32,6 +32,7 @@ class Analyzer : public Consumer {
   Status header(const Header&) override;
   Status transition(const Transition&) override;
   Status seed(const Seed&) override;
+  Status connection(const Connection&) override;
   Status loss(const Loss&) override;
   Status end(const TraceEnd&) override;
 

@@ -284,6 +284,9 @@ Status filter_system_calls(const Keep& keep) {
   if (keep.clients) filter.allow_all(kAllowedClients);
   allow_files(filter, !keep.files_in.empty());
   filter.allow_values(SCMP_SYS(bpf), 0, kAllowedBpf);
+  // By a link that is there: it begins its walk anew.
+  if (keep.looks)
+    filter.allow_values(SCMP_SYS(bpf), 0, std::to_array<std::uint64_t>({BPF_ITER_CREATE}));
   if (keep.child > 0) filter.allow_values(SCMP_SYS(kill), 0, only(keep.child));
   return filter.load();
 }

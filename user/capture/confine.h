@@ -30,6 +30,7 @@ struct Keep {
   /// Make, rename and remove files in this directory; "" is nowhere. Who becomes no other user
   /// keeps CAP_DAC_OVERRIDE, as the directory may be somebody else's.
   std::string files_in;
+  bool looks = false;  ///< walk over what is open again and again (Tracer::tell_open)
   pid_t child =
       0;  ///< send signals to this process; 0 is none. Who becomes another user keeps CAP_KILL.
 };

@@ -33,13 +33,18 @@ bool bad_path(std::uint64_t path) {
   return (path & path << 1 & 0x8888888888888888U) != 0;
 }
 
+/// How long a record is to be.
+std::size_t size_of(const td_event& e) {
+  if (e.kind == TD_KIND_CONNECTION) return sizeof(td_connection);
+  return (e.flags & (TD_F_STATS | TD_F_LIVE)) != 0 ? sizeof(td_event) : kShortSize;
+}
+
 /// Why the record cannot be used, or nullptr.
 const char* fault_in(const td_event& e, std::size_t size) {
-  const bool has_tail = (e.flags & (TD_F_STATS | TD_F_LIVE)) != 0;
   if (e.size != size) return "size field differs from its length";
   if (e.version != TD_EVENT_VERSION) return "unknown version";
-  if (size != (has_tail ? sizeof(td_event) : kShortSize)) return "length does not fit its flags";
   if (e.kind == 0 || e.kind >= TD_KIND_COUNT) return "unknown kind";
+  if (size != size_of(e)) return "length does not fit its flags";
   if (e.flags & ~(TD_F_GAP | TD_F_STATS | TD_F_LIVE)) return "unknown flag";
   if (e.family != 4 && e.family != 6) return "unknown address family";
   if (e.old_state >= TD_STATE_COUNT || e.new_state >= TD_STATE_COUNT) return "unknown state";
@@ -48,6 +53,7 @@ const char* fault_in(const td_event& e, std::size_t size) {
   if (e.reason >= TD_REASON_COUNT) return "unknown reason";
   if (e.use == 0) return "use 0";
   if ((e.flags & TD_F_LIVE) && e.kind != TD_KIND_SEED) return "queues of a transition";
+  if (e.kind == TD_KIND_CONNECTION && e.mono_ns > INT64_MAX) return "a time there is none";
   if ((e.flags & TD_F_STATS) && e.kind == TD_KIND_SEED) return "traffic of a seed";
   if ((e.flags & TD_F_LIVE) && e.live.timer >= TD_TIMER_COUNT) return "unknown timer";
   if (bad_path(e.path)) return "unknown state in the path";
@@ -122,16 +128,61 @@ Seed seed_of(const td_event& e) {
   return seed;
 }
 
+Stay stay_of(std::uint64_t packed) {
+  const auto bound = static_cast<Bound>(packed >> TD_STAY_DWELL_SHIFT & 3U);
+  return {static_cast<State>(packed & 15U),
+          {bound, bound == Bound::Unknown ? 0 : packed >> TD_STAY_NS_SHIFT}};
+}
+
+const char* fault_in(const td_connection& c) {
+  if (c.n_stays > TD_STAYS || c.told > c.n_stays) return "too many stays";
+  for (std::size_t i = c.told; i < c.n_stays; ++i) {
+    if ((c.stays[i] & 15U) >= TD_STATE_COUNT) return "unknown state of a stay";
+    if ((c.stays[i] >> TD_STAY_DWELL_SHIFT & 3U) >= TD_DWELL_COUNT)
+      return "unknown kind of dwell of a stay";
+  }
+  return nullptr;
+}
+
+Connection connection_of(const td_connection& c) {
+  const td_event& e = c.last;
+  Connection connection;
+  connection.socket = socket_of(e);
+  const auto now = static_cast<std::int64_t>(e.mono_ns);
+  if (e.start_ns != 0 && e.start_ns <= e.mono_ns)
+    connection.start_wall_ns = static_cast<std::int64_t>(e.start_ns);
+  connection.state = static_cast<State>(e.new_state);
+  for (std::size_t i = c.told; i < c.n_stays; ++i) connection.stays.push(stay_of(c.stays[i]));
+  connection.stays_left_out = c.stays_left_out;
+  connection.gap = (e.flags & TD_F_GAP) != 0;
+  connection.reason = static_cast<Reason>(e.reason);
+  connection.timer_restarts = e.restarts;
+  connection.path = Path(e.path);
+  if (connection.state == State::Close) {
+    connection.end_wall_ns = now;
+    if (connection.start_wall_ns) connection.life_ns = e.mono_ns - e.start_ns;
+    if (e.flags & TD_F_STATS) connection.traffic = traffic_of(e.stats);
+  } else {
+    connection.seen_wall_ns = now;
+    connection.stays.push({connection.state, dwell_of(e)});
+  }
+  return connection;
+}
+
 }  // namespace
 
-Result<std::variant<Transition, Seed>> decode_event(const void* data, std::size_t size) {
-  td_event e{};
+Result<DecodedEvent> decode_event(const void* data, std::size_t size) {
+  static_assert(TD_STAYS < Stays::kMost);
+  td_connection c{};
+  const td_event& e = c.last;
   if (size < kShortSize) return malformed("too short");
-  if (size > sizeof e) return malformed("too long");
-  std::memcpy(&e, data, size);
+  if (size > sizeof c) return malformed("too long");
+  std::memcpy(&c, data, size);
   if (const char* fault = fault_in(e, size)) return malformed(fault);
-  if (e.kind == TD_KIND_SEED) return std::variant<Transition, Seed>(seed_of(e));
-  return std::variant<Transition, Seed>(transition_of(e));
+  if (e.kind == TD_KIND_SEED) return DecodedEvent(seed_of(e));
+  if (e.kind == TD_KIND_TRANSITION) return DecodedEvent(transition_of(e));
+  if (const char* fault = fault_in(c)) return malformed(fault);
+  return DecodedEvent(connection_of(c));
 }
 
 }  // namespace tcpdwell

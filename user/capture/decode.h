@@ -10,8 +10,10 @@
 
 namespace tcpdwell {
 
+using DecodedEvent = std::variant<Transition, Seed, Connection>;
+
 /// Error (Fault::Runtime) says which check failed; the record is then to be counted, not used.
-/// Wall times are 0: they are the caller's to set.
-Result<std::variant<Transition, Seed>> decode_event(const void* data, std::size_t size);
+/// Wall times are the caller's to set: they are 0, and those of a Connection on CLOCK_MONOTONIC.
+Result<DecodedEvent> decode_event(const void* data, std::size_t size);
 
 }  // namespace tcpdwell

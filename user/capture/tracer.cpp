@@ -21,6 +21,7 @@
 #include "capture/counts.h"
 #include "capture/decode.h"
 #include "capture/failures.h"
+#include "capture/looker.h"
 #include "capture/probe.h"
 #include "capture/programs.h"
 #include "capture/reaper.h"
@@ -79,6 +80,18 @@ Status fill_lists(const tcpdwell_bpf& skeleton, const Filter& filter) {
   return Ok;
 }
 
+td_detail detail_of(Detail detail) {
+  switch (detail) {
+    case Detail::Transitions:
+      break;
+    case Detail::Connections:
+      return TD_DETAIL_CONNECTIONS;
+    case Detail::Counts:
+      return TD_DETAIL_COUNTS;
+  }
+  return TD_DETAIL_TRANSITIONS;
+}
+
 bool counts(const TracerOptions& options) {
   return options.counted || options.detail == Detail::Counts;
 }
@@ -105,7 +118,7 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   td_config& config = config_of(skeleton);
   config = k.config;
   config.wakeup_bytes = ring_size(options.ring_bytes) / 4;
-  config.detail = options.detail == Detail::Counts ? TD_DETAIL_COUNTS : TD_DETAIL_TRANSITIONS;
+  config.detail = detail_of(options.detail);
   config.counts = counts(options);
   config.half_full_bytes = ring_size(options.ring_bytes) / 2;
   if (options.cgroup) {
@@ -143,6 +156,8 @@ struct Tracer::Impl {
   std::chrono::steady_clock::time_point swept{};
   std::optional<Reaper> reaper;
   std::optional<TallyReader> tallies;  ///< at Detail::Counts
+  std::optional<Looker> looker;  ///< with Detail::Connections
+  bool seeds_wanted = true;
 
   void remember(const TracerOptions& options);  ///< what playing events needs of them
   Status open(const TracerOptions& options);
@@ -158,8 +173,17 @@ struct Tracer::Impl {
   Result<std::uint64_t> misses() const;
 
   template <class Event>
-  Status pass(Event& event, Status (Consumer::*method)(const Event&)) {
+  void set_wall_time(Event& event) const {
     event.wall_ns = static_cast<std::int64_t>(event.mono_ns) + wall_offset_ns;
+  }
+  void set_wall_time(Connection& connection) const {
+    for (auto* moment :
+         {&connection.start_wall_ns, &connection.end_wall_ns, &connection.seen_wall_ns})
+      if (*moment) **moment += wall_offset_ns;
+  }
+  template <class Event>
+  Status pass(Event& event, Status (Consumer::*method)(const Event&)) {
+    set_wall_time(event);
     if (filtered && !filter.matches(event)) return Ok;
     return (consumer->*method)(event);
   }
@@ -168,6 +192,7 @@ struct Tracer::Impl {
 void Tracer::Impl::remember(const TracerOptions& options) {
   filter = options.filter;
   wall_offset_ns = options.wall_offset_ns;
+  seeds_wanted = options.detail == Detail::Transitions;
   leave_owners_to_kernel(filter);
   filtered = !filter.empty();
 }
@@ -243,6 +268,11 @@ Status Tracer::Impl::attach() {
     if (link == nullptr) return load_error(errno);
     links.emplace_back(link);
   }
+  if (bpf_program__autoload(skeleton->progs.look_at_socket)) {
+    auto made = Looker::make(*skeleton);
+    if (!made) return made.error();
+    looker.emplace(std::move(made).value());
+  }
   if (way != Minisockets::Off)
     reaper.emplace(bpf_program__fd(skeleton->progs.reap), bpf_map__fd(skeleton->maps.minis));
   attached = true;
@@ -281,7 +311,9 @@ void Tracer::Impl::play(const void* data, std::size_t size) {
     ++malformed;
   } else if (auto* transition = std::get_if<Transition>(&*event)) {
     outcome = pass(*transition, &Consumer::transition);
-  } else {
+  } else if (auto* connection = std::get_if<Connection>(&*event)) {
+    outcome = pass(*connection, &Consumer::connection);
+  } else if (seeds_wanted) {
     outcome = pass(std::get<Seed>(*event), &Consumer::seed);
   }
 }
@@ -363,6 +395,19 @@ Status Tracer::tally(Consumer& consumer) {
   if (!impl_->tallies) return Ok;
   const auto tally = impl_->tallies->take();
   return tally ? consumer.tally(*tally) : Status(tally.error());
+}
+
+Status Tracer::tell_open(Consumer& consumer, bool changed) {
+  if (!impl_->looker) return Ok;
+  return impl_->looker->look(changed, [&]() -> Result<std::uint64_t> {
+    std::uint64_t records = 0;
+    for (;;) {
+      const auto more = drain(consumer);
+      if (!more) return more.error();
+      records += impl_->records;
+      if (!*more) return records;
+    }
+  });
 }
 
 void Tracer::detach() {

@@ -15,10 +15,11 @@
 
 namespace tcpdwell {
 
-/// What a run is given (enum td_detail). Every transition is timed at each.
+/// What there is an event for (enum td_detail). Every transition is timed at each.
 enum class Detail : std::uint8_t {
-  Transitions,  ///< an event for each transition, and for each socket older than the run
-  Counts,       ///< Tracer::tally() alone: dwells and open sockets by state, counted in the kernel
+  Transitions,  ///< each transition, and each socket older than the run
+  Connections,  ///< of a connection that ends one Connection, and of an open one when asked
+  Counts,       ///< nothing: Tracer::tally() alone
 };
 
 struct TracerOptions {
@@ -61,7 +62,8 @@ class Tracer {
   int poll_fd() const;
 
   /// Plays a seed for every socket that exists and no hook has seen yet, in every namespace that
-  /// can be entered (or the filter's one), and what happens meanwhile. Once, before the first
+  /// can be entered (or the filter's one), and what happens meanwhile. With Detail::Connections it
+  /// has the kernel know them and plays none. Once, before the first
   /// drain().
   Result<SeedReport> seed(Consumer& consumer);
 
@@ -70,6 +72,11 @@ class Tracer {
   /// timers. Stops at a consumer's error, which it returns; the rest stays in the ring for the next
   /// call.
   Result<bool> drain(Consumer& consumer);
+
+  /// With Detail::Connections: plays an open Connection for each that exists in any namespace, and
+  /// what else comes meanwhile. Needs no privilege that confine() takes, where Keep::looks is set.
+  /// `changed`: of those alone that have changed their state since the last time.
+  Status tell_open(Consumer& consumer, bool changed = false);
 
   /// The way in that was chosen: Fentry, Timer or Off; and why not a better one ("" if none is).
   Minisockets minisockets() const;

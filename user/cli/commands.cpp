@@ -75,6 +75,17 @@ void add_record(CLI::App& app, Invocation& invocation) {
       ->type_name("N")
       ->check(whole_number_up_to(1'000'000))
       ->group("Output");
+  invocation.raw
+      .offers[sub->add_option("--lines", invocation.lines,
+                              "a line a transition [transitions],\nor one a connection: connections")
+                  ->type_name("WHAT")
+                  ->group("Output")]
+      .words = {"transitions", "connections"};
+  sub->add_option("--flush", invocation.flush,
+                  "with --lines connections: write a line for\nwhat is open this often: 10s, 1m")
+      ->type_name("DURATION")
+      ->check(not_empty)
+      ->group("Output");
   sub->callback([&] {
     if (invocation.raw.format == "text") invocation.raw.format = "json";
     invocation.action = [&] { return run_record(invocation); };

@@ -23,6 +23,7 @@ struct Invocation {
   std::vector<std::string> command;  ///< the words after `--`
   std::vector<std::string> files;
   std::string interval, state, table = "states", rotate, before, after;
+  std::string lines = "transitions", flush;  ///< of record
   std::vector<std::string> listen;
   std::string socket = "/run/tcpdwell.sock";  ///< of serve
   std::uint64_t keep = 0;

@@ -27,6 +27,7 @@ AggregatorOptions options_by(const Filter& filter, std::vector<Key> by) {
   AggregatorOptions options;
   options.by = std::move(by);
   options.states = filter.states;
+  options.min_dwell_ns = filter.min_dwell_ns;
   options.open_known = false;
   return options;
 }

@@ -90,6 +90,7 @@ AggregatorOptions rows_of(const Asked& asked) {
   AggregatorOptions options;
   options.by = asked.by;
   options.states = asked.filter.states;
+  options.min_dwell_ns = asked.filter.min_dwell_ns;
   options.open_known = asked.filter.min_dwell_ns == 0;
   return options;
 }
@@ -100,6 +101,20 @@ AnalyzerOptions analysis_of(const Asked& asked, PerfettoWriter* slices) {
   if (slices) options.on_connection = [slices](const ConnectionRow& row) { slices->add(row); };
   return options;
 }
+
+/// Notes which files have lines of connections.
+class LinesSeen : public Consumer {
+ public:
+  Status header(const Header& header) override {
+    connections_ = connections_ || header.lines == "connections";
+    return Ok;
+  }
+  Status transition(const Transition&) override { return Ok; }
+  bool take_connections() { return std::exchange(connections_, false); }
+
+ private:
+  bool connections_ = false;
+};
 
 /// What follows a connection needs all its lines: states and durations choose rows of the table
 /// alone.
@@ -117,7 +132,8 @@ Result<Report> read_report(const Asked& asked, bool quiet, PerfettoWriter* slice
   const Filter whole = whole_connections_of(asked.filter);
   FilterStage followed(whole, analyzer);
   LastMoment last;
-  Tee tee({&shown, &followed, &last});
+  LinesSeen lines;
+  Tee tee({&shown, &followed, &last, &lines});
 
   Report report;
   Progress progress(asked.files, !quiet);
@@ -126,6 +142,11 @@ Result<Report> read_report(const Asked& asked, bool quiet, PerfettoWriter* slice
     if (!flaws) return flaws.error();
     report.sources.push_back(shown_name(file));
     report.flaws.insert(report.flaws.end(), flaws->begin(), flaws->end());
+    if (lines.take_connections())
+      report.flaws.push_back(fmt::format(
+          "{}: a line is a whole connection, so it is not known how many local ports were taken at "
+          "once",
+          shown_name(file)));
   }
   progress.clear();
   if (!quiet)

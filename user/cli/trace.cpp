@@ -5,12 +5,15 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
 #include "run/live_run.h"
 #include "run/pipeline.h"
 #include "run/rotate.h"
+#include "util/duration.h"
 #include "trace/writer.h"
 
 namespace tcpdwell {
@@ -22,6 +25,7 @@ AggregatorOptions table_options(const Filter& filter, std::vector<Key> by) {
   AggregatorOptions options;
   options.by = std::move(by);
   options.states = filter.states;
+  options.min_dwell_ns = filter.min_dwell_ns;
   options.open_known = filter.min_dwell_ns == 0;
   return options;
 }
@@ -61,14 +65,55 @@ class Counted : public Consumer {
   Aggregator& to_;
 };
 
+/// A look at all that is open takes a while.
+constexpr std::uint64_t kOftenestFlush = 100'000'000;
+
+/// What `record` has a line for.
+struct LineChoice {
+  Detail detail = Detail::Transitions;
+  std::optional<std::uint64_t> flush_ns;
+};
+
+Result<LineChoice> parse_line_choice(const Invocation& invocation) {
+  LineChoice choice;
+  if (invocation.lines == "connections")
+    choice.detail = Detail::Connections;
+  else if (invocation.lines != "transitions")
+    return Error{Fault::Usage, fmt::format("--lines {}: expected transitions or connections",
+                                           invocation.lines)};
+  if (invocation.flush.empty()) return choice;
+  if (choice.detail != Detail::Connections)
+    return Error{Fault::Usage, "--flush needs --lines connections"};
+  auto ns = parse_duration_ns(invocation.flush);
+  if (!ns) return Error{Fault::Usage, "--flush: " + ns.error().message};
+  if (*ns < kOftenestFlush)
+    return Error{Fault::Usage,
+                 fmt::format("--flush {}: expected 100ms or more", invocation.flush)};
+  choice.flush_ns = *ns;
+  return choice;
+}
+
 struct Lines {
   const Invocation& invocation;
   TableChoice asked;
+  LineChoice lines = {};
+  RotatingTrace* rotating = nullptr;
 
   /// Files that are made later are its user's who began it, unless that is to be another.
   void keep_files(Keep& keep) const {
     keep.files_in = directory_of(invocation.raw.output);
     if (invocation.raw.user.empty()) keep.user.reset();
+  }
+
+  void tell_connections(LivePlan& plan, Output& out) const {
+    plan.tracer.detail = lines.detail;
+    if (lines.detail != Detail::Connections) return;
+    plan.keep.looks = true;
+    plan.tell_open_every_ns = lines.flush_ns;
+    plan.on_told = [&out] { return out.flush(); };
+    if (rotating == nullptr) return;
+    plan.wants_open = [this] { return rotating->is_due(); };
+    plan.on_told = [this] { return rotating->open_told(); };
   }
 
   /// Flushes what was written every `flush_every`, and plays the run into `sink`.
@@ -79,7 +124,8 @@ struct Lines {
     Aggregator aggregator(table_options(asked.filter.filter, asked.by));
     Counted counted(aggregator);
     // What the kernel side can count need not be counted, and remembered, here once more.
-    plan->tracer.counted = asked.by == std::vector{Key::State} && plan->count == 0 &&
+    plan->tracer.counted = lines.detail == Detail::Transitions && plan->count == 0 &&
+                           asked.by == std::vector{Key::State} &&
                            Tracer::can_count(asked.filter.filter);
     Tee tee({&sink, plan->tracer.counted ? static_cast<Consumer*>(&counted) : &aggregator});
     Clock::time_point flushed = Clock::now();
@@ -89,8 +135,11 @@ struct Lines {
       return out.flush();
     };
     if (!invocation.rotate.empty()) keep_files(plan->keep);
+    tell_connections(*plan, out);
     if (!plan->tracer.counted) plan->connections = [&] { return aggregator.connections(); };
-    auto outcome = run_live(*plan, live_header(asked.filter.filter), tee);
+    Header header = live_header(asked.filter.filter);
+    if (lines.detail == Detail::Connections) header.lines = "connections";
+    auto outcome = run_live(*plan, std::move(header), tee);
     const Status closed = forgive_closed_pipe(out.close());
     if (!outcome) return outcome.error();
     if (!closed) return closed.error();
@@ -106,7 +155,9 @@ struct Lines {
 Result<Lines> parse_lines(const Invocation& invocation) {
   auto asked = parse_table_choice(invocation.raw);
   if (!asked) return asked.error();
-  return Lines{invocation, std::move(asked).value()};
+  auto lines = parse_line_choice(invocation);
+  if (!lines) return lines.error();
+  return Lines{invocation, std::move(asked).value(), *lines};
 }
 
 Result<int> run_rotating(Lines& lines, const Invocation& invocation) {
@@ -126,6 +177,7 @@ Result<int> run_rotating(Lines& lines, const Invocation& invocation) {
     complain(fmt::format("--keep leaves {} of these names, not known to be older traces: {}{}",
                          spared.size() == 1 ? "a file" : fmt::format("{} files", spared.size()),
                          spared.front(), spared.size() == 1 ? "" : " and others"));
+  lines.rotating = trace->get();
   return lines.run(**trace, **trace, std::chrono::seconds(1));
 }
 

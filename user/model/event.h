@@ -109,6 +109,57 @@ struct Transition {
   friend bool operator==(const Transition&, const Transition&) = default;
 };
 
+/// A stay in a state. Of the last one of an open connection the dwell is what it has been so far.
+struct Stay {
+  State state = State::Unknown;
+  Dwell dwell;
+  friend bool operator==(const Stay&, const Stay&) = default;
+};
+
+/// Oldest first. TCP has no way through more than six states, and CLOSE is none of them.
+class Stays {
+ public:
+  static constexpr std::size_t kMost = 8;
+
+  bool full() const { return size_ == kMost; }
+  void push(const Stay& stay) { stays_[size_++] = stay; }  ///< not when full()
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  const Stay* begin() const { return stays_.data(); }
+  const Stay* end() const { return stays_.data() + size_; }
+  const Stay& back() const { return stays_[size_ - 1]; }
+  friend bool operator==(const Stays&, const Stays&) = default;
+
+ private:
+  std::array<Stay, kMost> stays_{};
+  std::uint8_t size_ = 0;
+};
+
+/// `type` `connection`: what a connection went through since its line before, which for nearly all
+/// is all their life. A finished stay is in exactly one line; that a connection is in when an open
+/// line is written comes again, as a whole, in its next one.
+struct Connection {
+  Socket socket;
+  std::optional<std::int64_t> start_wall_ns;  ///< absent where it is not known
+  std::optional<std::int64_t> end_wall_ns;    ///< absent while it is open
+  std::optional<std::int64_t> seen_wall_ns;   ///< where it is open: when it was looked at
+  State state = State::Unknown;               ///< CLOSE, or where it is open the one it is in
+  Stays stays;
+  std::uint32_t stays_left_out = 0;  ///< older ones for which there was no room
+  bool gap = false;                  ///< a transition of this connection was lost
+  Reason reason = Reason::None;
+  std::uint32_t timer_restarts = 0;  ///< as Transition's
+  Path path;                         ///< so far
+  /// Known when it has ended.
+  std::optional<std::uint64_t> life_ns;
+  std::optional<TrafficStats> traffic;
+
+  bool open() const { return !end_wall_ns; }
+  /// Its end, or when it was looked at.
+  std::int64_t wall_ns() const { return end_wall_ns.value_or(seen_wall_ns.value_or(0)); }
+  friend bool operator==(const Connection&, const Connection&) = default;
+};
+
 /// What a socket that exists is busy with. What the kernel does not keep for its kind is absent.
 struct Live {
   struct Queues {
@@ -157,6 +208,7 @@ struct Header {
   std::int64_t start_wall_ns = 0;
   std::string minisockets = "off";  ///< "fentry", "timer" or "off"
   std::string filters_json = "{}";
+  std::string lines = "transitions";    ///< or "connections": what it has a line for
   std::optional<EphemeralPorts> ports;  ///< absent where not known
   friend bool operator==(const Header&, const Header&) = default;
 };
@@ -188,6 +240,7 @@ class Consumer {
   virtual Status seed(const Seed&) { return Ok; }
   /// In place of events, where the kernel side counts: TracerOptions::detail.
   virtual Status tally(const Tally&) { return Ok; }
+  virtual Status connection(const Connection&) { return Ok; }
   virtual Status loss(const Loss&) { return Ok; }
   virtual Status end(const TraceEnd&) { return Ok; }
 };

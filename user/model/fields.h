@@ -178,6 +178,33 @@ inline constexpr auto kTransitionFields = std::tuple{
               IfKnown, "who sent the first FIN or RST: `local`, `remote`, `both` (they crossed), `none`", "`path` is"),
         optional_part(&Transition::traffic, kTrafficFields))};
 
+inline constexpr auto kConnectionFields = std::tuple{
+    field("start", &Connection::start_wall_ns, IfKnown, "when it began: its SYN was sent or received",
+          "it began before the trace"),
+    field("end", &Connection::end_wall_ns, IfKnown, "when it ended", "it is open"),
+    field("ts", &Connection::seen_wall_ns, IfKnown, "when it was looked at", "it has ended"),
+    // Follows from `end`.
+    field("open", [](auto& c) { return c.open(); }, IfKnown, "it goes on: its last stay does", "it has ended"),
+    part(&Connection::socket, kAddressFields),
+    field("state", &Connection::state, Always, "[state](#states) it is in, `CLOSE` when it has ended", "`UNKNOWN`"),
+    field("stays", &Connection::stays, Always,
+          "its stays in [states](#states), the oldest first, as objects of `state`, `dwell_ns` and `dwell`; see below"),
+    field("stays_left_out", &Connection::stays_left_out, IfKnown, "older stays for which there was no room",
+          "absent if none was"),
+    part([](auto& event) -> auto& { return event.socket.owner; }, kOwnerFields),
+    field("gap", &Connection::gap, IfKnown, "a transition of this connection was lost", "absent if none was"),
+    field("reason", &Connection::reason, IfKnown, "[why](#reasons) it ended", "absent where not known"),
+    field("timer_restarts", &Connection::timer_restarts, IfKnown,
+          "times the TIME_WAIT timer was started again (by late segments of the peer)", "absent if none"),
+    field("life_ns", &Connection::life_ns, IfKnown, "from `start` to `end`", "it is open, or began before the trace"),
+    field("path", &Connection::path, IfKnown,
+          "the states it went through, joined with `>`; of more than 16 the last 16", "not known"),
+    // Follows from others, as above.
+    field("closer", [](auto& c) { return c.path.empty() || c.open() ? std::nullopt : std::optional(closer_of(c.path, c.reason)); },
+          IfKnown, "who sent the first FIN or RST: `local`, `remote`, `both` (they crossed), `none`",
+          "it is open, or the path not known"),
+    optional_part(&Connection::traffic, kTrafficFields)};
+
 inline constexpr auto kSeedFields = std::tuple{
     field("ts", &Seed::wall_ns, Always, "when the socket was looked at, as a date"),
     field("mono_ns", &Seed::mono_ns, Always, "the same, on CLOCK_MONOTONIC"),
@@ -237,7 +264,9 @@ inline constexpr auto kHeaderFields = std::tuple{
     field("filters", [](auto& h) { return shown<Show::Object>(h.filters_json); }, Written,
           "the filters the trace was made with; `{}` if there were none"),
     field("ip_local_port_range", &Header::ports, IfKnown,
-          "first and last port that connect() chooses from, of the recorder's network namespace", "not known")};
+          "first and last port that connect() chooses from, of the recorder's network namespace", "not known"),
+    field("lines", [](auto& h) { return shown<Show::Lines>(h.lines); }, Written,
+          "what there is a line for: `transitions`, or `connections` (`record --lines connections`)")};
 
 inline constexpr auto kEndFields = std::tuple{
     field("ts", &TraceEnd::wall_ns, Written, "when the trace ended"),

@@ -43,6 +43,8 @@ struct Filter {
   bool matches(const Socket& socket) const;  ///< all but states and min_dwell
   bool matches(const Transition& transition) const;
   bool matches(const Seed& seed) const;  ///< min_dwell is held against the age
+  /// Some stay is in one of `states`, and some as long as `min_dwell`.
+  bool matches(const Connection& connection) const;
   /// The set restrictions as a JSON object, keyed with the long flag names; "{}" if none.
   std::string to_json() const;
 };

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -119,6 +120,7 @@ class Path {
   std::uint64_t packed() const { return packed_; }
   void push(State state) { packed_ = packed_ << 4 | static_cast<std::uint64_t>(state); }
   bool contains(State state) const;
+  std::size_t size() const { return (static_cast<std::size_t>(std::bit_width(packed_)) + 3) / 4; }
   State first() const;
   std::string to_string() const;  ///< "SYN_SENT>ESTABLISHED>CLOSE"; "" if empty
   static std::optional<Path> parse(std::string_view text);  ///< what to_string() prints, only

@@ -17,4 +17,21 @@ void append_value(std::string& out, const LossCounts& lost) {
   json.end_object();
 }
 
+void append_value(std::string& out, const Stays& stays) {
+  out += '[';
+  for (const Stay& stay : stays) {
+    out += &stay == stays.begin() ? R"({"state":")" : R"(,{"state":")";
+    out += name_of(stay.state);
+    out += R"(","dwell_ns":)";
+    if (stay.dwell.bound == Bound::Unknown)
+      out += "null";
+    else
+      append_value(out, stay.dwell.ns);
+    out += R"(,"dwell":")";
+    out += name_of(stay.dwell.bound);
+    out += R"("})";
+  }
+  out += ']';
+}
+
 }  // namespace tcpdwell

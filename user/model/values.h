@@ -24,6 +24,7 @@ enum class Show {
   Worth,        ///< and what these are worth
   Pid,          ///< 1 or more
   Minisockets,  ///< one of kMinisocketWords
+  Lines,        ///< one of kLinesWords
   Object,       ///< JSON, kept as text
 };
 /// `T` is const in an event that is written, and not in one that is read. So is AddressOf's.
@@ -36,6 +37,7 @@ constexpr Shown<kWhat, T> shown(T& it) {
   return {it};
 }
 inline constexpr std::array<std::string_view, 3> kMinisocketWords = {"fentry", "timer", "off"};
+inline constexpr std::array<std::string_view, 2> kLinesWords = {"transitions", "connections"};
 
 template <class T>
 struct AddressOf {
@@ -90,6 +92,8 @@ template <>
 inline constexpr bool is_bare<EphemeralPorts> = true;
 template <>
 inline constexpr bool is_bare<LossCounts> = true;
+template <>
+inline constexpr bool is_bare<Stays> = true;
 template <Show kWhat, class T>
 inline constexpr bool is_bare<Shown<kWhat, T>> =
     kWhat == Show::Number || kWhat == Show::Pid || kWhat == Show::Object;
@@ -120,6 +124,7 @@ inline void append_value(std::string& out, Family family) {
 }
 void append_value(std::string& out, const EphemeralPorts& ports);  ///< a list
 void append_value(std::string& out, const LossCounts& lost);       ///< an object
+void append_value(std::string& out, const Stays& stays);           ///< a list of objects
 template <class T>
 void append_value(std::string& out, const AddressOf<T>& address) {
   append_address(out, address.family, address.endpoint);

@@ -37,12 +37,17 @@ class Gate : public Consumer {
     return next_.transition(t);
   }
   Status seed(const Seed& seed) override { return full() ? Status(Ok) : next_.seed(seed); }
-  bool full() const { return limit_ != 0 && transitions_ >= limit_; }
+  Status connection(const Connection& connection) override {
+    if (full()) return Ok;
+    ++connections_;
+    return next_.connection(connection);
+  }
+  bool full() const { return limit_ != 0 && transitions_ + connections_ >= limit_; }
   std::uint64_t transitions() const { return transitions_; }
 
  private:
   Consumer& next_;
-  std::uint64_t limit_, transitions_ = 0;
+  std::uint64_t limit_, transitions_ = 0, connections_ = 0;
 };
 
 Error cannot(const char* what) {
@@ -74,6 +79,7 @@ class Waiter {
     Duration,
     Tick,
     Loss,
+    Look,
     Command,
     Stdout,
     Watched
@@ -125,7 +131,7 @@ class Waiter {
   int epoll_;
   Status usable_ = Ok;
   std::vector<int> owned_;
-  std::array<int, 8> timers_{-1, -1, -1, -1, -1, -1, -1, -1};
+  std::array<int, 8> timers_{-1, -1, -1, -1, -1, -1, -1, -1};  ///< up to Look
 };
 
 /// The first ending signal asks for a good end, which may wait for whoever reads standard output;
@@ -260,6 +266,9 @@ class LiveRun {
         plan_.tracer.detail == Detail::Counts ? kCountedDrainEveryNs : kDrainEveryNs;
     if (status) status = waiter_.watch_timer(drain_every_ns, drain_every_ns, Waiter::Drain);
     if (status) status = waiter_.watch_timer(kLossEveryNs, kLossEveryNs, Waiter::Loss);
+    if (status && plan_.tell_open_every_ns)
+      status = waiter_.watch_timer(*plan_.tell_open_every_ns, *plan_.tell_open_every_ns,
+                                   Waiter::Look);
     if (status) status = waiter_.watch(signals, Waiter::Signal);
     if (status && plan_.watch_stdout)
       status = waiter_.watch(STDOUT_FILENO, Waiter::Stdout,
@@ -297,6 +306,8 @@ class LiveRun {
       more = *drained;
       if (plan_.after_drain)
         if (Status status = plan_.after_drain(); !status) return status;
+      if (happened & bit(Waiter::Look) || (plan_.wants_open && plan_.wants_open()))
+        if (Status status = tell_open(); !status) return status;
       if (happened & bit(Waiter::Loss))
         if (Status status = tell_losses(); !status) return status;
       if (happened & bit(Waiter::Loss) && ++losses_told_ % kLossesPerTally == 0)
@@ -315,6 +326,11 @@ class LiveRun {
       }
     }
     return Ok;
+  }
+
+  Status tell_open() {
+    const Status told = tracer_->tell_open(gate_);
+    return told && plan_.on_told ? plan_.on_told() : told;
   }
 
   bool ended_by_signal(const EndingSignals& signals) {
@@ -337,6 +353,9 @@ class LiveRun {
   }
 
   Result<LiveOutcome> finish(Status status, ChildCommand* child) {
+    // Before the programs end, as one that ends unseen would be told by nobody; and what has changed
+    // until then once more.
+    if (status && !gate_.full()) status = tracer_->tell_open(gate_);
     tracer_->detach();
     LiveOutcome outcome;
     outcome.end_wall_ns = clock_.now();
@@ -346,6 +365,7 @@ class LiveRun {
       if (!drained || !*drained) break;
     }
     if (status) status = tracer_->tally(consumer_);
+    if (status && !gate_.full()) status = tracer_->tell_open(gate_, /*changed=*/true);
     if (status) status = tell_losses();
     const auto lost = tracer_->lost();
     if (status && !lost) status = lost.error();

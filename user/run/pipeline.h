@@ -22,6 +22,7 @@ class Tee : public Consumer {
   Status transition(const Transition& e) override { return each(&Consumer::transition, e); }
   Status seed(const Seed& e) override { return each(&Consumer::seed, e); }
   Status tally(const Tally& e) override { return each(&Consumer::tally, e); }
+  Status connection(const Connection& e) override { return each(&Consumer::connection, e); }
   Status loss(const Loss& e) override { return each(&Consumer::loss, e); }
   Status end(const TraceEnd& e) override { return each(&Consumer::end, e); }
 
@@ -44,6 +45,9 @@ class FilterStage : public Consumer {
     return filter_.matches(e) ? next_.transition(e) : Status(Ok);
   }
   Status seed(const Seed& e) override { return filter_.matches(e) ? next_.seed(e) : Status(Ok); }
+  Status connection(const Connection& e) override {
+    return filter_.matches(e) ? next_.connection(e) : Status(Ok);
+  }
   Status loss(const Loss& e) override { return next_.loss(e); }
   Status end(const TraceEnd& e) override { return next_.end(e); }
 

@@ -93,7 +93,7 @@ Status RotatingTrace::rotate() {
   if (Status opened = open_part(now); !opened) return opened;
   header_.start_wall_ns = now;
   if (Status begun = header(header_); !begun) return begun;
-  return options_.seeds ? write_seeds(now) : Status(Ok);
+  return options_.seeds && !of_connections() ? write_seeds(now) : Status(Ok);
 }
 
 Status RotatingTrace::write_seeds(std::int64_t wall_ns) {
@@ -118,7 +118,22 @@ Status RotatingTrace::rotate_if_full() {
     return Ok;
   unlooked_bytes_ = 0;
   if (Status flushed = file_->flush(); !flushed) return flushed;
-  return files_->size() < options_.max_bytes ? Status(Ok) : rotate();
+  if (files_->size() < options_.max_bytes) return Ok;
+  full_ = of_connections();
+  return full_ ? Status(Ok) : rotate();
+}
+
+bool RotatingTrace::is_old() const {
+  const std::int64_t age = options_.clocks.monotonic() - part_began_;
+  return options_.max_age_ns != 0 && static_cast<std::uint64_t>(age) >= options_.max_age_ns;
+}
+
+bool RotatingTrace::is_due() const { return of_connections() && (full_ || is_old()); }
+
+Status RotatingTrace::open_told() {
+  const bool due = is_due();
+  full_ = false;
+  return due ? rotate() : file_->flush();
 }
 
 void RotatingTrace::follow(const Socket& socket, State state, std::uint64_t mono_ns,
@@ -131,6 +146,8 @@ void RotatingTrace::follow(const Socket& socket, State state, std::uint64_t mono
 Status RotatingTrace::header(const Header& header) {
   header_ = header;
   part_start_wall_ns_ = header.start_wall_ns;
+  // Its lines have no time of the monotonic clock.
+  if (of_connections()) wall_offset_ns_ = header.start_wall_ns - options_.clocks.monotonic();
   return lines_.header(header);
 }
 
@@ -150,6 +167,18 @@ Status RotatingTrace::seed(const Seed& seed) {
   return lines_.seed(seed);
 }
 
+Status RotatingTrace::connection(const Connection& c) {
+  last_wall_ns_ = std::max(last_wall_ns_, c.wall_ns());
+  if (const auto open = open_.find(c.socket.id); open == open_.end() || open->second.part != part_)
+    ++totals_.connections;
+  if (c.open())
+    open_[c.socket.id].part = part_;
+  else
+    open_.erase(c.socket.id);
+  if (Status written = lines_.connection(c); !written) return written;
+  return rotate_if_full();
+}
+
 Status RotatingTrace::loss(const Loss& loss) {
   totals_.lost[static_cast<std::size_t>(loss.where)] += loss.count;
   return lines_.loss(loss);
@@ -165,10 +194,7 @@ Status RotatingTrace::write(std::string_view bytes) {
 }
 
 Status RotatingTrace::flush() {
-  const std::int64_t age = options_.clocks.monotonic() - part_began_;
-  if (options_.max_age_ns != 0 && static_cast<std::uint64_t>(age) >= options_.max_age_ns)
-    return rotate();
-  return file_->flush();
+  return is_old() && !of_connections() ? rotate() : file_->flush();
 }
 
 Status RotatingTrace::close() { return file_ ? close_part(last_wall_ns_) : Status(Ok); }

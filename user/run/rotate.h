@@ -44,12 +44,17 @@ class RotatingTrace : public Consumer, public Output {
   static Result<std::unique_ptr<RotatingTrace>> create(RotateOptions options);
   ~RotatingTrace() override;
 
+  /// Of connections, whose files end with what is open: a new file is due, once that has been told.
+  bool is_due() const;
+  Status open_told();
+
   /// Parts::spared().
   const std::vector<std::string>& spared() const { return files_->spared(); }
 
   Status header(const Header&) override;
   Status transition(const Transition&) override;
   Status seed(const Seed&) override;
+  Status connection(const Connection&) override;
   Status loss(const Loss&) override;
   Status end(const TraceEnd&) override;
 
@@ -75,12 +80,15 @@ class RotatingTrace : public Consumer, public Output {
   Status write_seeds(std::int64_t wall_ns);
   void follow(const Socket& socket, State state, std::uint64_t mono_ns, const Dwell& before);
   std::int64_t wall_now() const;
+  bool of_connections() const { return header_.lines == "connections"; }
+  bool is_old() const;
 
   const RotateOptions options_;
   std::unique_ptr<Parts> files_;
   std::unique_ptr<Output> file_;
   std::uint64_t part_ = 0;            ///< files begun
   std::int64_t part_began_ = 0;       ///< by the monotonic clock
+  bool full_ = false;                 ///< a file of connections is
   std::uint64_t unlooked_bytes_ = 0;  ///< written since the size was looked at
   TraceWriter lines_{*this};
   Header header_;

@@ -72,6 +72,7 @@ void ParsedBlock::clear() {
   kinds.clear();
   transitions.clear();
   seeds.clear();
+  connections.clear();
   losses.clear();
   ends.clear();
   headers.clear();
@@ -93,6 +94,11 @@ void BlockParser::parse(Block& block, ParsedBlock& parsed) {
 
 LineKind BlockParser::parse_line(char* line, std::size_t size, ParsedBlock& parsed) {
   if (size == 0) return skip(parsed, "an empty line");
+  if (QuickReader::is_connection({line, size})) {
+    Connection& connection = parsed.connections.emplace_back();
+    if (quick_.connection({line, size}, connection)) return LineKind::Connection;
+    parsed.connections.pop_back();
+  }
   Transition& transition = parsed.transitions.emplace_back();
   if (quick_.transition({line, size}, transition)) return LineKind::Transition;
   parsed.transitions.pop_back();
@@ -113,6 +119,8 @@ LineKind BlockParser::parse_fields(Fields& fields, ParsedBlock& parsed) {
   if (type == "transition")
     return keep(parsed.transitions, read_transition(fields), LineKind::Transition);
   if (type == "seed") return keep(parsed.seeds, read_seed(fields), LineKind::Seed);
+  if (type == "connection")
+    return keep(parsed.connections, read_connection(fields), LineKind::Connection);
   if (type == "loss") return keep(parsed.losses, read_loss(fields), LineKind::Loss);
   if (type == "header") return keep(parsed.headers, read_header(fields), LineKind::Header);
   if (type != "end") return LineKind::Other;

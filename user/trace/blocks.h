@@ -50,6 +50,7 @@ class BlockReader {
 enum class LineKind : std::uint8_t {
   Transition,
   Seed,
+  Connection,
   Loss,
   End,
   UndatedEnd,
@@ -63,6 +64,7 @@ struct ParsedBlock {
   std::vector<LineKind> kinds;
   std::vector<Transition> transitions;
   std::vector<Seed> seeds;
+  std::vector<Connection> connections;
   std::vector<Loss> losses;
   std::vector<TraceEnd> ends;  ///< an undated one is dated as if the trace began at 0
   std::vector<Header> headers;

@@ -115,6 +115,26 @@ void read_value(Fields& fields, std::string_view name, Shown<Show::Minisockets, 
   }
 }
 
+void read_value(Fields& fields, std::string_view name, Shown<Show::Lines, std::string> text) {
+  text.it = fields.text(name);
+  if (std::count(kLinesWords.begin(), kLinesWords.end(), text.it) == 0) {
+    fields.fail(name, "is not understood");
+  }
+}
+
+void read_value(Fields& fields, std::string_view name, Stays& stays) {
+  for (const rapidjson::Value& item : fields.objects(name)) {
+    Fields inner(item);
+    Stay stay;
+    read_value(inner, "state", stay.state);
+    read_value(inner, "dwell_ns", shown<Show::Number>(stay.dwell));
+    read_value(inner, "dwell", shown<Show::Worth>(stay.dwell));
+    if (!inner.ok()) return fields.fail(name, "holds something that is no stay");
+    if (stays.full()) return fields.fail(name, "holds too many");
+    stays.push(stay);
+  }
+}
+
 void read_value(Fields& fields, std::string_view name, Shown<Show::Object, std::string> json) {
   const rapidjson::Value* object = fields.object(name);
   if (object == nullptr) return;
@@ -177,6 +197,11 @@ Transition read_transition(Fields& fields) {
   return read_event<Transition>(fields, kTransitionFields);
 }
 Seed read_seed(Fields& fields) { return read_event<Seed>(fields, kSeedFields); }
+Connection read_connection(Fields& fields) {
+  auto connection = read_event<Connection>(fields, kConnectionFields);
+  if (!connection.end_wall_ns && !connection.seen_wall_ns) fields.fail("end", "is missing");
+  return connection;
+}
 Loss read_loss(Fields& fields) { return read_event<Loss>(fields, kLossFields); }
 
 TraceEnd read_end(Fields& fields, std::int64_t start_wall_ns) {

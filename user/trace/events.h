@@ -16,6 +16,7 @@ inline constexpr int kTraceSchema = 1;
 Header read_header(Fields& fields);
 Transition read_transition(Fields& fields);
 Seed read_seed(Fields& fields);
+Connection read_connection(Fields& fields);
 Loss read_loss(Fields& fields);
 /// An end without a time stamp is dated from `start_wall_ns`, the header's.
 TraceEnd read_end(Fields& fields, std::int64_t start_wall_ns);

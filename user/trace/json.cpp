@@ -151,6 +151,16 @@ std::vector<std::uint64_t> Fields::numbers(std::string_view name, std::uint64_t 
   return numbers;
 }
 
+std::span<const rapidjson::Value> Fields::objects(std::string_view name) {
+  const rapidjson::Value* value = need(name);
+  if (value == nullptr) return {};
+  const bool list = value->IsArray();
+  if (list && std::all_of(value->Begin(), value->End(), [](auto& item) { return item.IsObject(); }))
+    return {value->Begin(), value->Size()};
+  fail(name, list ? "holds something that is no object" : "is not a list");
+  return {};
+}
+
 const rapidjson::Value* Fields::object(std::string_view name) {
   const rapidjson::Value* value = need(name);
   if (value == nullptr) return nullptr;

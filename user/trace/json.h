@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,8 @@ class Fields {
   std::string_view text(std::string_view name);
   bool flag(std::string_view name);
   std::vector<std::uint64_t> numbers(std::string_view name, std::uint64_t most);
+  /// Objects in a list inside this one.
+  std::span<const rapidjson::Value> objects(std::string_view name);
   /// An object inside this one; nullptr where there is none.
   const rapidjson::Value* object(std::string_view name);
 

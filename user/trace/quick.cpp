@@ -329,6 +329,21 @@ bool read_value(Cursor& line, Path& path) {
   return false;
 }
 
+bool read_value(Cursor& line, Stays& stays) {
+  if (!line.literal("[")) return false;
+  if (line.literal("]")) return true;
+  do {
+    Stay stay;
+    if (stays.full() || !line.literal(R"({"state":")") || !read_value(line, stay.state) ||
+        !line.literal(R"(","dwell_ns":)") || !read_value(line, shown<Show::Number>(stay.dwell)) ||
+        !line.literal(R"(,"dwell":")") || !read_value(line, shown<Show::Worth>(stay.dwell)) ||
+        !line.literal(R"("})"))
+      return false;
+    stays.push(stay);
+  } while (line.literal(","));
+  return line.literal("]");
+}
+
 template <class T>
 bool read_value(Cursor& line, std::optional<T>& value) {
   return read_value(line, value.emplace());
@@ -380,6 +395,12 @@ bool QuickReader::transition(std::string_view text, Transition& event) {
   Cursor line(text, midnight_);
   return line.literal(R"({"type":"transition")") && read_fields(line, kTransitionFields, event) &&
          line.literal("}") && line.done();
+}
+
+bool QuickReader::connection(std::string_view text, Connection& event) {
+  Cursor line(text, midnight_);
+  return line.literal(R"({"type":"connection")") && read_fields(line, kConnectionFields, event) &&
+         line.literal("}") && line.done() && (event.end_wall_ns || event.seen_wall_ns);
 }
 
 }  // namespace tcpdwell

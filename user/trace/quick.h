@@ -26,6 +26,12 @@ class QuickReader {
   /// of it. False says nothing about the line: any other order, an escape, a blank, a number too
   /// long is left to the JSON parser, which also knows what is wrong with it.
   bool transition(std::string_view line, Transition& event);
+  /// The same of a connection.
+  bool connection(std::string_view line, Connection& event);
+  /// Whether the line begins as one does.
+  static bool is_connection(std::string_view line) {
+    return line.starts_with(R"({"type":"connection")");
+  }
 
  private:
   Midnight midnight_;

@@ -24,6 +24,9 @@ void append_json(std::string& out, const Header& header) {
 void append_json(std::string& out, const Transition& event) {
   append_json_line(out, "transition", kTransitionFields, event);
 }
+void append_json(std::string& out, const Connection& connection) {
+  append_json_line(out, "connection", kConnectionFields, connection);
+}
 void append_json(std::string& out, const Seed& seed) {
   append_json_line(out, "seed", kSeedFields, seed);
 }
@@ -37,6 +40,9 @@ void append_json(std::string& out, const TraceEnd& end) {
 Status TraceWriter::header(const Header& header) { return write_line(out_, line_, header); }
 Status TraceWriter::transition(const Transition& event) { return write_line(out_, line_, event); }
 Status TraceWriter::seed(const Seed& seed) { return write_line(out_, line_, seed); }
+Status TraceWriter::connection(const Connection& connection) {
+  return write_line(out_, line_, connection);
+}
 Status TraceWriter::loss(const Loss& loss) { return write_line(out_, line_, loss); }
 Status TraceWriter::end(const TraceEnd& end) { return write_line(out_, line_, end); }
 

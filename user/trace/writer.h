@@ -14,6 +14,7 @@ namespace tcpdwell {
 void append_json(std::string& out, const Header&);
 void append_json(std::string& out, const Transition&);
 void append_json(std::string& out, const Seed&);
+void append_json(std::string& out, const Connection&);
 void append_json(std::string& out, const Loss&);
 void append_json(std::string& out, const TraceEnd&);
 
@@ -23,6 +24,7 @@ class TraceWriter : public Consumer {
   Status header(const Header&) override;
   Status transition(const Transition&) override;
   Status seed(const Seed&) override;
+  Status connection(const Connection&) override;
   Status loss(const Loss&) override;
   Status end(const TraceEnd&) override;
 
