@@ -3,9 +3,10 @@
  * What is open, told at the reader's request while all goes on (TD_DETAIL_CONNECTIONS): of each
  * connection a record with its stays so far and the state it is in.
  *
- * Nothing is made for it that grows with the number of sockets: full sockets are found by their
- * storage, of all network namespaces and without entering one, time-wait and request sockets in
- * their maps. Records go through the ring, so they come before those of what happens afterwards. A
+ * Nothing is made for it that grows with the number of sockets, and it has to work for a reader that
+ * has given up its privileges and can enter no network namespace. So full sockets are found in its
+ * own (iter/tcp), and wherever they are where a process has them open (iter/task_file); time-wait
+ * and request sockets in their maps. Records go through the ring, so they come before those of what happens afterwards. A
  * look stops when the ring is half full. The reader makes room and asks again with the same number,
  * and what has been told is passed by.
  */
@@ -18,6 +19,8 @@
 #include "request.bpf.h"
 #include "stays.bpf.h"
 
+struct bpf_map;
+
 /* Written by the reader between looks. */
 volatile __u16 look_number; /* of this look */
 volatile __u64 look_since_ns; /* tell of what has changed since alone; 0 = of all */
@@ -25,15 +28,6 @@ volatile __u64 look_since_ns; /* tell of what has changed since alone; 0 = of al
 struct td_look {
 	struct td_counters *count;
 	__u32 stopped;
-};
-
-/* What its iterator gives, since Linux 5.9 (5ce6e77c7edf "bpf: Implement bpf iterator for sock
- * local storage map"). */
-struct bpf_iter__bpf_sk_storage_map {
-	struct bpf_iter_meta *meta;
-	struct bpf_map *map;
-	struct sock *sk;
-	void *value;
 };
 
 /* Of an entry as it may be in the middle of a change. A change sets the path first and the state
@@ -82,27 +76,39 @@ static __noinline int write_open(struct td_counters *count, const struct td_line
 	return 0;
 }
 
-SEC("iter/bpf_sk_storage_map")
-int look_at_socket(struct bpf_iter__bpf_sk_storage_map *ctx)
+/* Nonzero when there is no room: an iterator then shows the socket again. */
+static __noinline int look_at(struct sock *sk, struct tcp_sock *tp, __u64 cookie)
 {
 	struct td_counters *count = counters_of(TD_PROGRAM_SWEEP);
-	struct td_line line = {.mono_ns = bpf_ktime_get_ns()};
-	struct sock *sk = ctx->sk;
+	struct td_line line = {.mono_ns = bpf_ktime_get_ns(), .cookie = cookie};
 	struct td_who who = {};
-	struct tcp_sock *tp;
-	struct td_sock *s;
+	struct td_sock *s = bpf_sk_storage_get(&socks, sk, NULL, 0);
 
-	if (!sk || !count)
-		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
-		return 0;
-	s = bpf_sk_storage_get(&socks, sk, NULL, 0);
-	if (!s || s->look == look_number || s->flags & TD_S_PASSIVE || !state_now(s, &line))
+	if (!count || !s || s->look == look_number || s->flags & TD_S_PASSIVE ||
+	    !state_now(s, &line))
 		return 0;
 	identify(&who, tp);
-	line.cookie = bpf_get_socket_cookie(sk);
-	return write_open(count, &line, &who, s);
+	return write_open(count, &line, &who, s) ? 1 : 0;
+}
+
+SEC("iter/tcp")
+int look_at_socket(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *c = ctx->sk_common;
+	struct tcp_sock *tp = c ? bpf_skc_to_tcp_sock(c) : NULL;
+
+	return tp ? look_at((struct sock *)tp, tp, bpf_get_socket_cookie(c)) : 0;
+}
+
+SEC("iter/task_file")
+int look_at_file(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct socket *socket = file ? bpf_sock_from_file(file) : NULL;
+	struct sock *sk = socket ? socket->sk : NULL;
+	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+
+	return tp ? look_at((struct sock *)tp, tp, bpf_get_socket_cookie(sk)) : 0;
 }
 
 static long look_at_mini(struct bpf_map *map, __u64 *key, struct td_mini *m, struct td_look *look)

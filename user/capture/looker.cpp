@@ -32,18 +32,25 @@ Error cannot_look(int code) {
 void Looker::LinkFree::operator()(bpf_link* link) const { bpf_link__destroy(link); }
 
 Result<Looker> Looker::make(tcpdwell_bpf& skeleton) {
-  bpf_iter_link_info which{};
-  which.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.socks));
-  LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &which, .link_info_len = sizeof which);
   Looker looker(skeleton);
-  looker.link_.reset(bpf_program__attach_iter(skeleton.progs.look_at_socket, &options));
-  if (!looker.link_) return cannot_look(errno);
+  looker.sockets_.reset(bpf_program__attach_iter(skeleton.progs.look_at_socket, nullptr));
+  if (!looker.sockets_) return cannot_look(errno);
+  looker.files_.reset(bpf_program__attach_iter(skeleton.progs.look_at_file, nullptr));
+  if (!looker.files_) return cannot_look(errno);
   return looker;
 }
 
-/// True when all have been seen in one go.
 Result<bool> Looker::at_sockets(const std::function<Result<std::uint64_t>()>& drain) {
-  const int walk = bpf_iter_create(bpf_link__fd(link_.get()));
+  auto own = walk(bpf_link__fd(sockets_.get()), drain);
+  if (!own) return own;
+  auto open = walk(bpf_link__fd(files_.get()), drain);
+  if (!open) return open;
+  return *own && *open;
+}
+
+/// True when all have been seen in one go.
+Result<bool> Looker::walk(int link, const std::function<Result<std::uint64_t>()>& drain) {
+  const int walk = bpf_iter_create(link);
   if (walk < 0) return cannot_look(errno);
   std::array<char, 64> nothing{};
   bool stopped = false;

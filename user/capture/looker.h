@@ -26,11 +26,12 @@ class Looker {
     void operator()(bpf_link* link) const;
   };
   explicit Looker(tcpdwell_bpf& skeleton) : skeleton_(&skeleton) {}
+  Result<bool> walk(int link, const std::function<Result<std::uint64_t>()>& drain);
   Result<bool> at_sockets(const std::function<Result<std::uint64_t>()>& drain);
   Result<bool> at_minisockets(const std::function<Result<std::uint64_t>()>& drain);
 
   tcpdwell_bpf* skeleton_;
-  std::unique_ptr<bpf_link, LinkFree> link_;
+  std::unique_ptr<bpf_link, LinkFree> sockets_, files_;
   std::uint64_t looked_ns_ = 0;  ///< when the last look began
 };
 

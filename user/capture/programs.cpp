@@ -130,6 +130,7 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
     bpf_program__set_autoload(skeleton.progs.on_send_reset, false);
   const bool of_connections = config_of(skeleton).detail == TD_DETAIL_CONNECTIONS;
   bpf_program__set_autoload(skeleton.progs.look_at_socket, of_connections);
+  bpf_program__set_autoload(skeleton.progs.look_at_file, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_minisockets, of_connections);
   bpf_program__set_autoload(skeleton.progs.reap, way != Minisockets::Off);
   if (way != Minisockets::Timer)
