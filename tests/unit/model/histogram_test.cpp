@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <algorithm>
 #include <cmath>
 #include <random>
@@ -136,6 +137,42 @@ TEST(Histogram, AddingManyIsAddingEach) {
   at_once.add(123'456, 3);
   at_once.add(9, 0);
   expect_same(at_once, histogram_of({123'456, 123'456, 123'456}));
+}
+
+/// As counters elsewhere have them: where a value belongs, one finds by adding it alone.
+std::vector<std::uint32_t> counters_of(const std::vector<std::uint64_t>& values) {
+  std::vector<std::uint32_t> counts(64 * 59);
+  for (const std::uint64_t ns : values) {
+    const unsigned width = static_cast<unsigned>(std::bit_width(ns));
+    const unsigned octave = width <= 6 ? 0 : width - 6;
+    ++counts[octave * 64 + (octave == 0 ? ns : (ns >> (octave - 1)) - 64)];
+  }
+  return counts;
+}
+
+TEST(Histogram, OfCountsIsThatOfTheirValues) {
+  const std::vector<std::uint64_t> values = {0,      1,      63,         64,           65,
+                                             127,    128,    1'000,      999'999'999,  61'650'000'000,
+                                             12'345, 12'345, UINT64_MAX, 1ULL << 62U};
+  const auto counts = counters_of(values);
+  std::uint64_t total = 0;
+  for (const std::uint64_t ns : values) total += ns;
+  const Histogram counted = Histogram::of_counts(counts, total, 0, UINT64_MAX);
+  const Histogram added = histogram_of(values);
+  EXPECT_EQ(counted.total(), total);
+  ASSERT_EQ(counted.count(), added.count());
+  EXPECT_EQ(counted.min(), added.min());
+  EXPECT_EQ(counted.max(), added.max());
+  for (double percent = 0; percent <= 100; percent += 2.5)
+    EXPECT_EQ(counted.percentile(percent), added.percentile(percent)) << percent;
+}
+
+TEST(Histogram, OfCountsTrustsNoExtremeOutsideTheOutermostBuckets) {
+  const auto counts = counters_of({1'000, 2'000});
+  const Histogram counted = Histogram::of_counts(counts, 3'000, 5, 1'000'000);
+  EXPECT_EQ(counted.min(), 1'000U) << "the lowest of its bucket, 1,000 to 1,007";
+  EXPECT_EQ(counted.max(), 2'015U) << "the highest of its bucket, 2,000 to 2,015";
+  EXPECT_FALSE(Histogram::of_counts(std::vector<std::uint32_t>(64), 0, 7, 9).min().has_value());
 }
 
 TEST(Histogram, StrangePercentsAreTheEnds) {
