@@ -27,9 +27,9 @@ class Serve {
   Serve(const RawOptions& raw, Header header, std::unique_ptr<HttpServer> server)
       : raw_(raw),
         header_(std::move(header)),
-        watch_(HostActivity::kFollowed +
-               raw.max_time_wait),  // who asks for many time-wait sockets has the memory
-        site_(exchange_, header_, header_.start_wall_ns),
+        activity_(HostActivity::kFollowed +
+                  raw.max_time_wait),  // who asks for many time-wait sockets has the memory
+        routes_(exchange_, header_, header_.start_wall_ns),
         server_(std::move(server)) {}
 
   Result<int> run(LivePlan plan) {
@@ -39,7 +39,7 @@ class Serve {
     plan.on_ready = [this, keep = plan.keep] { return ready(keep); };
     plan.on_hangup = [this] { reload(); };
     plan.after_drain = [this] {
-      if (exchange_.make(watch_, clock_.offset_ns())) server_->wake();
+      if (exchange_.make(activity_, clock_.offset_ns())) server_->wake();
       return Status(Ok);
     };
     plan.tick_ns = std::min(kTickNs, notifier_.watchdog_ns().value_or(kTickNs));
@@ -47,8 +47,8 @@ class Serve {
       tick(wall_ns);
       return Result<bool>(true);
     };
-    plan.connections = [this] { return watch_.connections(); };
-    auto outcome = run_live(plan, header_, watch_);
+    plan.connections = [this] { return activity_.connections(); };
+    auto outcome = run_live(plan, header_, activity_);
     notifier_.tell("STOPPING=1");
     if (!outcome) return outcome.error();
     return 0;
@@ -62,9 +62,9 @@ class Serve {
 
   Status ready(const Keep& keep) {
     HttpSite site;
-    site.answer = [this](const HttpRequest& request) { return site_.answer(request); };
+    site.answer = [this](const HttpRequest& request) { return routes_.answer(request); };
     site.events_path = "/api/events";
-    site.event = [this](std::uint64_t since_ns) { return site_.event(since_ns); };
+    site.event = [this](std::uint64_t since_ns) { return routes_.event(since_ns); };
     site.confine = [keep] { return confine(keep); };
     if (!raw_.quiet) site.trouble = [](const std::string& what) { complain(what); };
     if (Status started = server_->start(std::move(site)); !started) return refusal(started.error());
@@ -81,14 +81,14 @@ class Serve {
     const std::int64_t now = clock_.now();
     notifier_.tell(
         fmt::format("RELOADING=1\nMONOTONIC_USEC={}", (now - clock_.offset_ns()) / 1000));
-    watch_.begin_window(now);
+    activity_.begin_window(now);
     if (!raw_.quiet)
       complain("SIGHUP: recent findings start afresh; counters and connections are kept");
     notifier_.tell("READY=1");
   }
 
   void tick(std::int64_t wall_ns) {
-    watch_.keep_window(wall_ns);
+    activity_.keep_window(wall_ns);
     const std::uint64_t beats = server_->beats();
     silent_ = beats == beats_ ? silent_ + 1 : 0;
     beats_ = beats;
@@ -99,9 +99,9 @@ class Serve {
   Header header_;
   WallClock clock_;
   Notifier notifier_;
-  HostActivity watch_;
+  HostActivity activity_;
   StateExchange exchange_;
-  Routes site_;
+  Routes routes_;
   std::unique_ptr<HttpServer> server_;  ///< first to go: its thread uses the rest
   std::uint64_t beats_ = 0;
   unsigned silent_ = 0;

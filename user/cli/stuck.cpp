@@ -62,20 +62,6 @@ Status write_text(const RawOptions& raw, Output& out, const std::vector<Listed>&
   return status && !raw.quiet ? write_listing_summary(out, sockets) : status;
 }
 
-void tell_gaps(const SeedReport& report) {
-  if (report.unreachable != 0)
-    complain(
-        fmt::format("{} network namespaces could not be entered (needs CAP_SYS_ADMIN): their "
-                    "sockets are missing",
-                    report.unreachable));
-  if (report.unseen_processes != 0)
-    complain(
-        fmt::format("the network namespaces of {} processes could not be looked up (needs "
-                    "CAP_SYS_PTRACE): sockets "
-                    "of other namespaces are missing",
-                    report.unseen_processes));
-}
-
 Result<TracerOptions> listing_options(const RawOptions& raw) {
   auto choice = parse_filter(raw, Scope::Live);
   if (!choice) return choice.error();
@@ -136,7 +122,7 @@ Result<int> run_stuck(const Invocation& invocation) {
                         : *format == Format::Csv ? write_listing_csv(**out, sockets)
                                                  : write_text(raw, **out, sockets);
   if (Status done = finish(**out, status); !done) return done.error();
-  if (!raw.quiet) tell_gaps(*report);
+  if (!raw.quiet) complain_of_gaps(*report, "sockets", "are missing");
   return 0;
 }
 

@@ -94,18 +94,7 @@ Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>
     if (verbose)
       complain(fmt::format("{} sockets in {} network namespaces existed before", report.sockets,
                            report.namespaces));
-    if (report.unreachable != 0 && !quiet)
-      complain(
-          fmt::format("{} network namespaces could not be entered (needs CAP_SYS_ADMIN): their "
-                      "older sockets are "
-                      "seen from their next transition on",
-                      report.unreachable));
-    if (report.unseen_processes != 0 && !quiet)
-      complain(
-          fmt::format("the network namespaces of {} processes could not be looked up (needs "
-                      "CAP_SYS_PTRACE): the older sockets of other namespaces are seen from their "
-                      "next transition on",
-                      report.unseen_processes));
+    if (!quiet) complain_of_gaps(report, "older sockets", "are seen from their next transition on");
   };
   if (!raw.quiet) plan.on_suspended = [](std::uint64_t ns) { complain(suspended_words(ns)); };
   plan.on_attached = [quiet = raw.quiet, verbose = raw.verbose, asked = *way](
@@ -120,6 +109,18 @@ Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>
     return Status(Ok);
   };
   return plan;
+}
+
+void complain_of_gaps(const SeedReport& report, std::string_view sockets, std::string_view fate) {
+  if (report.unreachable != 0)
+    complain(
+        fmt::format("{} network namespaces could not be entered (needs CAP_SYS_ADMIN): their {} {}",
+                    report.unreachable, sockets, fate));
+  if (report.unseen_processes != 0)
+    complain(
+        fmt::format("the network namespaces of {} processes could not be looked up (needs "
+                    "CAP_SYS_PTRACE): the {} of other namespaces {}",
+                    report.unseen_processes, sockets, fate));
 }
 
 std::string unconfined_words(const Error& why) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/event.h"
@@ -78,6 +79,9 @@ Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>
 
 /// One line on standard error: "tcpdwell: …".
 void complain(const std::string& message);
+/// What a walk of the sockets that exist could not reach, and what that means for those:
+/// "older sockets", "are seen from their next transition on".
+void complain_of_gaps(const SeedReport& report, std::string_view sockets, std::string_view fate);
 /// What a failed confine() means.
 std::string unconfined_words(const Error& why);
 /// What a suspended machine did to a trace.
