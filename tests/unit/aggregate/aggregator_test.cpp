@@ -419,5 +419,63 @@ TEST(Aggregator, WithoutMinisocketsTheirOpenOnesAreUnknown) {
   EXPECT_EQ(find(summary, "SYN_SENT").value().open, 1U);
 }
 
+Connection lived(Socket socket, std::vector<Stay> stays, State state) {
+  Connection c;
+  c.socket = std::move(socket);
+  c.state = state;
+  (state == State::Close ? c.end_wall_ns : c.seen_wall_ns) = 9;
+  for (const Stay& stay : stays) c.stays.push(stay);
+  return c;
+}
+
+TEST(Aggregator, EachStayOfAConnectionIsADwellOfItsRow) {
+  Aggregator aggregator({});
+  EXPECT_TRUE(aggregator.connection(lived(socket_of(1),
+                                          {{State::SynSent, exact(5)},
+                                           {State::Established, at_least(7)},
+                                           {State::LastAck, kUnknown}},
+                                          State::Close)));
+  const Summary summary = aggregator.take_summary(10);
+  EXPECT_EQ(find(summary, "SYN_SENT")->exact.total(), 5U);
+  EXPECT_EQ(find(summary, "ESTABLISHED")->at_least, 1U);
+  EXPECT_EQ(find(summary, "LAST_ACK")->unknown, 1U);
+  EXPECT_EQ(open_in(summary, "LAST_ACK"), 0U);
+  EXPECT_EQ(aggregator.connections(), 1U);
+}
+
+TEST(Aggregator, AnOpenConnectionIsCountedOnceHoweverOftenItIsTold) {
+  Aggregator aggregator({});
+  const Socket s = socket_of(1);
+  EXPECT_TRUE(aggregator.connection(lived(
+      s, {{State::SynSent, exact(5)}, {State::Established, exact(3)}}, State::Established)));
+  EXPECT_TRUE(
+      aggregator.connection(lived(s, {{State::Established, exact(6)}}, State::Established)));
+  Summary summary = aggregator.take_summary(10);
+  EXPECT_EQ(count_in(summary, "SYN_SENT"), 1U);
+  EXPECT_EQ(count_in(summary, "ESTABLISHED"), 0U) << "it is not over";
+  EXPECT_EQ(open_in(summary, "ESTABLISHED"), 1U);
+  EXPECT_TRUE(aggregator.connection(lived(s, {{State::Established, exact(9)}}, State::Close)));
+  summary = aggregator.take_summary(11);
+  EXPECT_EQ(find(summary, "ESTABLISHED")->exact.total(), 9U);
+  EXPECT_EQ(open_in(summary, "ESTABLISHED"), 0U);
+  EXPECT_EQ(aggregator.connections(), 1U);
+}
+
+TEST(Aggregator, StatesAndLengthsChooseAmongTheStaysOfAConnection) {
+  AggregatorOptions options;
+  options.states = bit(State::SynSent) | bit(State::Established);
+  options.min_dwell_ns = 6;
+  Aggregator aggregator(options);
+  EXPECT_TRUE(aggregator.connection(lived(socket_of(1),
+                                          {{State::SynSent, exact(5)},
+                                           {State::Established, exact(7)},
+                                           {State::LastAck, exact(8)}},
+                                          State::Close)));
+  const Summary summary = aggregator.take_summary(10);
+  EXPECT_EQ(count_in(summary, "SYN_SENT"), 0U);
+  EXPECT_EQ(count_in(summary, "ESTABLISHED"), 1U);
+  EXPECT_EQ(count_in(summary, "LAST_ACK"), 0U);
+}
+
 }  // namespace
 }  // namespace tcpdwell

@@ -397,5 +397,84 @@ TEST(Findings, FinWait2HeldByThePeer) {
   EXPECT_FALSE(has(held(9'000'000'000), "fin_wait2_held"));
 }
 
+/// One line of what active() tells in five.
+Connection as_one_line(const std::vector<Transition>& lines) {
+  Connection c;
+  c.socket = lines.back().socket;
+  c.start_wall_ns = lines.front().wall_ns;
+  c.end_wall_ns = lines.back().wall_ns;
+  c.state = State::Close;
+  for (const Transition& t : lines)
+    if (t.ends_a_dwell()) c.stays.push({t.from, t.dwell});
+  c.reason = lines.back().reason;
+  c.life_ns = lines.back().life_ns;
+  c.path = lines.back().path;
+  return c;
+}
+
+TEST(Analyzer, ConnectionsTellWhatTheirTransitionsDo) {
+  std::vector<Transition> lines;
+  Analyzer analyzer{AnalyzerOptions{}};
+  EXPECT_TRUE(analyzer.header(header_of("a")));
+  for (std::uint16_t i = 0; i < 5; ++i) {
+    const auto one = active(1 + i, i * kSecond, static_cast<std::uint16_t>(40000 + i), 2 * kSecond);
+    lines.insert(lines.end(), one.begin(), one.end());
+    EXPECT_TRUE(analyzer.connection(as_one_line(one)));
+  }
+  const Analysis got = analyzer.take(), wanted = analyse(lines);
+  ASSERT_EQ(got.ends.size(), wanted.ends.size());
+  EXPECT_EQ(got.ends[0].count, 5U);
+  EXPECT_EQ(got.ends[0].reason, Reason::Expired);
+  ASSERT_EQ(got.edges.size(), wanted.edges.size());
+  for (std::size_t i = 0; i < got.edges.size(); ++i) {
+    EXPECT_EQ(got.edges[i].from, wanted.edges[i].from);
+    EXPECT_EQ(got.edges[i].to, wanted.edges[i].to);
+    EXPECT_EQ(got.edges[i].count, wanted.edges[i].count);
+    EXPECT_EQ(got.edges[i].dwell.total(), wanted.edges[i].dwell.total());
+  }
+  ASSERT_EQ(got.series.points.size(), wanted.series.points.size());
+  EXPECT_EQ(got.series.start_wall_ns, wanted.series.start_wall_ns);
+  for (std::size_t i = 0; i < got.series.points.size(); ++i) {
+    EXPECT_EQ(got.series.points[i].opens, wanted.series.points[i].opens);
+    EXPECT_EQ(got.series.points[i].closes, wanted.series.points[i].closes);
+    EXPECT_EQ(got.series.points[i].population, wanted.series.points[i].population);
+  }
+  ASSERT_EQ(got.slowest.size(), wanted.slowest.size());
+  EXPECT_EQ(got.slowest[0].segments.size(), wanted.slowest[0].segments.size());
+  EXPECT_EQ(got.connections, wanted.connections);
+}
+
+TEST(Analyzer, AnOpenConnectionGoesOnInItsNextLine) {
+  Analyzer analyzer{AnalyzerOptions{}};
+  EXPECT_TRUE(analyzer.header(header_of("a")));
+  Connection c = as_one_line(active(1, 0, 40000, 2 * kSecond));
+  Connection open = c;
+  open.end_wall_ns.reset();
+  open.life_ns.reset();
+  open.seen_wall_ns = kSecond / 2;
+  open.state = State::Established;
+  open.path = Path(0x21);
+  open.stays = {};
+  open.stays.push({State::SynSent, {Bound::Exact, 10}});
+  open.stays.push({State::Established, {Bound::Exact, kSecond / 2 - 10}});
+  EXPECT_TRUE(analyzer.connection(open));
+  const Analysis before = analyzer.look(kSecond);
+  ASSERT_EQ(before.stuck.size(), 1U);
+  EXPECT_EQ(before.stuck[0].in_state, (Dwell{Bound::Exact, kSecond - 10}));
+  Stays rest;
+  for (const Stay& stay : c.stays)
+    if (stay.state != State::SynSent) rest.push(stay);
+  c.stays = rest;
+  EXPECT_TRUE(analyzer.connection(c));
+  const Analysis got = analyzer.take(), wanted = analyse(active(1, 0, 40000, 2 * kSecond));
+  EXPECT_TRUE(got.stuck.empty());
+  ASSERT_EQ(got.slowest.size(), 1U);
+  EXPECT_EQ(got.slowest[0].segments.size(), wanted.slowest[0].segments.size());
+  ASSERT_EQ(got.edges.size(), wanted.edges.size());
+  for (const Edge& edge : got.edges) EXPECT_EQ(edge.count, 1U);
+  ASSERT_EQ(got.series.points.size(), wanted.series.points.size());
+  EXPECT_EQ(got.series.points.back().population, wanted.series.points.back().population);
+}
+
 }  // namespace
 }  // namespace tcpdwell

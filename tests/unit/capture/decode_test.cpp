@@ -60,7 +60,7 @@ td_event short_record() {
   return e;
 }
 
-Result<std::variant<Transition, Seed>> decode(const td_event& e) {
+Result<DecodedEvent> decode(const td_event& e) {
   return decode_event(&e, e.size);
 }
 
@@ -215,7 +215,11 @@ void expect_range(std::uint8_t td_event::*field, unsigned first, unsigned last,
 }
 
 TEST(Decode, EveryRangeIsChecked) {
-  expect_range(&td_event::kind, TD_KIND_TRANSITION, TD_KIND_SEED, "unknown kind");
+  for (const unsigned kind : {0U, unsigned{TD_KIND_COUNT}, 255U}) {
+    td_event e = short_record();
+    e.kind = static_cast<std::uint8_t>(kind);
+    expect_refused(e, "unknown kind");
+  }
   expect_range(&td_event::old_state, 0, TD_CLOSING, "unknown state");
   expect_range(&td_event::new_state, 0, TD_CLOSING, "unknown state");
   expect_range(&td_event::dwell, 0, TD_DWELL_AT_LEAST, "unknown kind of dwell");
@@ -283,6 +287,76 @@ TEST(Decode, RandomBytesNeverMakeAnEventThatCannotBeShown) {
     EXPECT_TRUE(Path::parse(t->path.to_string())) << t->path.packed();
   }
   EXPECT_GT(taken, 10'000U);
+}
+
+std::uint64_t packed(State state, Bound bound, std::uint64_t ns) {
+  return static_cast<std::uint64_t>(state) |
+         static_cast<std::uint64_t>(bound) << TD_STAY_DWELL_SHIFT | ns << TD_STAY_NS_SHIFT;
+}
+
+td_connection connection_record() {
+  td_connection c{};
+  c.last = full_record();
+  c.last.size = sizeof c;
+  c.last.kind = TD_KIND_CONNECTION;
+  c.n_stays = 3;
+  c.stays_left_out = 4;
+  c.stays[0] = packed(State::SynSent, Bound::Exact, 70);
+  c.stays[1] = packed(State::Established, Bound::AtLeast, TD_STAY_MOST_NS);
+  c.stays[2] = packed(State::FinWait1, Bound::Unknown, 9);
+  return c;
+}
+
+TEST(Decode, TakesAConnection) {
+  const td_connection c = connection_record();
+  const auto decoded = decode_event(&c, sizeof c);
+  ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+  const Connection& got = std::get<Connection>(*decoded);
+  EXPECT_EQ(got.start_wall_ns, 3'000'000'000) << "the caller adds what the wall clock is ahead";
+  EXPECT_EQ(got.end_wall_ns, 5'000'000'000);
+  EXPECT_FALSE(got.seen_wall_ns);
+  EXPECT_EQ(got.state, State::Close);
+  ASSERT_EQ(got.stays.size(), 3U);
+  EXPECT_EQ(got.stays.begin()[0], (Stay{State::SynSent, {Bound::Exact, 70}}));
+  EXPECT_EQ(got.stays.begin()[1], (Stay{State::Established, {Bound::AtLeast, TD_STAY_MOST_NS}}));
+  EXPECT_EQ(got.stays.begin()[2], (Stay{State::FinWait1, {}}));
+  EXPECT_EQ(got.stays_left_out, 4U);
+  EXPECT_EQ(got.life_ns, 2'000'000'000U);
+  EXPECT_EQ(got.reason, Reason::ResetByPeer);
+  EXPECT_EQ(got.traffic, (TrafficStats{10, 20, 30, 40, 50, 60, 70}));
+}
+
+TEST(Decode, AnOpenConnectionHasTheStateItIsInLast) {
+  td_connection c = connection_record();
+  c.last.new_state = c.last.old_state = TD_FIN_WAIT2;
+  c.told = 2;
+  const auto decoded = decode_event(&c, sizeof c);
+  ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+  const Connection& got = std::get<Connection>(*decoded);
+  EXPECT_TRUE(got.open());
+  EXPECT_EQ(got.seen_wall_ns, 5'000'000'000);
+  ASSERT_EQ(got.stays.size(), 2U) << "an earlier record had the others";
+  EXPECT_EQ(got.stays.begin()[0], (Stay{State::FinWait1, {}}));
+  EXPECT_EQ(got.stays.back(), (Stay{State::FinWait2, {Bound::Exact, 184'000}}));
+  EXPECT_FALSE(got.life_ns);
+  EXPECT_FALSE(got.traffic);
+}
+
+TEST(Decode, RefusesStaysThatCannotBe) {
+  const auto with = [](auto change) {
+    td_connection c = connection_record();
+    change(c);
+    return c;
+  };
+  const auto refused = [](const td_connection& c, std::string_view why) {
+    expect_refused(&c, c.last.size, why);
+  };
+  refused(with([](auto& c) { c.n_stays = TD_STAYS + 1; }), "too many stays");
+  refused(with([](auto& c) { c.told = 4; }), "too many stays");
+  refused(with([](auto& c) { c.stays[1] |= 15; }), "unknown state of a stay");
+  refused(with([](auto& c) { c.stays[1] |= 3U << TD_STAY_DWELL_SHIFT; }),
+          "unknown kind of dwell of a stay");
+  refused(with([](auto& c) { c.last.size = sizeof c.last; }), "length does not fit its flags");
 }
 
 }  // namespace

@@ -22,13 +22,14 @@
 
 namespace tcpdwell {
 
-using Event = std::variant<Header, Transition, Seed, Loss, TraceEnd>;
+using Event = std::variant<Header, Transition, Seed, Connection, Loss, TraceEnd>;
 
 class Kept : public Consumer {
  public:
   Status header(const Header& event) override { return keep(event); }
   Status transition(const Transition& event) override { return keep(event); }
   Status seed(const Seed& event) override { return keep(event); }
+  Status connection(const Connection& event) override { return keep(event); }
   Status loss(const Loss& event) override { return keep(event); }
   Status end(const TraceEnd& event) override { return keep(event); }
 
@@ -111,6 +112,23 @@ inline Seed sample_seed() {
   return seed;
 }
 
+inline Connection sample_connection() {
+  Connection event;
+  event.socket = sample_socket();
+  event.start_wall_ns = 1767323045000000006;
+  event.end_wall_ns = 1767323045000300006;
+  event.state = State::Close;
+  event.stays.push({State::SynSent, {Bound::Exact, 184000}});
+  event.stays.push({State::Established, {Bound::AtLeast, 100000}});
+  event.stays.push({State::LastAck, {}});
+  event.reason = Reason::ResetByPeer;
+  event.life_ns = 300000;
+  for (State state : {State::SynSent, State::Established, State::LastAck, State::Close})
+    event.path.push(state);
+  event.traffic = TrafficStats{10, 20, 30, 40, 50, 60, 70};
+  return event;
+}
+
 inline TraceEnd sample_end() {
   TraceEnd end;
   end.wall_ns = 1767323046000000000;
@@ -164,6 +182,12 @@ class RandomEvents {
 
   Transition transition() { return any<Transition>(kTransitionFields); }
   Seed seed() { return any<Seed>(kSeedFields); }
+
+  Connection connection() {
+    Connection event = any<Connection>(kConnectionFields);
+    if (event.open() && !event.seen_wall_ns) set(event.seen_wall_ns);
+    return event;
+  }
 
   /// A connection's last line in which everything is known.
   Transition complete() {
@@ -227,6 +251,14 @@ class RandomEvents {
   }
   void set(Shown<Show::Pid, std::optional<std::uint32_t>> pid) {
     if (chance(2)) pid.it = number32() | 1;
+  }
+  void set(Stays& stays) {
+    stays = {};
+    for (std::uint64_t left = random_() % (Stays::kMost + 1); left > 0; --left) {
+      Stay stay{below<State>(kStateCount), {}};
+      if (!chance(3)) stay.dwell = {chance(2) ? Bound::Exact : Bound::AtLeast, number()};
+      stays.push(stay);
+    }
   }
   void set(std::optional<Closer>&) {}  // follows from the path
   template <class T>

@@ -62,6 +62,7 @@ TEST(Reader, RandomEventsRoundTrip) {
   for (int i = 0; i < 5000; ++i) {
     events.emplace_back(random.transition());
     events.emplace_back(random.seed());
+    events.emplace_back(random.connection());
   }
   const Played played = play(json_of(events));
   ASSERT_TRUE(played.report);
@@ -500,6 +501,52 @@ TEST(Reader, SeveralThreadsPlayTheSameInTheSameOrder) {
   EXPECT_EQ(alone->skipped, crew->skipped);
   EXPECT_EQ(alone->first_skipped_line, crew->first_skipped_line);
   EXPECT_EQ(told, text.size());
+}
+
+TEST(Reader, TheQuickWayReadsAConnectionAsTheParserDoes) {
+  RandomEvents random(8);
+  std::mt19937_64 dice(8);
+  QuickReader quick;
+  int taken = 0;
+  for (int i = 0; i < 20000; ++i) {
+    std::string line = json_of(random.connection());
+    if (dice() % 4 != 0) line[dice() % (line.size() - 2)] = "0123456789\"\\,:{}ax-. "[dice() % 22];
+    line.pop_back();
+    Connection read;
+    if (!quick.connection(line, read)) continue;
+    ++taken;
+    // A blank in front is not what the quick way takes.
+    const Played played = play_line(" " + line + "\n");
+    ASSERT_EQ(played.events.size(), 2U) << line << played.report->first_skipped_why;
+    ASSERT_EQ(std::get<Connection>(played.events[1]), read) << line;
+  }
+  EXPECT_GT(taken, 300) << "most have some number or name that it leaves to the parser";
+}
+
+TEST(Reader, AConnectionIsCheckedFieldByField) {
+  const std::string line = json_of(sample_connection());
+  const auto changed = [&line](const std::string& from, const std::string& to) {
+    std::string other = line;
+    const std::size_t at = other.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return other.replace(at, from.size(), to);
+  };
+  ASSERT_EQ(std::get<Connection>(play_line(line).events.at(1)), sample_connection());
+  const std::string stay = R"({"state":"SYN_SENT","dwell_ns":184000,"dwell":"exact"})";
+  for (const auto& [bad, why] : std::vector<std::pair<std::string, std::string>>{
+           {changed(R"("end")", R"("eend")"), R"("end" is missing)"},
+           {changed(R"("stays":)", R"("tays":)"), R"("stays" is missing)"},
+           {changed(stay, "7"), R"("stays" holds something that is no object)"},
+           {changed(stay, "{}"), R"("stays" holds something that is no stay)"},
+           {changed("184000", "null"), R"("stays" holds something that is no stay)"},
+           {changed(stay, stay + "," + stay + "," + stay + "," + stay + "," + stay + "," + stay +
+                              "," + stay),
+            R"("stays" holds too many)"},
+           {changed(R"("state":"CLOSE")", R"("state":"OPEN")"), R"("state" is not understood)"}}) {
+    const Played played = play_line(bad);
+    EXPECT_EQ(played.report->skipped, 1U) << bad;
+    EXPECT_EQ(played.report->first_skipped_why, why);
+  }
 }
 
 }  // namespace

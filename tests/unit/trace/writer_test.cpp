@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "unit/trace/events_for_tests.h"
 #include "util/output.h"
@@ -18,8 +19,36 @@ TEST(Writer, HeaderHasTheAgreedFields) {
             R"("kernel":"6.1.0","arch":"x86_64","boot_id":"7a0f2c1e-0000-4000-8000-000000000001",)"
             R"("start":"2026-01-02T03:04:05.000000006Z","clock":"monotonic",)"
             R"("minisockets":"timer","filters":{"pid":[1,2],"state":["TIME_WAIT"]},)"
-            R"("ip_local_port_range":[1024,65535]})"
+            R"("ip_local_port_range":[1024,65535],"lines":"transitions"})"
             "\n");
+}
+
+TEST(Writer, ConnectionHasTheAgreedFieldsInOrder) {
+  EXPECT_EQ(json_of(sample_connection()),
+            R"({"type":"connection","start":"2026-01-02T03:04:05.000000006Z",)"
+            R"("end":"2026-01-02T03:04:05.000300006Z","conn":"1a2b","netns":4026531840,"family":4,)"
+            R"("laddr":"127.0.0.1","lport":40000,"raddr":"10.0.0.7","rport":443,"state":"CLOSE",)"
+            R"("stays":[{"state":"SYN_SENT","dwell_ns":184000,"dwell":"exact"},)"
+            R"({"state":"ESTABLISHED","dwell_ns":100000,"dwell":"at_least"},)"
+            R"({"state":"LAST_ACK","dwell_ns":null,"dwell":"unknown"}],)"
+            R"("pid":4711,"comm":"curl","owner":"connect","cgroup":4242,"reason":"reset_by_peer",)"
+            R"("life_ns":300000,"path":"SYN_SENT>ESTABLISHED>LAST_ACK>CLOSE","closer":"remote",)"
+            R"("bytes_sent":10,"bytes_received":20,"segs_out":30,"segs_in":40,"retrans":50,)"
+            R"("srtt_us":60,"min_rtt_us":70})"
+            "\n");
+}
+
+TEST(Writer, AnOpenConnectionSaysSo) {
+  Connection open = sample_connection();
+  open.seen_wall_ns = std::exchange(open.end_wall_ns, std::nullopt);
+  open.life_ns.reset();
+  open.traffic.reset();
+  const std::string line = json_of(open);
+  EXPECT_NE(line.find(R"("ts":"2026-01-02T03:04:05.000300006Z","open":true,"conn")"),
+            std::string::npos)
+      << line;
+  EXPECT_EQ(line.find("\"end\""), std::string::npos);
+  EXPECT_EQ(line.find("\"closer\""), std::string::npos) << "nobody has closed it";
 }
 
 TEST(Writer, TransitionHasTheAgreedFieldsInOrder) {
