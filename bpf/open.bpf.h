@@ -3,12 +3,12 @@
  * What is open, told at the reader's request while all goes on (TD_DETAIL_CONNECTIONS): of each
  * connection a record with its stays so far and the state it is in.
  *
- * Nothing is made for it that grows with the number of sockets, and it has to work for a reader that
- * has given up its privileges and can enter no network namespace. So full sockets are found in its
- * own (iter/tcp), and wherever they are where a process has them open (iter/task_file); time-wait
- * and request sockets in their maps. Records go through the ring, so they come before those of what happens afterwards. A
- * look stops when the ring is half full. The reader makes room and asks again with the same number,
- * and what has been told is passed by.
+ * Nothing is made for it that grows with the number of sockets, and it has to work for a reader
+ * that has given up its privileges and can enter no network namespace. So full sockets are found in
+ * its own (iter/tcp), and wherever they are where a process has them open (iter/task_file);
+ * time-wait and request sockets in their maps. Records go through the ring, so they come before
+ * those of what happens afterwards. A look stops when the ring is half full. The reader makes room
+ * and asks again with the same number, and what has been told is passed by.
  */
 #ifndef TCPDWELL_OPEN_BPF_H
 #define TCPDWELL_OPEN_BPF_H
@@ -22,7 +22,7 @@
 struct bpf_map;
 
 /* Written by the reader between looks. */
-volatile __u16 look_number; /* of this look */
+volatile __u16 look_number;   /* of this look */
 volatile __u64 look_since_ns; /* tell of what has changed since alone; 0 = of all */
 
 struct td_look {

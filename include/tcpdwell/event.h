@@ -3,9 +3,9 @@
  * The contract between the kernel program (bpf/) and the user side (user/capture).
  *
  * One record, of the ring or a seed of its iterator, is one `struct td_event`, or one `struct
- * td_connection` that begins with it, complete in itself: a reader needs no earlier one. The file is valid C11 and C++20; every field has a fixed width,
- * padding is explicit, and no field needs more than 8-byte alignment (BPF ring records are
- * 8-aligned).
+ * td_connection` that begins with it, complete in itself: a reader needs no earlier one. The file
+ * is valid C11 and C++20; every field has a fixed width, padding is explicit, and no field needs
+ * more than 8-byte alignment (BPF ring records are 8-aligned).
  *
  * Byte order: integers are host order, addresses are network order.
  * Clock: every *_ns time stamp is CLOCK_MONOTONIC (bpf_ktime_get_ns); durations are nanoseconds.
@@ -181,8 +181,8 @@ struct td_event {
  * TIME_WAIT. */
 #define TD_STAYS 6
 
-/* A finished stay in a word: the state in 4 bits, what its length is worth (enum td_dwell) in 2, its
- * nanoseconds in 58, which are nine years. */
+/* A finished stay in a word: the state in 4 bits, what its length is worth (enum td_dwell) in 2,
+ * its nanoseconds in 58, which are nine years. */
 #define TD_STAY_DWELL_SHIFT 4
 #define TD_STAY_NS_SHIFT 6
 #define TD_STAY_MOST_NS ((1ull << 58) - 1)

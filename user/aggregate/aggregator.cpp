@@ -132,9 +132,8 @@ void Aggregator::Impl::connection(const Connection& c) {
   for (const Stay* stay = c.stays.begin(); stay != over; ++stay) {
     if (!wanted(stay->state)) continue;
     any_wanted = true;
-    const bool as_long =
-        options_.min_dwell_ns == 0 ||
-        (stay->dwell.bound != Bound::Unknown && stay->dwell.ns >= options_.min_dwell_ns);
+    const bool as_long = options_.min_dwell_ns == 0 || (stay->dwell.bound != Bound::Unknown &&
+                                                        stay->dwell.ns >= options_.min_dwell_ns);
     if (!whole_ && as_long) rows_.count({c.socket, stay->state}, stay->dwell);
   }
   if (whole_ && !c.open() && !c.stays.empty() && wanted(c.stays.back().state)) {

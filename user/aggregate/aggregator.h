@@ -16,7 +16,7 @@ class OpenTable;
 
 struct AggregatorOptions {
   std::vector<Key> by = {Key::State};
-  StateSet states = 0;     ///< rows for these states only; 0 = all
+  StateSet states = 0;             ///< rows for these states only; 0 = all
   std::uint64_t min_dwell_ns = 0;  ///< of the stays of a Connection those of this length alone
   bool open_known = true;  ///< false when a filter cuts the lines that enter a state (--min-dwell)
   std::size_t max_rows = 65536;

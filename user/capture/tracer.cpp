@@ -156,7 +156,7 @@ struct Tracer::Impl {
   std::chrono::steady_clock::time_point swept{};
   std::optional<Reaper> reaper;
   std::optional<TallyReader> tallies;  ///< at Detail::Counts
-  std::optional<Looker> looker;  ///< with Detail::Connections
+  std::optional<Looker> looker;        ///< with Detail::Connections
   bool seeds_wanted = true;
 
   void remember(const TracerOptions& options);  ///< what playing events needs of them

@@ -74,8 +74,9 @@ class Tracer {
   Result<bool> drain(Consumer& consumer);
 
   /// With Detail::Connections: plays an open Connection for each that exists in the tracer's
-  /// network namespace, or that a process anywhere has open, and what else comes meanwhile. Needs no privilege that confine() takes, where Keep::looks is set.
-  /// `changed`: of those alone that have changed their state since the last time.
+  /// network namespace, or that a process anywhere has open, and what else comes meanwhile. Needs
+  /// no privilege that confine() takes, where Keep::looks is set. `changed`: of those alone that
+  /// have changed their state since the last time.
   Status tell_open(Consumer& consumer, bool changed = false);
 
   /// The way in that was chosen: Fentry, Timer or Off; and why not a better one ("" if none is).

@@ -76,8 +76,9 @@ void add_record(CLI::App& app, Invocation& invocation) {
       ->check(whole_number_up_to(1'000'000))
       ->group("Output");
   invocation.raw
-      .offers[sub->add_option("--lines", invocation.lines,
-                              "a line a transition [transitions],\nor one a connection: connections")
+      .offers[sub->add_option(
+                     "--lines", invocation.lines,
+                     "a line a transition [transitions],\nor one a connection: connections")
                   ->type_name("WHAT")
                   ->group("Output")]
       .words = {"transitions", "connections"};

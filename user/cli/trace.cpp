@@ -13,8 +13,8 @@
 #include "run/live_run.h"
 #include "run/pipeline.h"
 #include "run/rotate.h"
-#include "util/duration.h"
 #include "trace/writer.h"
+#include "util/duration.h"
 
 namespace tcpdwell {
 namespace {
@@ -79,16 +79,15 @@ Result<LineChoice> parse_line_choice(const Invocation& invocation) {
   if (invocation.lines == "connections")
     choice.detail = Detail::Connections;
   else if (invocation.lines != "transitions")
-    return Error{Fault::Usage, fmt::format("--lines {}: expected transitions or connections",
-                                           invocation.lines)};
+    return Error{Fault::Usage,
+                 fmt::format("--lines {}: expected transitions or connections", invocation.lines)};
   if (invocation.flush.empty()) return choice;
   if (choice.detail != Detail::Connections)
     return Error{Fault::Usage, "--flush needs --lines connections"};
   auto ns = parse_duration_ns(invocation.flush);
   if (!ns) return Error{Fault::Usage, "--flush: " + ns.error().message};
   if (*ns < kOftenestFlush)
-    return Error{Fault::Usage,
-                 fmt::format("--flush {}: expected 100ms or more", invocation.flush)};
+    return Error{Fault::Usage, fmt::format("--flush {}: expected 100ms or more", invocation.flush)};
   choice.flush_ns = *ns;
   return choice;
 }

@@ -267,8 +267,8 @@ class LiveRun {
     if (status) status = waiter_.watch_timer(drain_every_ns, drain_every_ns, Waiter::Drain);
     if (status) status = waiter_.watch_timer(kLossEveryNs, kLossEveryNs, Waiter::Loss);
     if (status && plan_.tell_open_every_ns)
-      status = waiter_.watch_timer(*plan_.tell_open_every_ns, *plan_.tell_open_every_ns,
-                                   Waiter::Look);
+      status =
+          waiter_.watch_timer(*plan_.tell_open_every_ns, *plan_.tell_open_every_ns, Waiter::Look);
     if (status) status = waiter_.watch(signals, Waiter::Signal);
     if (status && plan_.watch_stdout)
       status = waiter_.watch(STDOUT_FILENO, Waiter::Stdout,
@@ -353,8 +353,8 @@ class LiveRun {
   }
 
   Result<LiveOutcome> finish(Status status, ChildCommand* child) {
-    // Before the programs end, as one that ends unseen would be told by nobody; and what has changed
-    // until then once more.
+    // Before the programs end, as one that ends unseen would be told by nobody; and what has
+    // changed until then once more.
     if (status && !gate_.full()) status = tracer_->tell_open(gate_);
     tracer_->detach();
     LiveOutcome outcome;

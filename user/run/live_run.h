@@ -33,7 +33,7 @@ struct LivePlan {
   std::function<Status()> on_told;
   /// Asked after each drain: tell what is open now, and then call `on_told`.
   std::function<bool()> wants_open;
-  std::vector<Watched> watched;                               ///< at most kMostWatched
+  std::vector<Watched> watched;  ///< at most kMostWatched
   /// How request and time-wait sockets are followed, and why not better ("" if there is nothing
   /// better).
   std::function<void(Minisockets way, const std::string& note)> on_attached;

@@ -193,9 +193,7 @@ Status RotatingTrace::write(std::string_view bytes) {
   return file_->write(bytes);
 }
 
-Status RotatingTrace::flush() {
-  return is_old() && !of_connections() ? rotate() : file_->flush();
-}
+Status RotatingTrace::flush() { return is_old() && !of_connections() ? rotate() : file_->flush(); }
 
 Status RotatingTrace::close() { return file_ ? close_part(last_wall_ns_) : Status(Ok); }
 

@@ -430,11 +430,10 @@ Connection lived(Socket socket, std::vector<Stay> stays, State state) {
 
 TEST(Aggregator, EachStayOfAConnectionIsADwellOfItsRow) {
   Aggregator aggregator({});
-  EXPECT_TRUE(aggregator.connection(lived(socket_of(1),
-                                          {{State::SynSent, exact(5)},
-                                           {State::Established, at_least(7)},
-                                           {State::LastAck, kUnknown}},
-                                          State::Close)));
+  EXPECT_TRUE(aggregator.connection(lived(
+      socket_of(1),
+      {{State::SynSent, exact(5)}, {State::Established, at_least(7)}, {State::LastAck, kUnknown}},
+      State::Close)));
   const Summary summary = aggregator.take_summary(10);
   EXPECT_EQ(find(summary, "SYN_SENT")->exact.total(), 5U);
   EXPECT_EQ(find(summary, "ESTABLISHED")->at_least, 1U);
@@ -446,8 +445,8 @@ TEST(Aggregator, EachStayOfAConnectionIsADwellOfItsRow) {
 TEST(Aggregator, AnOpenConnectionIsCountedOnceHoweverOftenItIsTold) {
   Aggregator aggregator({});
   const Socket s = socket_of(1);
-  EXPECT_TRUE(aggregator.connection(lived(
-      s, {{State::SynSent, exact(5)}, {State::Established, exact(3)}}, State::Established)));
+  EXPECT_TRUE(aggregator.connection(
+      lived(s, {{State::SynSent, exact(5)}, {State::Established, exact(3)}}, State::Established)));
   EXPECT_TRUE(
       aggregator.connection(lived(s, {{State::Established, exact(6)}}, State::Established)));
   Summary summary = aggregator.take_summary(10);
@@ -466,11 +465,10 @@ TEST(Aggregator, StatesAndLengthsChooseAmongTheStaysOfAConnection) {
   options.states = bit(State::SynSent) | bit(State::Established);
   options.min_dwell_ns = 6;
   Aggregator aggregator(options);
-  EXPECT_TRUE(aggregator.connection(lived(socket_of(1),
-                                          {{State::SynSent, exact(5)},
-                                           {State::Established, exact(7)},
-                                           {State::LastAck, exact(8)}},
-                                          State::Close)));
+  EXPECT_TRUE(aggregator.connection(lived(
+      socket_of(1),
+      {{State::SynSent, exact(5)}, {State::Established, exact(7)}, {State::LastAck, exact(8)}},
+      State::Close)));
   const Summary summary = aggregator.take_summary(10);
   EXPECT_EQ(count_in(summary, "SYN_SENT"), 0U);
   EXPECT_EQ(count_in(summary, "ESTABLISHED"), 1U);

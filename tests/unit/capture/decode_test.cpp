@@ -60,9 +60,7 @@ td_event short_record() {
   return e;
 }
 
-Result<DecodedEvent> decode(const td_event& e) {
-  return decode_event(&e, e.size);
-}
+Result<DecodedEvent> decode(const td_event& e) { return decode_event(&e, e.size); }
 
 Transition transition(const td_event& e) {
   auto decoded = decode(e);

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <random>
 #include <utility>
@@ -151,9 +151,9 @@ std::vector<std::uint32_t> counters_of(const std::vector<std::uint64_t>& values)
 }
 
 TEST(Histogram, OfCountsIsThatOfTheirValues) {
-  const std::vector<std::uint64_t> values = {0,      1,      63,         64,           65,
-                                             127,    128,    1'000,      999'999'999,  61'650'000'000,
-                                             12'345, 12'345, UINT64_MAX, 1ULL << 62U};
+  const std::vector<std::uint64_t> values = {
+      0,      1,      63,         64,         65, 127, 128, 1'000, 999'999'999, 61'650'000'000,
+      12'345, 12'345, UINT64_MAX, 1ULL << 62U};
   const auto counts = counters_of(values);
   std::uint64_t total = 0;
   for (const std::uint64_t ns : values) total += ns;
