@@ -23,7 +23,8 @@ namespace {
 struct Keep : Consumer {
   Status transition(const Transition& e) override { return event = e, Ok; }
   Status seed(const Seed& e) override { return event = e, Ok; }
-  std::variant<std::monostate, Transition, Seed> event;
+  Status connection(const Connection& e) override { return event = e, Ok; }
+  std::variant<std::monostate, Transition, Seed, Connection> event;
 };
 
 /// A name that is no UTF-8 does not come back as it was (util/escape.h).
@@ -51,6 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           using Event = std::decay_t<decltype(e)>;
           if constexpr (std::is_same_v<Event, Transition>)
             TD_REQUIRE(sink->transition(e));
+          else if constexpr (std::is_same_v<Event, Connection>)
+            TD_REQUIRE(sink->connection(e));
           else
             TD_REQUIRE(sink->seed(e));
         },
@@ -69,7 +72,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         forget_name(e);
         forget_name(*back);
         TD_REQUIRE(back->socket.id == e.socket.id);
-        TD_REQUIRE(back->mono_ns == e.mono_ns);
+        if constexpr (std::is_same_v<Event, Connection>)
+          TD_REQUIRE(back->stays == e.stays);
+        else
+          TD_REQUIRE(back->mono_ns == e.mono_ns);
       },
       *event);
   return 0;
