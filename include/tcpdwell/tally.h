@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What the kernel program counts where nobody wants a record of each transition
- * (TD_DETAIL_COUNTS): dwells by state, and how many sockets came into a state and left it.
+ * What the kernel program counts, in place of records (TD_DETAIL_COUNTS) or beside them: dwells by
+ * state, and how many sockets came into a state and left it.
  *
  * One value for each state and CPU. Programs add with atomic operations, for they may interrupt
  * each other on a CPU. Nothing is ever set back: whoever reads takes the difference to what was

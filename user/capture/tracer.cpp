@@ -155,7 +155,7 @@ struct Tracer::Impl {
   std::vector<std::unique_ptr<bpf_link, LinkFree>> links;  ///< in the order of attaching
   std::chrono::steady_clock::time_point swept{};
   std::optional<Reaper> reaper;
-  std::optional<TallyReader> tallies;  ///< at Detail::Counts
+  std::optional<TallyReader> tallies;  ///< where sums are made
   std::optional<Looker> looker;        ///< with Detail::Connections
   bool seeds_wanted = true;
 

@@ -369,11 +369,13 @@ class LiveRun {
     if (status) status = tell_losses();
     const auto lost = tracer_->lost();
     if (status && !lost) status = lost.error();
+    const auto connections =
+        plan_.connections ? Result<std::uint64_t>(plan_.connections()) : tracer_->connections();
+    if (status && !connections) status = connections.error();
     if (status) {
       TraceEnd end{outcome.end_wall_ns, gate_.transitions(), *lost, 0, 0, suspension_.ns()};
       if (end.suspended_ns != 0 && plan_.on_suspended) plan_.on_suspended(end.suspended_ns);
-      const auto counted = tracer_->connections();
-      end.connections = plan_.connections ? plan_.connections() : counted ? *counted : 0;
+      end.connections = *connections;
       end.duration_ns = static_cast<std::uint64_t>(outcome.end_wall_ns - start_ns_);
       status = consumer_.end(end);
     }
