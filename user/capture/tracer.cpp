@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -26,6 +25,7 @@
 #include "capture/programs.h"
 #include "capture/reaper.h"
 #include "capture/ring.h"
+#include "capture/settings.h"
 #include "capture/tally.h"
 #include "tcpdwell_bpf.skel.h"
 #include "util/host_clock.h"
@@ -35,12 +35,6 @@ namespace {
 
 /// A drain gives its caller (signals, timers) a turn after this many records.
 constexpr unsigned kRecordsPerDrain = 32768;
-
-std::uint32_t ring_size(std::uint64_t wanted) {
-  const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-  const std::uint64_t bounded = std::clamp<std::uint64_t>(wanted, page, 1U << 30);
-  return static_cast<std::uint32_t>(std::bit_ceil(bounded));
-}
 
 /// The kernel shows a connection to its end once its owner matched, even when the owner changes;
 /// and it knows the cgroup hierarchy.
@@ -56,82 +50,6 @@ struct SkeletonFree {
 struct LinkFree {
   void operator()(bpf_link* link) const { bpf_link__destroy(link); }
 };
-
-/// Lists of any length mean the same, and cost a line the same.
-void size_lists(tcpdwell_bpf& skeleton, const Filter& filter) {
-  const auto size = [](bpf_map* map, std::size_t entries) {
-    bpf_map__set_max_entries(map, static_cast<__u32>(std::max<std::size_t>(entries, 1)));
-  };
-  size(skeleton.maps.wanted_pids, filter.pids.size());
-  size(skeleton.maps.wanted_comms, filter.comms.size());
-}
-
-/// Once they exist, and before anything is attached.
-Status fill_lists(const tcpdwell_bpf& skeleton, const Filter& filter) {
-  const __u8 wanted = 1;
-  const auto add = [&](const bpf_map* map, const void* key) {
-    return bpf_map_update_elem(bpf_map__fd(map), key, &wanted, BPF_ANY) == 0 ? Status(Ok)
-                                                                             : load_error(errno);
-  };
-  for (const std::uint32_t pid : filter.pids)
-    if (Status status = add(skeleton.maps.wanted_pids, &pid); !status) return status;
-  for (const Comm& comm : filter.comms)
-    if (Status status = add(skeleton.maps.wanted_comms, comm.bytes.data()); !status) return status;
-  return Ok;
-}
-
-td_detail detail_of(Detail detail) {
-  switch (detail) {
-    case Detail::Transitions:
-      break;
-    case Detail::Connections:
-      return TD_DETAIL_CONNECTIONS;
-    case Detail::Counts:
-      return TD_DETAIL_COUNTS;
-  }
-  return TD_DETAIL_TRANSITIONS;
-}
-
-bool counts(const TracerOptions& options) {
-  return options.counted || options.detail == Detail::Counts;
-}
-
-void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
-  const bool events = options.detail != Detail::Counts;
-  bpf_map__set_max_entries(skeleton.maps.ring, ring_size(events ? options.ring_bytes : 0));
-  bpf_map__set_max_entries(skeleton.maps.tallies, counts(options) ? TD_STATE_COUNT : 1);
-  bpf_map__set_max_entries(skeleton.maps.undecided, static_cast<__u32>(libbpf_num_possible_cpus()));
-  const std::uint32_t time_waits =
-      options.max_time_wait ? options.max_time_wait : time_wait_limit();
-  bpf_map__set_max_entries(skeleton.maps.minis, time_waits);
-  bpf_map__set_max_entries(skeleton.maps.orphans, time_waits);
-  bpf_map__set_max_entries(skeleton.maps.reqs,
-                           options.max_requests ? options.max_requests : request_limit());
-  if (!kernel_has_safe_allocation()) return;
-  for (bpf_map* map : {skeleton.maps.minis, skeleton.maps.orphans, skeleton.maps.reqs,
-                       skeleton.maps.listeners, skeleton.maps.owed})
-    bpf_map__set_map_flags(map, BPF_F_NO_PREALLOC);
-}
-
-void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
-  const KernelFilter k = kernel_filter(options.filter);
-  td_config& config = config_of(skeleton);
-  config = k.config;
-  config.wakeup_bytes = ring_size(options.ring_bytes) / 4;
-  config.detail = detail_of(options.detail);
-  config.counts = counts(options);
-  config.half_full_bytes = ring_size(options.ring_bytes) / 2;
-  if (options.cgroup) {
-    config.cgroup_id = options.cgroup->id;
-    config.cgroup_level = options.cgroup->level;
-  }
-  std::memcpy(const_cast<__u64*>(skeleton.rodata->td_lports), k.local_ports.data(),
-              sizeof k.local_ports);
-  std::memcpy(const_cast<__u64*>(skeleton.rodata->td_rports), k.remote_ports.data(),
-              sizeof k.remote_ports);
-  size_lists(skeleton, options.filter);
-  skeleton.bss->next_own_id = host_clock_ns();
-}
 
 }  // namespace
 
