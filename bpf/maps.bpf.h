@@ -9,6 +9,7 @@
 const volatile struct td_config cfg = {};
 const volatile __u64 td_lports[TD_PORT_WORDS] = {};
 const volatile __u64 td_rports[TD_PORT_WORDS] = {};
+const volatile __u64 td_bounds[TD_BOUNDS] = {};
 
 /* Bits of td_sock.flags. */
 #define TD_S_GAP 0x01	    /* a line of this connection was lost */

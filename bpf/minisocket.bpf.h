@@ -167,10 +167,11 @@ static __noinline int mini_change(struct td_counters *count, __u64 cookie, struc
 		line.dwell = bound == TD_DWELL_EXACT ? m->s.since : TD_DWELL_AT_LEAST;
 		line.dwell_ns = until > m->s.since_ns ? until - m->s.since_ns : 0;
 	}
-	m->s.state = TD_TIME_WAIT;
 	m->s.path = m->s.path << 4 | TD_TIME_WAIT;
 	m->s.since_ns = when;
 	m->s.since = bound;
+	barrier(); /* the state last: find() */
+	m->s.state = TD_TIME_WAIT;
 	bpf_map_delete_elem(&orphans, &cookie);
 	return emit(count, &line, &m->who, &m->s, NULL);
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What is open, told at the reader's request while all goes on (TD_DETAIL_CONNECTIONS): of each
- * connection a record with its stays so far and the state it is in.
+ * What is open, looked at on the reader's request while all goes on (TD_DETAIL_CONNECTIONS): told,
+ * of each connection a record with its stays so far and the state it is in, or surveyed
+ * (survey.bpf.h).
  *
  * Nothing is made for it that grows with the number of sockets, and it has to work for a reader
  * that has given up its privileges and can enter no network namespace. So full sockets are found in
  * its own (iter/tcp), and wherever they are where a process has them open (iter/task_file);
  * time-wait and request sockets in their maps. Records go through the ring, so they come before
  * those of what happens afterwards. A look stops when the ring is half full. The reader makes room
- * and asks again with the same number, and what has been told is passed by.
+ * and asks again with the same number, and what has been told or counted is passed by.
  */
 #ifndef TCPDWELL_OPEN_BPF_H
 #define TCPDWELL_OPEN_BPF_H
@@ -18,6 +19,7 @@
 #include "maps.bpf.h"
 #include "request.bpf.h"
 #include "stays.bpf.h"
+#include "survey.bpf.h"
 
 struct bpf_map;
 
@@ -25,70 +27,112 @@ struct bpf_map;
 volatile __u16 look_number;   /* of this look */
 volatile __u64 look_since_ns; /* tell of what has changed since alone; 0 = of all */
 
-struct td_look {
-	struct td_counters *count;
-	__u32 stopped;
-};
+/* Time-wait sockets that a walk is to look at: the reader takes their cookies from `minis`. */
+#define TD_LOOK_AT_ONCE 512
+__u64 look_cookies[TD_LOOK_AT_ONCE];
+volatile __u32 look_cookies_n;
 
-/* Of an entry as it may be in the middle of a change. A change sets the path first and the state
- * last, with the stay in between; where they agree, what was read in between belongs together. */
-static __always_inline bool state_now(const struct td_sock *s, struct td_line *line)
+/* Of an entry that another CPU may be changing. A change sets the path first and the state last,
+ * with the stay in between: where they agree before and after, what was read in between belongs
+ * together. Else how long the state has lasted is not known. False where there is no state. */
+static __always_inline bool find(struct td_found *found, const struct td_sock *s)
 {
 	const volatile struct td_sock *now = s;
-	__u8 state = now->state;
 
-	if (!state || state == TD_CLOSE)
-		return false;
-	line->old_state = line->new_state = state;
-	line->dwell = now->since;
-	if (line->dwell)
-		line->dwell_ns = line->mono_ns > now->since_ns ? line->mono_ns - now->since_ns : 0;
-	if (look_since_ns && now->since_ns <= look_since_ns)
-		return false;
-	return (now->path & 15) == state;
+	found->state = now->state;
+	found->path = now->path;
+	found->since_ns = now->since_ns;
+	found->dwell = now->since;
+	found->owner = now->owner;
+	if (now->state != found->state || now->path != found->path ||
+	    (found->path & 15) != found->state)
+		found->dwell = TD_DWELL_UNKNOWN;
+	return found->state && found->state != TD_CLOSE;
 }
 
-/* Nonzero when there is no room. */
+/* What is told claims its stays, so that a later record has the others alone; what is listed for a
+ * survey claims nothing. Nonzero when there is no room. */
 static __noinline int write_open(struct td_counters *count, const struct td_line *line,
 				 const struct td_who *who, struct td_sock *s)
 {
 	__u32 told = s->told, n = s->n_stays;
+	bool tells = look_for == TD_LOOK_TELL;
 	struct td_connection *c;
 
 	if (told & TD_TOLD_LAST || n > TD_STAYS)
-		return 0;
-	if (!address_passes(who) || !owner_passes(s))
 		return 0;
 	if (ring_is_half_full())
 		return 1;
 	c = bpf_ringbuf_reserve(&ring, sizeof(*c), 0);
 	if (!c)
 		return 1;
-	fill_connection(c, line, who, s, NULL, told);
+	fill_connection(c, line, who, s, NULL, tells ? told : 0);
 	c->n_stays = n;
 	c->last.size = sizeof(*c);
-	if (__sync_val_compare_and_swap(&s->told, told, n) != told) {
+	if (tells && __sync_val_compare_and_swap(&s->told, told, n) != told) {
 		bpf_ringbuf_discard(c, BPF_RB_NO_WAKEUP);
 		return 0;
 	}
 	s->look = look_number;
+	survey.listed++;
 	bpf_ringbuf_submit(c, BPF_RB_NO_WAKEUP);
 	return 0;
+}
+
+static __always_inline bool is_listed(const struct td_found *found)
+{
+	return found->dwell && survey_wants(found) && survey.listed < survey.most;
+}
+
+/* Whatever the walk is for. Nonzero when there is no room. */
+static __noinline int look_at_entry(struct td_line *line, const struct td_who *who,
+				    struct td_sock *s)
+{
+	struct td_counters *count = counters_of(TD_PROGRAM_SWEEP);
+	struct td_found found = {};
+
+	if (!count || !find(&found, s) || !address_passes(who) || !owner_passes(s))
+		return 0;
+	if (look_for == TD_LOOK_COUNT) {
+		s->look = look_number;
+		return count_found(&found, who, s->comm);
+	}
+	if (look_for == TD_LOOK_REFINE) {
+		s->look = look_number;
+		refine_age(&found);
+		return 0;
+	}
+	if (look_for == TD_LOOK_LIST
+		? !is_listed(&found)
+		: !found.dwell || (look_since_ns && found.since_ns <= look_since_ns))
+		return 0;
+	line->old_state = line->new_state = found.state;
+	line->dwell = found.dwell;
+	line->dwell_ns = line->mono_ns > found.since_ns ? line->mono_ns - found.since_ns : 0;
+	return line->cookie ? write_open(count, line, who, s) : 0;
 }
 
 /* Nonzero when there is no room: an iterator then shows the socket again. */
 static __noinline int look_at(struct sock *sk, struct tcp_sock *tp, __u64 cookie)
 {
-	struct td_counters *count = counters_of(TD_PROGRAM_SWEEP);
 	struct td_line line = {.mono_ns = bpf_ktime_get_ns(), .cookie = cookie};
 	struct td_who who = {};
 	struct td_sock *s = bpf_sk_storage_get(&socks, sk, NULL, 0);
 
-	if (!count || !s || s->look == look_number || s->flags & TD_S_PASSIVE ||
-	    !state_now(s, &line))
+	if (!s || s->look == look_number || s->flags & TD_S_PASSIVE)
 		return 0;
 	identify(&who, tp);
-	return write_open(count, &line, &who, s) ? 1 : 0;
+	return look_at_entry(&line, &who, s) ? 1 : 0;
+}
+
+/* An iterator that writes nothing goes on to its end. This lets the reader have a turn now and
+ * then: for the ring, and for whoever else wants the processor. */
+static __always_inline void pause_now_and_then(struct bpf_iter_meta *meta)
+{
+	char nothing = 0;
+
+	if (look_for != TD_LOOK_TELL && meta->seq_num % 64 == 63)
+		bpf_seq_write(meta->seq, &nothing, sizeof(nothing));
 }
 
 SEC("iter/tcp")
@@ -97,6 +141,7 @@ int look_at_socket(struct bpf_iter__tcp *ctx)
 	struct sock_common *c = ctx->sk_common;
 	struct tcp_sock *tp = c ? bpf_skc_to_tcp_sock(c) : NULL;
 
+	pause_now_and_then(ctx->meta);
 	return tp ? look_at((struct sock *)tp, tp, bpf_get_socket_cookie(c)) : 0;
 }
 
@@ -108,39 +153,58 @@ int look_at_file(struct bpf_iter__task_file *ctx)
 	struct sock *sk = socket ? socket->sk : NULL;
 	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
 
+	pause_now_and_then(ctx->meta);
 	return tp ? look_at((struct sock *)tp, tp, bpf_get_socket_cookie(sk)) : 0;
 }
 
-static long look_at_mini(struct bpf_map *map, __u64 *key, struct td_mini *m, struct td_look *look)
+/* For every cookie: a program may hold a variable index into .bss only where it is bounded. */
+__noinline int look_at_mini(__u32 i)
 {
-	struct td_line line = {.mono_ns = bpf_ktime_get_ns(), .cookie = *key};
+	struct td_line line = {.mono_ns = bpf_ktime_get_ns()};
+	struct td_mini *m;
 
-	if (m->s.look == look_number || published(&m->linked) != TD_LINK_DONE || m->ended_ns ||
-	    !state_now(&m->s, &line) || m->end_due != line.cookie)
+	if (i >= TD_LOOK_AT_ONCE)
 		return 0;
-	look->stopped = write_open(look->count, &line, &m->who, &m->s);
-	return look->stopped;
+	line.cookie = look_cookies[i];
+	m = bpf_map_lookup_elem(&minis, &line.cookie);
+	if (!m || m->s.look == look_number || published(&m->linked) != TD_LINK_DONE ||
+	    m->ended_ns || m->end_due != line.cookie)
+		return 0;
+	return look_at_entry(&line, &m->who, &m->s) ? 1 : 0;
 }
 
-/* One that nobody has asked the kernel for a cookie of has no name yet. */
+/* The number of those that it was through with: fewer than there are when there was no room. */
+SEC("syscall")
+int look_at_minis(void *ctx)
+{
+	__u32 i;
+
+	for (i = 0; i < TD_LOOK_AT_ONCE && i < look_cookies_n; i++)
+		if (look_at_mini(i))
+			break;
+	return i;
+}
+
+struct td_look {
+	__u32 stopped;
+};
+
+/* One that nobody has asked the kernel for a cookie of has no name yet, and no record. */
 static long look_at_req(struct bpf_map *map, struct td_tuple *t, struct td_req *r,
 			struct td_look *look)
 {
-	struct td_line line = {.mono_ns = bpf_ktime_get_ns(),
-			       .cookie = r->cookie,
-			       .old_state = TD_SYN_RECV,
-			       .new_state = TD_SYN_RECV,
-			       .dwell = TD_DWELL_EXACT};
+	struct td_line line = {.mono_ns = bpf_ktime_get_ns(), .cookie = r->cookie};
 	struct td_sock *s = request_sock_space();
 	struct td_who who = {};
 
-	if (!s || !line.cookie || r->ended_ns || r->look == look_number ||
-	    (look_since_ns && r->start_ns <= look_since_ns))
+	if (!s || r->ended_ns || r->look == look_number)
 		return 0;
 	sock_of_req(s, r);
+	s->state = TD_SYN_RECV;
+	s->since_ns = r->start_ns;
+	s->since = TD_DWELL_EXACT;
 	who_of_req(&who, t, r);
-	line.dwell_ns = line.mono_ns - r->start_ns;
-	look->stopped = write_open(look->count, &line, &who, s);
+	look->stopped = look_at_entry(&line, &who, s);
 	if (!look->stopped)
 		r->look = look_number;
 	return look->stopped;
@@ -148,15 +212,11 @@ static long look_at_req(struct bpf_map *map, struct td_tuple *t, struct td_req *
 
 /* 1 when it stopped for want of room. */
 SEC("syscall")
-int look_at_minisockets(void *ctx)
+int look_at_requests(void *ctx)
 {
-	struct td_look look = {.count = counters_of(TD_PROGRAM_SWEEP)};
+	struct td_look look = {};
 
-	if (!look.count)
-		return 0;
 	bpf_for_each_map_elem(&reqs, look_at_req, &look, 0);
-	if (!look.stopped)
-		bpf_for_each_map_elem(&minis, look_at_mini, &look, 0);
 	return look.stopped;
 }
 

@@ -128,6 +128,7 @@ static __always_inline void req_take(struct td_sock *s, const struct td_who *who
 	if (r) {
 		s->first_ns = r->start_ns;
 		s->counted = r->counted;
+		s->look = r->look;
 		s->flags |= r->told;
 		if (r->seeded)
 			s->flags &= ~TD_S_FIRST_DUE;

@@ -13,6 +13,13 @@ struct {
 	__type(value, struct td_tally);
 } tallies SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct td_moves);
+} moves SEC(".maps");
+
 /* Written by the reader alone. */
 volatile __u32 tally_turn;
 struct td_tally_extremes tally_extremes[2];
@@ -64,6 +71,17 @@ static __always_inline __u32 bucket_of(__u64 ns)
 	return (octave << TD_TALLY_SUB_BITS) + sub;
 }
 
+/* How many of the bounds are below. */
+static __always_inline __u32 bounds_below(__u64 ns)
+{
+	__u32 below = 0;
+
+	for (__u32 step = TD_BOUNDS / 2; step; step >>= 1)
+		if (ns > td_bounds[(below + step - 1) & (TD_BOUNDS - 1)])
+			below += step;
+	return below;
+}
+
 static __always_inline void tally_exact(struct td_tally *tally, __u32 state, __u64 ns)
 {
 	struct td_tally_extremes *extremes = &tally_extremes[tally_turn & 1];
@@ -72,6 +90,49 @@ static __always_inline void tally_exact(struct td_tally *tally, __u32 state, __u
 	raise_to(&extremes->not_shortest_ns[state & 15], ~ns);
 	add_to(&tally->total_ns, ns);
 	__sync_fetch_and_add(&tally->exact[bucket_of(ns) & (TD_TALLY_BUCKETS - 1)], 1);
+	if (cfg.counts == TD_COUNTS_ALL)
+		__sync_fetch_and_add(&tally->within[bounds_below(ns) & (TD_BOUNDS - 1)], 1);
+}
+
+/* Who closed, as closer_of() of the user side has it: CLOSING comes of FINs that cross; else the
+ * first state shows that only our own FIN leads to, or only the peer's; else a reset counts for who
+ * sent it. */
+static __always_inline __u32 closer_of(__u64 path, __u8 reason)
+{
+	__u32 closer = 0;
+
+	/* From the newest to the oldest, which decides. */
+	for (int i = 0; i < 16; i++, path >>= 4) {
+		__u32 state = path & 15;
+
+		if (state == TD_CLOSING)
+			return 3;
+		if (state == TD_FIN_WAIT1 || state == TD_FIN_WAIT2)
+			closer = 1;
+		else if (state == TD_CLOSE_WAIT || state == TD_LAST_ACK)
+			closer = 2;
+	}
+	if (closer)
+		return closer;
+	if (reason == TD_REASON_RESET_BY_PEER || reason == TD_REASON_REFUSED)
+		return 2;
+	return reason == TD_REASON_RESET_LOCAL || reason == TD_REASON_ABORTED;
+}
+
+static __noinline int tally_move(const struct td_line *line, const struct td_sock *s)
+{
+	__u32 zero = 0, moved = (line->old_state & 15) << 4 | (line->new_state & 15);
+	struct td_moves *m = bpf_map_lookup_elem(&moves, &zero);
+	__u32 end;
+
+	if (!m)
+		return 0;
+	add_to(&m->moved[moved & 255], 1);
+	if (line->new_state != TD_CLOSE || line->old_state == TD_LISTEN)
+		return 0;
+	end = line->reason << 2 | closer_of(s->path, line->reason);
+	add_to(&m->ended[end & 255], 1);
+	return 0;
 }
 
 static __always_inline bool is_asked_for(__u8 state)
@@ -109,6 +170,8 @@ static __always_inline void tally_line(const struct td_line *line, struct td_soc
 		      (line->old_state == TD_LISTEN && line->new_state == TD_SYN_RECV);
 	struct td_tally *tally;
 
+	if (cfg.counts == TD_COUNTS_ALL)
+		tally_move(line, s);
 	tally_leave(s->counted);
 	s->counted = line->new_state == TD_CLOSE ? 0 : counted_as(line->new_state);
 	tally_enter(s->counted);

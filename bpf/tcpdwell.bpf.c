@@ -271,9 +271,10 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 		if (!defer_first(&who, s, &line))
 			emit(count, &line, &who, s, NULL);
 	}
-	s->state = new_state;
 	s->since_ns = line.mono_ns;
 	s->since = TD_DWELL_EXACT;
+	barrier(); /* the state last: find() */
+	s->state = new_state;
 }
 
 static __always_inline __u64 change_of(int old_state, int new_state)

@@ -206,9 +206,13 @@ struct bpf_iter_meta {
 	union {
 		void *seq;
 	};
+	u64 seq_num;
 };
 
 struct bpf_iter__task_file {
+	union {
+		struct bpf_iter_meta *meta;
+	};
 	union {
 		struct task_struct *task;
 	};

@@ -11,6 +11,7 @@
 #define TCPDWELL_CONFIG_H
 
 #include <tcpdwell/event.h>
+#include <tcpdwell/survey.h>
 #include <tcpdwell/tally.h>
 
 #define TD_MAX_CIDRS 16
@@ -39,6 +40,12 @@ enum td_detail {
 	TD_DETAIL_COUNTS = 2,	   /* nothing: there are sums alone (tally.h) */
 };
 
+enum td_counts {
+	TD_COUNTS_OFF = 0, /* there is no room for any */
+	TD_COUNTS_DWELLS = 1,
+	TD_COUNTS_ALL = 2, /* td_moves too, and td_tally.below */
+};
+
 struct td_config {
 	__u64 tw_timer_fn;	      /* address of tw_timer_handler; TD_MINI_TIMER only */
 	__u64 reqsk_timer_fn;	      /* address of reqsk_timer_handler; TD_MINI_TIMER only */
@@ -63,14 +70,17 @@ struct td_config {
 	__u8 last_spare;  /* enum td_program: no spare is behind this one */
 	__u8 listing;	  /* sockets are only told of, none is followed */
 	__u8 detail;	  /* enum td_detail */
-	__u8 counts;	  /* sums are made (tally.h); without, there is no room for them */
-	__u8 pad[1];
+	__u8 counts;	  /* enum td_counts: which sums are made (tally.h) */
+	__u8 surveys;	  /* what is open is counted when the reader asks (survey.h) */
+	__u16 first_port; /* net.ipv4.ip_local_port_range, both inclusive; `surveys` only */
+	__u16 last_port;
+	__u8 pad[4];
 	struct td_cidr local[TD_MAX_CIDRS];
 	struct td_cidr remote[TD_MAX_CIDRS];
 };
 
 TD_STATIC_ASSERT(sizeof(struct td_cidr) == 32, "td_cidr layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, local) == 88, "td_config layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, local) == 96, "td_config layout");
 
 /* Ports as bitmaps: bit p % 64 of word p / 64. */
 #define TD_PORT_WORDS 1024

@@ -20,6 +20,9 @@
 #define TD_TALLY_SUB_BITS 6
 #define TD_TALLY_BUCKETS 4096
 
+/* Bounds that the reader gives (td_bounds), ascending; those it does not need are 2^64 - 1. */
+#define TD_BOUNDS 32
+
 struct td_tally {
 	__u64 total_ns; /* sum of the exact dwells, modulo 2^64 */
 	__u64 at_least; /* dwells of which a lower bound is known */
@@ -27,6 +30,16 @@ struct td_tally {
 	__u64 entered;	/* sockets that came into the state, those older than the tracer too */
 	__u64 left;	/* of these, sockets that left it */
 	__u32 exact[TD_TALLY_BUCKETS]; /* dwells by length, modulo 2^32 */
+	/* TD_COUNTS_ALL: dwells by td_bounds, modulo 2^32: [i] those of at most bound i, and longer
+	 * than the one before. */
+	__u32 within[TD_BOUNDS];
+};
+
+/* TD_COUNTS_ALL: how often each transition was, [old << 4 | new], and each end, [reason << 2 |
+ * closer]: 0 none, 1 this host, 2 the peer, 3 both at once. A value for each CPU. */
+struct td_moves {
+	__u64 moved[256];
+	__u64 ended[256];
 };
 
 /*

@@ -17,6 +17,7 @@
 #include <string>
 #include <utility>
 
+#include "aggregate/host_activity.h"
 #include "fuzz/require.h"
 #include "routes/routes.h"
 #include "serve/http.h"
@@ -31,25 +32,45 @@ namespace {
 class Host {
  public:
   Host() {
-    Header header = sample_header();
-    static_cast<void>(watch_.header(header));
+    HostActivity activity;
+    static_cast<void>(activity.header(sample_header()));
+    RandomEvents random{1};
     for (std::size_t i = 0; i < 60; ++i) {
-      Transition event = sample_transition();
-      event.socket = random_.transition().socket;
-      event.socket.owner.cgroup_id = 0;
-      event.to = static_cast<State>(1 + i % (kStateCount - 1));
-      static_cast<void>(watch_.transition(event));
+      Connection open;
+      open.socket = random.transition().socket;
+      open.socket.owner.cgroup_id = 0;
+      open.seen_wall_ns = 5;
+      open.state = static_cast<State>(1 + i % (kStateCount - 1));
+      open.stays.push({open.state, {Bound::Exact, i}});
+      survey_.listed.push_back(open);
+      OwnerRow& owner = survey_.owners.emplace_back();
+      owner.comm = open.socket.owner.comm;
+      owner.sockets[static_cast<std::size_t>(open.state)] = 1;
     }
-    for (const bool all : {false, true}) {
-      exchange.get(0, all);
-      exchange.make(watch_, 0);
+    survey_.matching = survey_.listed.size();
+    activity.survey(survey_, {}, 1);
+    state_ = activity.look(1, 1);
+  }
+  /// Whatever list is asked for.
+  HttpReply answer(Routes& site, HttpRequest request) {
+    request.arrived_ns = 0;
+    auto reply = site.answer(request);
+    while (!reply) {
+      const auto task = exchange.next(now_ += 60'000'000'000);
+      TD_REQUIRE(task.make);
+      auto state = std::make_shared<LiveState>(state_);
+      if (task.wish) state->wish = *task.wish;
+      exchange.put(std::move(state));
+      reply = site.answer(request);
     }
+    return std::move(*reply);
   }
   StateExchange exchange;
 
  private:
-  RandomEvents random_{1};
-  HostActivity watch_;
+  Survey survey_;
+  LiveState state_;
+  std::uint64_t now_ = 1;
 };
 
 class Folder {
@@ -66,14 +87,6 @@ class Folder {
   std::filesystem::path path_;
 };
 
-/// What there is does not change: any request is answered from it.
-HttpReply answer(Routes& site, HttpRequest request) {
-  request.arrived_ns = 0;
-  auto reply = site.answer(request);
-  TD_REQUIRE(reply);
-  return std::move(*reply);
-}
-
 class Server {
  public:
   Server() : site_(host_.exchange, sample_header(), 1) {
@@ -83,7 +96,7 @@ class Server {
     TD_REQUIRE(made);
     server_ = std::move(made).value();
     HttpSite site;
-    site.answer = [this](const HttpRequest& request) { return answer(site_, request); };
+    site.answer = [this](const HttpRequest& request) { return host_.answer(site_, request); };
     site.events_path = "/api/events";
     site.event = [this](std::uint64_t since_ns) { return site_.event(since_ns); };
     site.confine = [] { return Status(Ok); };
@@ -164,19 +177,21 @@ const char* header_of(const std::string& text, const char* name, std::string& va
   return value.c_str();
 }
 
-void ask(Routes& site, const std::string& text) {
-  std::string host, accept, target = text.substr(std::min(text.size(), text.find(' ') + 1));
+void ask(Host& host, Routes& site, const std::string& text) {
+  std::string named_host, accept, target = text.substr(std::min(text.size(), text.find(' ') + 1));
   target.resize(std::min(target.size(), target.find_first_of(" \r\n")));
-  const char* const named = header_of(text, "Host: ", host);
+  const char* const named = header_of(text, "Host: ", named_host);
   if (names_loopback(named) && named != nullptr)
-    TD_REQUIRE(host.rfind("127.", 0) == 0 || strncasecmp(host.c_str(), "localhost", 9) == 0 ||
-               host.rfind('[', 0) == 0);
+    TD_REQUIRE(named_host.rfind("127.", 0) == 0 ||
+               strncasecmp(named_host.c_str(), "localhost", 9) == 0 ||
+               named_host.rfind('[', 0) == 0);
   const std::size_t mark = target.find('?');
   const std::string path = target.substr(0, mark);
   const std::string query = mark == std::string::npos ? "" : target.substr(mark + 1);
   const char* const accepted = header_of(text, "Accept: ", accept);
-  check(answer(site, request_of(path.c_str(), mark == std::string::npos ? nullptr : query.c_str(),
-                                accepted)));
+  check(host.answer(
+      site,
+      request_of(path.c_str(), mark == std::string::npos ? nullptr : query.c_str(), accepted)));
 }
 
 }  // namespace
@@ -186,7 +201,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static Routes site(host.exchange, sample_header(), 1);
   static Server server;
   const std::string text(reinterpret_cast<const char*>(data), size);
-  ask(site, text);
+  ask(host, site, text);
   const std::string heard = server.talk(text);
   TD_REQUIRE(heard.empty() || heard.compare(0, 5, "HTTP/") == 0);
   return 0;

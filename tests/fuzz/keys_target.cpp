@@ -13,7 +13,6 @@
 
 #include "aggregate/aggregator.h"
 #include "aggregate/analyzer.h"
-#include "aggregate/host_activity.h"
 #include "aggregate/open_groups.h"
 #include "aggregate/open_table.h"
 #include "aggregate/ports.h"
@@ -148,7 +147,7 @@ class Everything {
       groups_.push_back(std::make_unique<OpenGroups>(Grouping{by}));
     for (auto& table : tables_) consumers_.push_back(table.get());
     for (auto& groups : groups_) consumers_.push_back(groups.get());
-    for (Consumer* one : std::initializer_list<Consumer*>{&table_, &analyzer_, &watch_})
+    for (Consumer* one : std::initializer_list<Consumer*>{&table_, &analyzer_})
       consumers_.push_back(one);
     Header header;
     header.host = header.boot_id = "host";
@@ -165,12 +164,11 @@ class Everything {
     }
   }
   void look(std::int64_t wall_ns) {
-    watch_.look(1, wall_ns, true);
     analyzer_.each_open(wall_ns, [&](const Followed& followed, const Dwell& age) {
       for (auto& groups : groups_) groups->open(followed, age);
     });
     for (auto& groups : groups_) TD_REQUIRE(groups->take().size() <= OpenGroups::kMostRows);
-    watch_.begin_window(wall_ns);
+    analyzer_.begin_window(wall_ns);
   }
   void end() {
     for (auto& table : tables_) TD_REQUIRE(table->take_summary(0).rows.size() <= kMostRows);
@@ -182,7 +180,6 @@ class Everything {
   OpenTable open_;
   Aggregator table_{AggregatorOptions{}, open_};
   Analyzer analyzer_{AnalyzerOptions{}, open_};
-  HostActivity watch_;
   std::vector<std::unique_ptr<Aggregator>> tables_;
   std::vector<std::unique_ptr<OpenGroups>> groups_;
   std::vector<Consumer*> consumers_;

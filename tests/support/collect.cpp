@@ -21,6 +21,9 @@ class Noting : public Consumer {
     return consumer_.transition(transition);
   }
   Status seed(const Seed& seed) override { return consumer_.seed(seed); }
+  Status connection(const tcpdwell::Connection& connection) override {
+    return consumer_.connection(connection);
+  }
   Status loss(const Loss& loss) override { return consumer_.loss(loss); }
 
  private:
@@ -93,13 +96,14 @@ std::unique_ptr<Tracer> start_tracer(const Filter& filter, Minisockets minisocke
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   options.ring_bytes = 128U << 20;  // all of a storm: such a reader does not keep up with one
 #endif
-  options.minisockets = minisockets == Minisockets::Auto ? way_for_auto() : minisockets;
+  options.minisockets = minisockets;
   options.filter = filter;
   return start_tracer(std::move(options));
 }
 
 std::unique_ptr<Tracer> start_tracer(TracerOptions options) {
   options.wall_offset_ns = kWallOffset;
+  if (options.minisockets == Minisockets::Auto) options.minisockets = way_for_auto();
   auto tracer = Tracer::start(options);
   if (!tracer) throw std::runtime_error("Tracer::start: " + tracer.error().message);
   return std::move(tracer).value();

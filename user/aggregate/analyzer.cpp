@@ -17,12 +17,6 @@
 namespace tcpdwell {
 namespace {
 
-Role role_of(OwnerSource source) {
-  if (source == OwnerSource::Connect) return Role::Active;
-  return source == OwnerSource::Accept || source == OwnerSource::Listen ? Role::Passive
-                                                                        : Role::Unknown;
-}
-
 bool holds_port(State state) {
   return state != State::Listen && state != State::Close && state != State::Unknown;
 }
@@ -44,6 +38,7 @@ class Analyzer::Impl {
   void note(std::int64_t wall_ns) { last_wall_ns_ = std::max(last_wall_ns_, wall_ns); }
   Analysis take();
   Analysis look(std::int64_t wall_ns) const;
+  Analysis look(const Survey& survey, std::vector<PortRow> ports) const;
   void each_open(std::int64_t wall_ns,
                  const std::function<void(const Followed&, const Dwell& age)>& visit) const;
   void begin_window(std::int64_t wall_ns);
@@ -214,9 +209,7 @@ void Analyzer::Impl::connection(const Connection& c) {
   Followed* const known = find(c.socket.id);
   Followed followed = known != nullptr ? *known : Followed{};
   followed.socket = c.socket;
-  if (known == nullptr) followed.role = role_of(c.socket.owner.source);
-  if (c.path.first() == State::SynSent) followed.role = Role::Active;
-  if (c.path.first() == State::SynRecv) followed.role = Role::Passive;
+  if (known == nullptr || !c.path.empty()) followed.role = role_of(c);
   followed.begin_wall_ns = c.start_wall_ns;
   const State first = c.stays.empty() ? c.state : c.stays.begin()->state;
   if (known == nullptr && is_whole(c)) begin_whole(followed, c, moments.begin_of(0));
@@ -342,6 +335,21 @@ Analysis Analyzer::Impl::look(std::int64_t wall_ns) const {
   return analysis;
 }
 
+Analysis Analyzer::Impl::look(const Survey& survey, std::vector<PortRow> ports) const {
+  Connections connections = connections_;
+  Waiting waiting = findings_.waiting();
+  waiting.open_now(survey);
+  Analysis analysis;
+  analysis.ends = ends_.take();
+  analysis.edges = edges_.take();
+  analysis.ports = std::move(ports);
+  analysis.findings = findings_.take(analysis.ports, waiting);
+  connections.take(analysis);
+  for (const Connection& open : survey.listed) analysis.stuck.push_back(open_row(host_, open));
+  analysis.ports_left_out = survey.ports_left_out;
+  return analysis;
+}
+
 Analysis Analyzer::Impl::take() {
   Analysis analysis = look(last_wall_ns_);
   tell_open();
@@ -389,6 +397,9 @@ Status Analyzer::end(const TraceEnd& end) {
 }
 Analysis Analyzer::take() { return impl_->take(); }
 Analysis Analyzer::look(std::int64_t wall_ns) const { return impl_->look(wall_ns); }
+Analysis Analyzer::look(const Survey& survey, std::vector<PortRow> ports) const {
+  return impl_->look(survey, std::move(ports));
+}
 void Analyzer::each_open(
     std::int64_t wall_ns,
     const std::function<void(const Followed&, const Dwell& age)>& visit) const {

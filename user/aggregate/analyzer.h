@@ -10,6 +10,7 @@
 
 #include "aggregate/connections.h"
 #include "model/analysis.h"
+#include "model/survey.h"
 
 namespace tcpdwell {
 
@@ -41,6 +42,9 @@ class Analyzer : public Consumer {
   /// What take() would give if the trace ended at `wall_ns`. Changes nothing: for views of what is
   /// live.
   Analysis look(std::int64_t wall_ns) const;
+  /// Where it was given connections that ended alone: what is open is what the survey found, and
+  /// `ports`, the fullest first, are what it took.
+  Analysis look(const Survey& survey, std::vector<PortRow> ports) const;
   /// Calls `visit` for every open connection and listener with how long it has been in its state.
   void each_open(std::int64_t wall_ns,
                  const std::function<void(const Followed&, const Dwell& age)>& visit) const;

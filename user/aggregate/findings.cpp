@@ -15,16 +15,15 @@ namespace {
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
 // docs/report.md says these too.
-constexpr std::uint64_t kLeakAge = 60 * kSecond, kLeakCount = 3;
-constexpr std::uint64_t kHeldAge = 10 * kSecond, kHeldCount = 5;
+constexpr std::uint64_t kLeakCount = 3, kHeldCount = 5;
 constexpr std::uint64_t kFailures = 3;
 constexpr std::uint64_t kLateHandshake = kSecond, kLateCount = 10;
 constexpr std::uint64_t kWrongSideCount = 100;
 constexpr std::uint64_t kKeepAliveCount = 20, kKeepAliveLeast = kSecond;
 constexpr std::uint64_t kPortsPercent = 70, kPortsCritical = 90;
 
-std::string process_name(const Socket& socket) {
-  const std::string comm = printable(socket.owner.comm.view());
+std::string process_name(const Comm& name) {
+  const std::string comm = printable(name.view());
   return comm.empty() ? "an unknown process" : comm;
 }
 
@@ -37,6 +36,14 @@ auto* subject(Map& map, const PackedKey& key, Name name) {
   Subject made;
   made.name = name();
   return &map.insert({key, std::move(made)}).first.value();
+}
+
+PackedKey destination_key(Family family, const Endpoint& remote) {
+  PackedKey key;
+  key.put(family);
+  key.put(remote.addr);
+  key.put(remote.port);
+  return key;
 }
 
 void add_close_wait_leaks(const Waiting& waiting, std::vector<Finding>& found) {
@@ -77,7 +84,7 @@ void add_held_fin_wait2(const Waiting& waiting, std::vector<Finding>& found) {
                      fmt::format("{} connections to {} were held in FIN_WAIT2 for {} or longer, up "
                                  "to {}: we closed and the "
                                  "peer did not, so look for CLOSE_WAIT there.",
-                                 human_count(p.held), p.name, human_duration(kHeldAge),
+                                 human_count(p.held), p.name, human_duration(kHeldAgeNs),
                                  human_duration(p.longest_ns))});
   }
 }
@@ -85,11 +92,8 @@ void add_held_fin_wait2(const Waiting& waiting, std::vector<Finding>& found) {
 }  // namespace
 
 Findings::Destination* Findings::destination(const Socket& socket) {
-  PackedKey key;
-  key.put(socket.family);
-  key.put(socket.remote.addr);
-  key.put(socket.remote.port);
-  return subject(destinations_, key, [&] { return endpoint_text(socket.family, socket.remote); });
+  return subject(destinations_, destination_key(socket.family, socket.remote),
+                 [&] { return endpoint_text(socket.family, socket.remote); });
 }
 
 Findings::Service* Findings::service(const Socket& socket) {
@@ -97,7 +101,7 @@ Findings::Service* Findings::service(const Socket& socket) {
   key.put(socket.netns);
   key.put(socket.local.port);
   return subject(services_, key, [&] {
-    return fmt::format("port {} ({})", socket.local.port, process_name(socket));
+    return fmt::format("port {} ({})", socket.local.port, process_name(socket.owner.comm));
   });
 }
 
@@ -138,7 +142,7 @@ void Findings::served(const Transition& t) {
 }
 
 void Waiting::held_open(const Socket& socket, const Dwell& dwell) {
-  if (dwell.ns < kHeldAge) return;
+  if (dwell.ns < kHeldAgeNs) return;
   PackedKey key;
   key.put(socket.family);
   key.put(socket.remote.addr);
@@ -152,31 +156,62 @@ void Waiting::held_open(const Socket& socket, const Dwell& dwell) {
 void Waiting::open_at_end(const Followed& followed, std::int64_t end_wall_ns) {
   const Dwell age = followed.age(end_wall_ns);
   if (followed.state == State::FinWait2) held_open(followed.socket, age);
-  if (followed.state != State::CloseWait || age.ns < kLeakAge) return;
+  if (followed.state != State::CloseWait || age.ns < kLeakAgeNs) return;
   PackedKey key;
   key.put(followed.socket.owner.comm.bytes);
-  Process* const process = subject(processes_, key, [&] { return process_name(followed.socket); });
+  Process* const process =
+      subject(processes_, key, [&] { return process_name(followed.socket.owner.comm); });
   if (process == nullptr) return;
   ++process->unclosed;
   process->oldest_ns = std::max(process->oldest_ns, age.ns);
 }
 
-void Findings::add_failures_to_connect(std::vector<Finding>& found) const {
+void Waiting::open_now(const Survey& survey) {
+  for (const OwnerRow& owner : survey.owners) {
+    if (owner.unclosed == 0) continue;
+    PackedKey key;
+    key.put(owner.comm->bytes);
+    Process* const process = subject(processes_, key, [&] { return process_name(*owner.comm); });
+    if (process == nullptr) continue;
+    process->unclosed += owner.unclosed;
+    process->oldest_ns = std::max(process->oldest_ns, owner.oldest_unclosed_ns);
+  }
+  for (const HeldRow& row : survey.held) {
+    PackedKey key;
+    key.put(row.family);
+    key.put(row.remote.addr);
+    Peer* const peer = subject(peers_, key, [&] { return address_text(row.family, row.remote); });
+    if (peer == nullptr) continue;
+    peer->held += row.held;
+    peer->longest_ns = std::max(peer->longest_ns, row.longest_ns);
+  }
+  for (const PortRow& row : survey.ports)
+    open_to_[destination_key(row.family, row.remote)] += row.live + row.time_wait;
+}
+
+std::uint64_t Waiting::open_to(const PackedKey& destination) const {
+  const auto found = open_to_.find(destination);
+  return found == open_to_.end() ? 0 : found->second;
+}
+
+/// Of a connection that is open, a line comes when it has ended: those were tried too.
+void Findings::add_failures_to_connect(const Waiting& waiting, std::vector<Finding>& found) const {
   for (const auto& [key, d] : destinations_) {
+    const std::uint64_t tried = d.tried + waiting.open_to(key);
     if (d.refused >= kFailures)
       found.push_back(
           {"connect_refused", Severity::Warning, d.name, d.refused,
            fmt::format("{} of {} connections to {} were refused: nobody listens there, its backlog "
                        "is full, "
                        "or a firewall rejects them.",
-                       human_count(d.refused), human_count(std::max(d.tried, d.refused)), d.name)});
+                       human_count(d.refused), human_count(std::max(tried, d.refused)), d.name)});
     if (d.timed_out >= kFailures)
       found.push_back({"connect_timeout", Severity::Warning, d.name, d.timed_out,
                        fmt::format("{} of {} connections to {} got no answer to their SYN: the "
                                    "host is down, a firewall "
                                    "drops them, or its SYN backlog overflows.",
                                    human_count(d.timed_out),
-                                   human_count(std::max(d.tried, d.timed_out)), d.name)});
+                                   human_count(std::max(tried, d.timed_out)), d.name)});
   }
 }
 
@@ -228,7 +263,7 @@ std::vector<Finding> Findings::take(const std::vector<PortRow>& ports,
   std::vector<Finding> found;
   add_close_wait_leaks(waiting, found);
   add_port_exhaustion(ports, found);
-  add_failures_to_connect(found);
+  add_failures_to_connect(waiting, found);
   add_keep_alive_mismatches(found);
   add_late_handshakes(found);
   add_time_wait_on_servers(found);

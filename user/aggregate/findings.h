@@ -11,6 +11,7 @@
 
 #include "aggregate/followed.h"
 #include "aggregate/row_table.h"
+#include "model/survey.h"
 
 namespace tcpdwell {
 
@@ -35,12 +36,16 @@ class Waiting {
 
   void held_open(const Socket& socket, const Dwell& dwell);
   void open_at_end(const Followed& followed, std::int64_t end_wall_ns);
+  void open_now(const Survey& survey);
   const Subjects<Process>& processes() const { return processes_; }
   const Subjects<Peer>& peers() const { return peers_; }
+  /// Connections to a destination that open_now() found.
+  std::uint64_t open_to(const PackedKey& destination) const;
 
  private:
   Subjects<Process> processes_;
   Subjects<Peer> peers_;
+  tsl::robin_map<PackedKey, std::uint64_t, PackedKeyHash> open_to_;
 };
 
 class Findings {
@@ -65,7 +70,7 @@ class Findings {
     std::uint64_t requests = 0, answered_late = 0, never_answered = 0, ended = 0, closed_here = 0;
   };
 
-  void add_failures_to_connect(std::vector<Finding>& found) const;
+  void add_failures_to_connect(const Waiting& waiting, std::vector<Finding>& found) const;
   void add_keep_alive_mismatches(std::vector<Finding>& found) const;
   void add_late_handshakes(std::vector<Finding>& found) const;
   void add_time_wait_on_servers(std::vector<Finding>& found) const;

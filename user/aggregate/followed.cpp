@@ -23,6 +23,18 @@ ConnectionRow row_of(const std::string& host, const Followed& followed) {
 
 }  // namespace
 
+Role role_of(OwnerSource source) {
+  if (source == OwnerSource::Connect) return Role::Active;
+  return source == OwnerSource::Accept || source == OwnerSource::Listen ? Role::Passive
+                                                                        : Role::Unknown;
+}
+
+Role role_of(const Connection& connection) {
+  const State first = connection.path.first();
+  if (first == State::SynSent) return Role::Active;
+  return first == State::SynRecv ? Role::Passive : role_of(connection.socket.owner.source);
+}
+
 void Followed::add_segment(State left, const Dwell& dwell) {
   if (segments == kSegments) {
     std::copy(packed.begin() + 1, packed.end(), packed.begin());
@@ -56,6 +68,22 @@ ConnectionRow finished_row(const std::string& host, const Followed& followed,
   row.path = last.path;
   row.reason = last.reason;
   row.closer = closer_of(last.path, last.reason);
+  return row;
+}
+
+ConnectionRow open_row(const std::string& host, const Connection& open) {
+  ConnectionRow row;
+  row.host = host;
+  row.socket = open.socket;
+  row.role = role_of(open);
+  row.begin_wall_ns = open.start_wall_ns;
+  row.end_wall_ns = open.wall_ns();
+  row.open = true;
+  row.state = open.state;
+  row.in_state = open.stays.back().dwell;
+  if (open.start_wall_ns) row.life = {Bound::Exact, since(*open.start_wall_ns, open.wall_ns())};
+  row.path = open.path;
+  for (const Stay& stay : open.stays) row.segments.push_back({stay.state, stay.dwell});
   return row;
 }
 

@@ -31,9 +31,15 @@ struct Followed {
   std::vector<Segment> finished_segments() const;
 };
 
+/// Who opened a connection, as far as its owner or its path shows.
+Role role_of(OwnerSource source);
+Role role_of(const Connection& connection);
+
 /// As a row of a table: after its last line, or where it is open when its trace ends.
 ConnectionRow finished_row(const std::string& host, const Followed& followed,
                            const Transition& last);
+/// Of a line of an open connection.
+ConnectionRow open_row(const std::string& host, const Connection& open);
 ConnectionRow open_row(const std::string& host, const Followed& followed, std::int64_t end_wall_ns);
 
 }  // namespace tcpdwell

@@ -1,26 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "aggregate/host_activity.h"
 
-#include <tsl/robin_map.h>
-
 #include <algorithm>
 #include <utility>
-
-#include "aggregate/ports.h"
-#include "util/keyed_hash.h"
 
 namespace tcpdwell {
 namespace {
 
-AnalyzerOptions options(std::size_t max_followed) {
+AnalyzerOptions options() {
   AnalyzerOptions options;
-  options.max_followed = max_followed;
-  options.connections = {HostActivity::kConnections, HostActivity::kConnections, 0};
-  options.most_ports = Ports::kMostRows;
+  options.connections = {HostActivity::kConnections, 0, 0};
+  options.max_followed = 0;
   return options;
 }
-
-using Owners = tsl::robin_map<Comm, OwnerRow, KeyedHash>;
 
 std::uint64_t all_of(const OwnerRow& row) {
   std::uint64_t sum = 0;
@@ -28,18 +20,24 @@ std::uint64_t all_of(const OwnerRow& row) {
   return sum;
 }
 
-std::vector<OwnerRow> largest(const Owners& owners) {
-  std::vector<OwnerRow> rows;
-  for (const auto& [comm, row] : owners) rows.push_back(row);
+/// The largest, then the others together.
+std::vector<OwnerRow> largest(std::vector<OwnerRow> rows) {
+  const auto unnamed =
+      std::stable_partition(rows.begin(), rows.end(), [](const OwnerRow& row) { return row.comm; });
+  OwnerRow others;
+  const auto to_others = [&others](const OwnerRow& row) {
+    for (std::size_t s = 0; s < kStateCount; ++s) others.sockets[s] += row.sockets[s];
+  };
+  std::for_each(unnamed, rows.end(), to_others);
+  rows.erase(unnamed, rows.end());
   std::sort(rows.begin(), rows.end(), [](const OwnerRow& a, const OwnerRow& b) {
     return std::pair(all_of(b), a.comm->bytes) < std::pair(all_of(a), b.comm->bytes);
   });
-  if (rows.size() <= HostActivity::kOwners) return rows;
-  OwnerRow others;
-  for (std::size_t i = HostActivity::kOwners; i < rows.size(); ++i)
-    for (std::size_t s = 0; s < kStateCount; ++s) others.sockets[s] += rows[i].sockets[s];
-  rows.resize(HostActivity::kOwners);
-  rows.push_back(others);
+  if (rows.size() > HostActivity::kOwners) {
+    std::for_each(rows.begin() + HostActivity::kOwners, rows.end(), to_others);
+    rows.resize(HostActivity::kOwners);
+  }
+  if (all_of(others) > 0) rows.push_back(others);
   return rows;
 }
 
@@ -102,57 +100,57 @@ bool is_of_now(const Finding& finding) {
 
 }  // namespace
 
-HostActivity::HostActivity(std::size_t max_followed) : analyzer_(options(max_followed)) {}
+HostActivity::HostActivity() : analyzer_(options()) {}
 
 Status HostActivity::header(const Header& header) {
   start_wall_ns_ = window_wall_ns_ = before_wall_ns_ = header.start_wall_ns;
   minisockets_ = header.minisockets;
+  ports_.begin_host(header.host, header.ports);
   return analyzer_.header(header);
 }
 
-Status HostActivity::transition(const Transition& t) {
-  ++totals_.transitions[static_cast<std::size_t>(t.from)][static_cast<std::size_t>(t.to)];
-  if (t.ends_a_dwell()) {
-    totals_.dwells[static_cast<std::size_t>(t.from)].add(t.dwell);
-  } else if (t.to == State::SynSent) {
-    ++totals_.opened_active;
-  } else if (t.to == State::SynRecv) {
-    ++totals_.opened_passive;
-  }
-  if (t.last() && t.from != State::Listen)
-    ++totals_.ends[static_cast<std::size_t>(t.reason)]
-                  [static_cast<std::size_t>(closer_of(t.path, t.reason))];
-  return analyzer_.transition(t);
+Status HostActivity::connection(const Connection& connection) {
+  return connection.open() ? Status(Ok) : analyzer_.connection(connection);
 }
 
-Status HostActivity::seed(const Seed& seed) { return analyzer_.seed(seed); }
+Status HostActivity::tally(const Tally& tally) {
+  totals_.add(tally);
+  return Ok;
+}
 
 Status HostActivity::loss(const Loss& loss) {
   totals_.lost[static_cast<std::size_t>(loss.where)] += loss.count;
   return Ok;
 }
 
+void HostActivity::survey(Survey survey, const SurveyWish& wish, std::int64_t wall_ns) {
+  ports_.add(survey, wall_ns);
+  survey_ = std::move(survey);
+  wish_ = wish;
+}
+
+Analysis HostActivity::window() const { return analyzer_.look(survey_, ports_.rows(survey_)); }
+
 void HostActivity::keep_window(std::int64_t wall_ns) {
   if (wall_ns - window_wall_ns_ < kWindowNs) return;
-  before_ = analyzer_.look(wall_ns);
+  before_ = window();
   std::erase_if(before_.findings, is_of_now);
   before_.stuck.clear();
   before_.ports.clear();
-  before_.series = {};
   before_wall_ns_ = window_wall_ns_;
-  not_followed_before_ += before_.not_followed;
   window_wall_ns_ = wall_ns;
   analyzer_.begin_window(wall_ns);
+  ports_.begin_window();
 }
 
 void HostActivity::begin_window(std::int64_t wall_ns) {
-  not_followed_before_ += analyzer_.look(wall_ns).not_followed;
   before_ = {};
   before_wall_ns_ = window_wall_ns_ = wall_ns;
   analyzer_.begin_window(wall_ns);
+  ports_.begin_window();
 }
 
-LiveState HostActivity::look(std::uint64_t mono_ns, std::int64_t wall_ns, bool all_sockets) const {
+LiveState HostActivity::look(std::uint64_t mono_ns, std::int64_t wall_ns) const {
   LiveState state;
   state.mono_ns = mono_ns;
   state.wall_ns = wall_ns;
@@ -160,23 +158,14 @@ LiveState HostActivity::look(std::uint64_t mono_ns, std::int64_t wall_ns, bool a
   state.window_wall_ns = before_wall_ns_;
   state.minisockets = minisockets_;
   state.totals = totals_;
-  state.recent = analyzer_.look(wall_ns);
-  state.not_followed = not_followed_before_ + state.recent.not_followed;
+  state.recent = window();
   add_before(state.recent, before_);
   divide_ports(state);
-  state.all_sockets = all_sockets;
-  Owners owners;
-  analyzer_.each_open(wall_ns, [&](const Followed& followed, const Dwell& age) {
-    const auto at = static_cast<std::size_t>(followed.state);
-    ++state.population[at];
-    auto& oldest = state.oldest[at];
-    if (!oldest || age.ns > oldest->ns) oldest = age;
-    OwnerRow& owner = owners[followed.socket.owner.comm];
-    owner.comm = followed.socket.owner.comm;
-    ++owner.sockets[at];
-    if (all_sockets) state.sockets.push_back({followed.socket, followed.state, age});
-  });
-  state.owners = largest(owners);
+  state.survey = survey_;
+  state.survey.owners = largest(survey_.owners);
+  state.survey.ports.clear();
+  state.survey.held.clear();
+  state.wish = wish_;
   return state;
 }
 

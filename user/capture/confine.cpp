@@ -75,8 +75,9 @@ constexpr auto kAllowedFiles =
 constexpr auto kAllowedThreads =
     std::to_array<int>({SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_getaffinity)});
 
-constexpr auto kAllowedBpf = std::to_array<std::uint64_t>(
-    {BPF_MAP_LOOKUP_ELEM, BPF_PROG_TEST_RUN, BPF_OBJ_GET_INFO_BY_FD, BPF_MAP_GET_NEXT_KEY});
+constexpr auto kAllowedBpf =
+    std::to_array<std::uint64_t>({BPF_MAP_LOOKUP_ELEM, BPF_MAP_LOOKUP_BATCH, BPF_PROG_TEST_RUN,
+                                  BPF_OBJ_GET_INFO_BY_FD, BPF_MAP_GET_NEXT_KEY});
 constexpr auto kAllowedFcntl = std::to_array<std::uint64_t>(
     {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK});
 /// A terminal's size and modes, what waits in a socket. Not TIOCSTI, which types into whoever reads

@@ -131,7 +131,9 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
   const bool of_connections = config_of(skeleton).detail == TD_DETAIL_CONNECTIONS;
   bpf_program__set_autoload(skeleton.progs.look_at_socket, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_file, of_connections);
-  bpf_program__set_autoload(skeleton.progs.look_at_minisockets, of_connections);
+  bpf_program__set_autoload(skeleton.progs.look_at_requests, of_connections);
+  bpf_program__set_autoload(skeleton.progs.look_at_minis, of_connections);
+  bpf_program__set_autoload(skeleton.progs.forget_survey, config_of(skeleton).surveys);
   bpf_program__set_autoload(skeleton.progs.reap, way != Minisockets::Off);
   if (way != Minisockets::Timer)
     bpf_map__set_max_entries(skeleton.maps.orphans, 1);  // the sweep's, of timers alone

@@ -14,6 +14,7 @@
 #include "capture/failures.h"
 #include "capture/probe.h"
 #include "capture/programs.h"
+#include "model/totals.h"
 #include "tcpdwell_bpf.skel.h"
 #include "util/host_clock.h"
 
@@ -47,16 +48,33 @@ td_detail detail_of(Detail detail) {
   return TD_DETAIL_TRANSITIONS;
 }
 
+td_counts counts_of(const TracerOptions& options) {
+  if (options.surveys) return TD_COUNTS_ALL;
+  return counts(options) ? TD_COUNTS_DWELLS : TD_COUNTS_OFF;
+}
+
+/// Those that the kernel side does not need are above all dwells.
+void set_bounds(tcpdwell_bpf& skeleton) {
+  static_assert(kBucketCount < TD_BOUNDS);
+  auto& bounds = const_cast<__u64(&)[TD_BOUNDS]>(skeleton.rodata->td_bounds);
+  std::fill(std::begin(bounds), std::end(bounds), UINT64_MAX);
+  std::copy(kBucketBounds.begin(), kBucketBounds.end(), std::begin(bounds));
+}
+
 }  // namespace
 
 bool counts(const TracerOptions& options) {
-  return options.counted || options.detail == Detail::Counts;
+  return options.counted || options.surveys || options.detail == Detail::Counts;
 }
 
 void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   const bool events = options.detail != Detail::Counts;
   bpf_map__set_max_entries(skeleton.maps.ring, ring_size(events ? options.ring_bytes : 0));
   bpf_map__set_max_entries(skeleton.maps.tallies, counts(options) ? TD_STATE_COUNT : 1);
+  if (!options.surveys)
+    for (bpf_map* map :
+         {skeleton.maps.survey_owners, skeleton.maps.survey_ports, skeleton.maps.survey_peers})
+      bpf_map__set_max_entries(map, 1);
   bpf_map__set_max_entries(skeleton.maps.undecided, static_cast<__u32>(libbpf_num_possible_cpus()));
   const std::uint32_t time_waits =
       options.max_time_wait ? options.max_time_wait : time_wait_limit();
@@ -76,7 +94,10 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   config = k.config;
   config.wakeup_bytes = ring_size(options.ring_bytes) / 4;
   config.detail = detail_of(options.detail);
-  config.counts = counts(options);
+  config.counts = counts_of(options);
+  config.surveys = options.surveys;
+  config.first_port = options.ports.first;
+  config.last_port = options.ports.last;
   config.half_full_bytes = ring_size(options.ring_bytes) / 2;
   if (options.cgroup) {
     config.cgroup_id = options.cgroup->id;
@@ -86,6 +107,7 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
               sizeof k.local_ports);
   std::memcpy(const_cast<__u64*>(skeleton.rodata->td_rports), k.remote_ports.data(),
               sizeof k.remote_ports);
+  set_bounds(skeleton);
   size_lists(skeleton, options.filter);
   skeleton.bss->next_own_id = host_clock_ns();
 }

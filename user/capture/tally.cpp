@@ -34,15 +34,17 @@ td_tally_extremes take_extremes(tcpdwell_bpf& skeleton) {
   return extremes;
 }
 
+Error unreadable(int code) {
+  return {Fault::Runtime, std::string("cannot read the program's counters: ") + std::strerror(code),
+          code};
+}
+
 }  // namespace
 
 Result<TallyReader::Before> TallyReader::read(std::uint32_t state) {
   std::vector<td_tally> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-  if (bpf_map_lookup_elem(bpf_map__fd(skeleton_.maps.tallies), &state, values.data()) != 0) {
-    const int code = errno;
-    return Error{Fault::Runtime,
-                 std::string("cannot read the program's counters: ") + std::strerror(code), code};
-  }
+  if (bpf_map_lookup_elem(bpf_map__fd(skeleton_.maps.tallies), &state, values.data()) != 0)
+    return unreadable(errno);
   Before sum;
   sum.exact.resize(TD_TALLY_BUCKETS);
   for (const td_tally& cpu : values) {
@@ -52,8 +54,26 @@ Result<TallyReader::Before> TallyReader::read(std::uint32_t state) {
     sum.entered += cpu.entered;
     sum.left += cpu.left;
     for (std::size_t i = 0; i < TD_TALLY_BUCKETS; ++i) sum.exact[i] += cpu.exact[i];
+    for (std::size_t i = 0; i < TD_BOUNDS; ++i) sum.within[i] += cpu.within[i];
   }
   return sum;
+}
+
+/// What was moved and ended since the last call.
+Status TallyReader::read_moves(Tally& tally) {
+  std::vector<td_moves> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  const std::uint32_t zero = 0;
+  if (bpf_map_lookup_elem(bpf_map__fd(skeleton_.maps.moves), &zero, values.data()) != 0)
+    return unreadable(errno);
+  for (const td_moves& cpu : values) {
+    for (std::size_t from = 0; from < kStateCount; ++from)
+      for (std::size_t to = 0; to < kStateCount; ++to)
+        tally.transitions[from][to] += cpu.moved[from << 4 | to];
+    for (std::size_t reason = 0; reason < kReasonCount; ++reason)
+      for (std::size_t closer = 0; closer < Tally::kClosers; ++closer)
+        tally.ends[reason][closer] += cpu.ended[reason << 2 | closer];
+  }
+  return Ok;
 }
 
 Result<Tally> TallyReader::take() {
@@ -70,12 +90,15 @@ Result<Tally> TallyReader::take() {
     Tally::OfState& of = tally.states[state];
     of.exact = Histogram::of_counts(counts, now.total_ns - before.total_ns,
                                     ~extremes.not_shortest_ns[state], extremes.longest_ns[state]);
+    for (std::size_t i = 0; i < of.within.size(); ++i)
+      of.within[i] = now.within[i] - before.within[i];
     of.at_least = now.at_least - before.at_least;
     of.unknown = now.unknown - before.unknown;
     of.opened =
         static_cast<std::int64_t>((now.entered - before.entered) - (now.left - before.left));
     before = now;
   }
+  if (Status status = read_moves(tally); !status) return status.error();
   return tally;
 }
 

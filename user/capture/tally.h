@@ -2,6 +2,8 @@
 /// Reads what the kernel program counts (include/tcpdwell/tally.h).
 #pragma once
 
+#include <tcpdwell/tally.h>
+
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -25,9 +27,11 @@ class TallyReader {
   /// Sums over all CPUs at the last call.
   struct Before {
     std::vector<std::uint32_t> exact;
+    std::array<std::uint32_t, TD_BOUNDS> within{};
     std::uint64_t total_ns = 0, at_least = 0, unknown = 0, entered = 0, left = 0;
   };
   Result<Before> read(std::uint32_t state);
+  Status read_moves(Tally& tally);
 
   tcpdwell_bpf& skeleton_;
   std::array<Before, kStateCount> before_;

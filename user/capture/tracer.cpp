@@ -26,9 +26,12 @@
 #include "capture/reaper.h"
 #include "capture/ring.h"
 #include "capture/settings.h"
+#include "capture/surveyor.h"
 #include "capture/tally.h"
+#include "capture/walker.h"
 #include "tcpdwell_bpf.skel.h"
 #include "util/host_clock.h"
+#include "util/moments.h"
 
 namespace tcpdwell {
 namespace {
@@ -74,7 +77,11 @@ struct Tracer::Impl {
   std::chrono::steady_clock::time_point swept{};
   std::optional<Reaper> reaper;
   std::optional<TallyReader> tallies;  ///< where sums are made
-  std::optional<Looker> looker;        ///< with Detail::Connections
+  // With Detail::Connections.
+  std::optional<Walker> walker;
+  std::optional<Looker> looker;
+  std::optional<Surveyor> surveyor;           ///< where `surveys` was asked for
+  std::vector<Connection>* listed = nullptr;  ///< of the survey under way
   bool seeds_wanted = true;
 
   void remember(const TracerOptions& options);  ///< what playing events needs of them
@@ -88,6 +95,8 @@ struct Tracer::Impl {
   void sweep();
   bool take(const void* data, std::size_t size);  ///< whether to go on
   void play(const void* data, std::size_t size);
+  void play(Connection& connection);
+  Result<std::uint64_t> drain_all(Tracer& tracer, Consumer& to);
   Result<std::uint64_t> misses() const;
 
   template <class Event>
@@ -161,6 +170,9 @@ Status Tracer::Impl::open_listing(const TracerOptions& options) {
 Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options) {
   way = candidate;
   links.clear();
+  surveyor.reset();
+  looker.reset();
+  walker.reset();
   ring.reset();
   tallies.reset();
   listen_to_libbpf(options.verbose);
@@ -187,9 +199,11 @@ Status Tracer::Impl::attach() {
     links.emplace_back(link);
   }
   if (bpf_program__autoload(skeleton->progs.look_at_socket)) {
-    auto made = Looker::make(*skeleton);
+    auto made = Walker::make(*skeleton);
     if (!made) return made.error();
-    looker.emplace(std::move(made).value());
+    walker.emplace(std::move(made).value());
+    looker.emplace(*skeleton, *walker);
+    if (config_of(*skeleton).surveys) surveyor.emplace(*skeleton, *walker);
   }
   if (way != Minisockets::Off)
     reaper.emplace(bpf_program__fd(skeleton->progs.reap), bpf_map__fd(skeleton->maps.minis));
@@ -230,9 +244,30 @@ void Tracer::Impl::play(const void* data, std::size_t size) {
   } else if (auto* transition = std::get_if<Transition>(&*event)) {
     outcome = pass(*transition, &Consumer::transition);
   } else if (auto* connection = std::get_if<Connection>(&*event)) {
-    outcome = pass(*connection, &Consumer::connection);
+    play(*connection);
   } else if (seeds_wanted) {
     outcome = pass(std::get<Seed>(*event), &Consumer::seed);
+  }
+}
+
+/// What a survey lists, the kernel side has filtered.
+void Tracer::Impl::play(Connection& connection) {
+  if (listed == nullptr || !connection.open()) {
+    outcome = pass(connection, &Consumer::connection);
+    return;
+  }
+  set_wall_time(connection);
+  listed->push_back(connection);
+}
+
+/// How many records there were.
+Result<std::uint64_t> Tracer::Impl::drain_all(Tracer& tracer, Consumer& to) {
+  std::uint64_t all = 0;
+  for (;;) {
+    const auto more = tracer.drain(to);
+    if (!more) return more.error();
+    all += records;
+    if (!*more) return all;
   }
 }
 
@@ -317,15 +352,24 @@ Status Tracer::tally(Consumer& consumer) {
 
 Status Tracer::tell_open(Consumer& consumer, bool changed) {
   if (!impl_->looker) return Ok;
-  return impl_->looker->look(changed, [&]() -> Result<std::uint64_t> {
-    std::uint64_t records = 0;
-    for (;;) {
-      const auto more = drain(consumer);
-      if (!more) return more.error();
-      records += impl_->records;
-      if (!*more) return records;
-    }
-  });
+  return impl_->looker->look(changed, [&] { return impl_->drain_all(*this, consumer); });
+}
+
+Result<Survey> Tracer::survey(const SurveyWish& wish, Consumer& consumer) {
+  if (!impl_->surveyor) return Survey{};
+  std::vector<Connection> listed;
+  impl_->listed = &listed;
+  auto survey = impl_->surveyor->take(wish, [&] { return impl_->drain_all(*this, consumer); });
+  impl_->listed = nullptr;
+  if (!survey) return survey;
+  const auto since = [](const Connection& c) {
+    return earlier(c.wall_ns(), c.stays.back().dwell.ns);
+  };
+  std::sort(listed.begin(), listed.end(),
+            [&](const Connection& a, const Connection& b) { return since(a) < since(b); });
+  if (listed.size() > wish.most) listed.resize(wish.most);
+  survey->listed = std::move(listed);
+  return survey;
 }
 
 void Tracer::detach() {

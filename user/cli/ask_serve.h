@@ -21,7 +21,7 @@ class ServeAnswer {
  public:
   /// Whoever answers may be anybody: what he can make this process do and keep is bounded.
   static constexpr std::uint64_t kMostBytes = 512U << 20, kMostNs = 10'000'000'000;
-  static constexpr std::size_t kMostSockets = 1'000'000;  ///< HostActivity::kFollowed
+  static constexpr std::size_t kMostSockets = 1'000'000;
 
   /// Asks over the unix socket. An Error where nobody answers (it has an os_errno), or no whole
   /// answer comes within the bounds.

@@ -2,6 +2,7 @@
 /// `tcpdwell serve`: metrics, JSON and a live page over HTTP. One thread traces, another answers.
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "run/notify.h"
 #include "run/pipeline.h"
 #include "serve/http.h"
+#include "util/host_clock.h"
 
 namespace tcpdwell {
 namespace {
@@ -27,8 +29,6 @@ class Serve {
   Serve(const RawOptions& raw, Header header, std::unique_ptr<HttpServer> server)
       : raw_(raw),
         header_(std::move(header)),
-        activity_(HostActivity::kFollowed +
-                  raw.max_time_wait),  // who asks for many time-wait sockets has the memory
         routes_(exchange_, header_, header_.start_wall_ns),
         server_(std::move(server)) {}
 
@@ -38,16 +38,16 @@ class Serve {
     plan.on_unconfined = [](const Error& why) { return Status(refusal(why)); };
     plan.on_ready = [this, keep = plan.keep] { return ready(keep); };
     plan.on_hangup = [this] { reload(); };
-    plan.after_drain = [this] {
-      if (exchange_.make(activity_, clock_.offset_ns())) server_->wake();
-      return Status(Ok);
-    };
+    plan.after_drain = [this](Tracer& tracer) { return exchange(tracer); };
+    plan.tracer.detail = Detail::Connections;
+    plan.tracer.surveys = true;
+    plan.tracer.ports = header_.ports.value_or(EphemeralPorts{});
+    plan.keep.looks = true;
     plan.tick_ns = std::min(kTickNs, notifier_.watchdog_ns().value_or(kTickNs));
     plan.on_tick = [this](std::int64_t wall_ns) {
       tick(wall_ns);
       return Result<bool>(true);
     };
-    plan.connections = [this] { return activity_.connections(); };
     auto outcome = run_live(plan, header_, activity_);
     notifier_.tell("STOPPING=1");
     if (!outcome) return outcome.error();
@@ -74,6 +74,38 @@ class Serve {
       complain(address.front() == '/' ? "answers on " + address
                                       : fmt::format("answers on http://{}/", address));
     return Ok;
+  }
+
+  Status exchange(Tracer& tracer) {
+    const StateExchange::Task task = exchange_.next(host_clock_ns());
+    if (!task.make) return Ok;
+    if (task.wish && !task.later) {
+      const auto done = survey(tracer, *task.wish);
+      if (!done) return done.error();
+      if (!*done && (!surveyed_ || task.wish->states != 0)) return Ok;  // the next time
+    }
+    if (Status status = tracer.tally(activity_); !status) return status;
+    const std::uint64_t now = host_clock_ns();
+    exchange_.put(std::make_shared<const LiveState>(activity_.look(now, clock_.at(now))));
+    server_->wake();
+    if (!task.wish || !task.later) return Ok;
+    const auto done = survey(tracer, *task.wish);
+    return done ? Status(Ok) : done.error();
+  }
+
+  /// False where clients have all descriptors, or there is no memory: then the last survey stays,
+  /// and its age tells.
+  Result<bool> survey(Tracer& tracer, const SurveyWish& wish) {
+    auto survey = tracer.survey(wish, activity_);
+    if (!survey) {
+      const int code = survey.error().os_errno;
+      if (code == EMFILE || code == ENFILE || code == ENOMEM) return false;
+      return survey.error();
+    }
+    surveyed_ = true;
+    exchange_.surveyed(*survey, wish.states != 0);
+    activity_.survey(std::move(survey).value(), wish, clock_.now());
+    return true;
   }
 
   /// There is nothing to read anew. What was gathered of the last minutes begins again.
@@ -105,6 +137,7 @@ class Serve {
   std::unique_ptr<HttpServer> server_;  ///< first to go: its thread uses the rest
   std::uint64_t beats_ = 0;
   unsigned silent_ = 0;
+  bool surveyed_ = false;
 };
 
 }  // namespace
@@ -125,6 +158,11 @@ Result<int> run_serve(const Invocation& invocation) {
     options.addresses = {"127.0.0.1:9978"};
     options.addresses_if_any = {"[::1]:9978"};
   }
+  if (!Tracer::can_count(choice->filter))
+    return Error{
+        Fault::Usage,
+        "serve: --local and --remote take 16 address blocks at most, and of IPv6 none that "
+        "holds all of ::ffff:0:0/96; ask for fewer or smaller ones"};
   auto server = HttpServer::listen(options);
   if (!server) return server.error();
   return Serve(invocation.raw, live_header(choice->filter), std::move(server).value())

@@ -134,7 +134,7 @@ class TopRun {
       top_.tell(unconfined_words(why));  // standard error is the screen
       return Status(Ok);
     };
-    plan.after_drain = [this] { return repaint(); };
+    plan.after_drain = [this](Tracer&) { return repaint(); };
     plan.on_tick = [this](std::int64_t wall_ns) { return tick(wall_ns); };
     std::uint64_t suspended_ns = 0;  // said when the screen is a terminal again
     plan.on_suspended = [&](std::uint64_t ns) { suspended_ns = ns; };

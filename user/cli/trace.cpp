@@ -128,7 +128,7 @@ struct Lines {
                            Tracer::can_count(asked.filter.filter);
     Tee tee({&sink, plan->tracer.counted ? static_cast<Consumer*>(&counted) : &aggregator});
     Clock::time_point flushed = Clock::now();
-    plan->after_drain = [&]() -> Status {
+    plan->after_drain = [&](Tracer&) -> Status {
       if (Clock::now() - flushed < flush_every) return Ok;
       flushed = Clock::now();
       return out.flush();

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "model/totals.h"
 
-#include <algorithm>
-
 namespace tcpdwell {
 
-void DwellTotals::add(const Dwell& dwell) {
+void DwellTotals::add(const Tally::OfState& since) {
   constexpr std::uint64_t kSecond = 1'000'000'000;
-  if (dwell.bound == Bound::AtLeast) ++at_least;
-  if (dwell.bound == Bound::Unknown) ++unknown;
-  if (dwell.bound != Bound::Exact) return;
-  const auto bound = std::lower_bound(kBucketBounds.begin(), kBucketBounds.end(), dwell.ns);
-  ++buckets[static_cast<std::size_t>(bound - kBucketBounds.begin())];
-  sum_ns += dwell.ns % kSecond;
-  sum_s += dwell.ns / kSecond + sum_ns / kSecond;
+  for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i] += since.within[i];
+  const std::uint64_t more_ns = since.exact.total().value_or(0);
+  sum_ns += more_ns % kSecond;
+  sum_s += more_ns / kSecond + sum_ns / kSecond;
   sum_ns %= kSecond;
-  exact.add(dwell.ns);
+  at_least += since.at_least;
+  unknown += since.unknown;
+  exact.merge(since.exact);
+}
+
+void Totals::add(const Tally& tally) {
+  for (std::size_t state = 0; state < kStateCount; ++state) dwells[state].add(tally.states[state]);
+  transitions = tally.transitions;
+  ends = tally.ends;
 }
 
 }  // namespace tcpdwell

@@ -8,27 +8,9 @@
 
 #include "model/event.h"
 #include "model/histogram.h"
+#include "model/tally.h"
 
 namespace tcpdwell {
-
-/// Upper bounds of the classic buckets, in nanoseconds, a bound in its bucket: 1, 2, 5 in each
-/// power of ten from 10 us to 5000 s, and 60 s and 70 s, between which a TIME_WAIT ends. Above them
-/// is one bucket more. docs/metrics.md promises them.
-inline constexpr std::size_t kBucketCount = 29;
-constexpr std::array<std::uint64_t, kBucketCount> make_bucket_bounds() {
-  std::array<std::uint64_t, kBucketCount> bounds{};
-  std::size_t n = 0;
-  for (std::uint64_t power = 10'000; power <= 1'000'000'000'000; power *= 10)
-    for (const std::uint64_t factor : {1, 2, 5}) {
-      bounds[n++] = power * factor;
-      if (power * factor != 50'000'000'000) continue;
-      bounds[n++] = 60'000'000'000;
-      bounds[n++] = 70'000'000'000;
-    }
-  return bounds;
-}
-inline constexpr std::array<std::uint64_t, kBucketCount> kBucketBounds = make_bucket_bounds();
-static_assert(kBucketBounds.back() == 5'000'000'000'000);
 
 /// Finished dwells of one state.
 struct DwellTotals {
@@ -39,17 +21,25 @@ struct DwellTotals {
   std::uint64_t at_least = 0, unknown = 0;
   Histogram exact;
 
-  void add(const Dwell& dwell);
+  void add(const Tally::OfState& since);
 };
 
 struct Totals {
-  static constexpr std::size_t kClosers = 4;
-
   std::array<DwellTotals, kStateCount> dwells;
   std::array<std::array<std::uint64_t, kStateCount>, kStateCount> transitions{};  ///< [old][new]
-  std::array<std::array<std::uint64_t, kClosers>, kReasonCount> ends{};  ///< [reason][closer]
-  std::uint64_t opened_active = 0, opened_passive = 0;
+  std::array<std::array<std::uint64_t, Tally::kClosers>, kReasonCount>
+      ends{};  ///< [reason][closer]
   LossCounts lost{};
+
+  void add(const Tally& tally);
+  /// Connections begun by this host, and towards it.
+  std::uint64_t opened_active() const { return count(State::Close, State::SynSent); }
+  std::uint64_t opened_passive() const { return count(State::Listen, State::SynRecv); }
+
+ private:
+  std::uint64_t count(State from, State to) const {
+    return transitions[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
+  }
 };
 
 }  // namespace tcpdwell

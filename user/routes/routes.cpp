@@ -9,9 +9,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <initializer_list>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "aggregate/host_activity.h"
 #include "model/filter.h"
 #include "sinks/listing.h"
 #include "sinks/live_json.h"
@@ -87,19 +90,31 @@ Result<Wanted> read_query(const HttpRequest& request) {
   return wanted;
 }
 
-Listed listed(const LiveState& state, const OpenSocket& open) {
+Listed listed(const Connection& open, std::int64_t wall_offset_ns) {
   Listed one;
-  one.seed.wall_ns = state.wall_ns;
-  one.seed.mono_ns = state.mono_ns;
+  one.seed.wall_ns = open.wall_ns();
+  one.seed.mono_ns = static_cast<std::uint64_t>(open.wall_ns() - wall_offset_ns);
   one.seed.socket = open.socket;
   one.seed.state = open.state;
-  one.seed.age = open.age;
+  one.seed.age = open.stays.back().dwell;
   return one;
 }
 
-bool needs_all_sockets(const std::string& path) {
-  return path == "/api/stuck" || path == "/api/sockets";
+constexpr StateSet bit_set(std::initializer_list<State> states) {
+  StateSet set = 0;
+  for (const State state : states) set = static_cast<StateSet>(set | bit(state));
+  return set;
 }
+
+constexpr StateSet kAllStates = static_cast<StateSet>((1U << kStateCount) - 1);
+/// TIME_WAIT passes by itself and a listener waits for ever: who asks for them gets them.
+constexpr StateSet kMayBeStuck =
+    static_cast<StateSet>(kAllStates & ~bit_set({State::Listen, State::TimeWait}));
+
+/// What the page and /api/connections show of what is open.
+constexpr SurveyWish kStuck{kMayBeStuck, 0, HostActivity::kConnections};
+/// What `stuck` asks for; of more sockets the oldest.
+constexpr SurveyWish kSockets{kAllStates, 0, 65536};
 
 }  // namespace
 
@@ -111,24 +126,33 @@ std::optional<HttpReply> Routes::answer(const HttpRequest& request) {
   if (path == "/") return page();
   if (path == "/healthz") return HttpReply{200, "text/plain; charset=utf-8", "ok\n", nullptr, ""};
   if (path == "/favicon.ico") return HttpReply{204, "image/x-icon", "", nullptr, ""};
-  if (path != "/metrics" && path != "/api/states" && path != "/api/findings" &&
-      path != "/api/connections" && !needs_all_sockets(path))
+  constexpr std::array<std::string_view, 6> kOfState = {
+      "/metrics", "/api/states", "/api/findings", "/api/connections", "/api/stuck", "/api/sockets"};
+  if (std::find(kOfState.begin(), kOfState.end(), path) == kOfState.end())
     return refused(404,
                    "There are /, /metrics, /healthz, /api/states, /api/stuck, /api/connections, "
                    "/api/findings, /api/sockets and /api/events.");
-  StateExchange::State state = exchange_.get(request.arrived_ns, needs_all_sockets(path));
+  Result<Wanted> wanted = Wanted{};
+  SurveyWish wish;
+  if (path == "/api/stuck" || path == "/api/connections") {
+    wanted = read_query(request);
+    if (!wanted) return refused(400, wanted.error().message);
+    wish = kStuck;
+  }
+  if (path == "/api/stuck")
+    wish = {wanted->states != 0 ? wanted->states : kMayBeStuck, wanted->older_ns,
+            static_cast<std::size_t>(wanted->limit)};
+  if (path == "/api/sockets") wish = kSockets;
+  StateExchange::State state = exchange_.get(request.arrived_ns, wish);
   if (!state) return std::nullopt;
   if (path == "/metrics") return metrics(*state, request);
-  if (path == "/api/stuck") return stuck(*state, request);
+  if (path == "/api/stuck") return stuck(std::move(state));
   if (path == "/api/sockets") return sockets(std::move(state));
   HttpReply reply;
   if (path == "/api/states") reply.body = states_json(*state);
   if (path == "/api/findings") reply.body = findings_json(*state);
-  if (path == "/api/connections") {
-    auto wanted = read_query(request);
-    if (!wanted) return refused(400, wanted.error().message);
+  if (path == "/api/connections")
     reply.body = connections_json(*state, static_cast<std::size_t>(wanted->limit));
-  }
   return reply;
 }
 
@@ -146,38 +170,20 @@ HttpReply Routes::metrics(const LiveState& state, const HttpRequest& request) co
           ""};
 }
 
-HttpReply Routes::stuck(const LiveState& state, const HttpRequest& request) {
-  auto wanted = read_query(request);
-  if (!wanted) return refused(400, wanted.error().message);
-  std::vector<const OpenSocket*> rows;
-  for (const OpenSocket& open : state.sockets) {
-    // TIME_WAIT passes by itself and a listener waits for ever: who asks for them gets them.
-    const bool shown = wanted->states != 0
-                           ? (wanted->states & bit(open.state)) != 0
-                           : open.state != State::Listen && open.state != State::TimeWait;
-    if (shown && open.age.ns >= wanted->older_ns) rows.push_back(&open);
-  }
+HttpReply Routes::stuck(StateExchange::State state) {
   HttpReply reply;
   JsonText(reply.body)
       .begin_object()
-      .field("ts", rfc3339(state.wall_ns))
-      .field("matching", rows.size())
+      .field("ts", rfc3339(state->wall_ns))
+      .field("matching", state->survey.matching)
       .name("sockets")
       .begin_list();
-  const auto most =
-      static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(wanted->limit, rows.size()));
-  std::partial_sort(rows.begin(), rows.begin() + most, rows.end(),
-                    [](const OpenSocket* a, const OpenSocket* b) { return a->age.ns > b->age.ns; });
-  // Copies: the state of all sockets is not kept for as long as a client takes to read of some.
-  std::vector<Listed> chosen;
-  chosen.reserve(static_cast<std::size_t>(most));
-  for (auto row = rows.begin(); row != rows.begin() + most; ++row)
-    chosen.push_back(listed(state, **row));
-  reply.more = [this, chosen = std::move(chosen), next = std::size_t{0}]() mutable {
+  reply.more = [this, state = std::move(state), next = std::size_t{0}]() mutable {
     std::string piece;
+    const std::vector<Connection>& chosen = state->survey.listed;
     if (next > chosen.size()) return piece;
     for (; next < chosen.size() && piece.size() < kPieceBytes; ++next) {
-      Listed one = chosen[next];
+      Listed one = listed(chosen[next], state->wall_ns - static_cast<std::int64_t>(state->mono_ns));
       one.cgroup = names_.find(one.seed.socket.owner.cgroup_id);
       if (next != 0) piece += ',';
       append_json(piece, one);
@@ -190,7 +196,7 @@ HttpReply Routes::stuck(const LiveState& state, const HttpRequest& request) {
   return reply;
 }
 
-/// All of them as a JSON trace of seeds, whose last line tells that it is whole.
+/// As a JSON trace of seeds, whose last line tells that it is whole.
 HttpReply Routes::sockets(StateExchange::State state) {
   HttpReply reply;
   reply.type = "application/x-ndjson";
@@ -201,13 +207,15 @@ HttpReply Routes::sockets(StateExchange::State state) {
   reply.more = [state = std::move(state), head = std::move(reply.body),
                 next = std::size_t{0}]() mutable {
     std::string piece = std::exchange(head, {});
-    const std::size_t all = state->sockets.size();
-    if (next > all) return piece;
-    for (; next < all && piece.size() < kPieceBytes; ++next)
-      append_json(piece, listed(*state, state->sockets[next]).seed);
-    if (next < all) return piece;
+    const std::vector<Connection>& open = state->survey.listed;
+    if (next > open.size()) return piece;
+    for (; next < open.size() && piece.size() < kPieceBytes; ++next)
+      append_json(
+          piece,
+          listed(open[next], state->wall_ns - static_cast<std::int64_t>(state->mono_ns)).seed);
+    if (next < open.size()) return piece;
     ++next;
-    append_json(piece, TraceEnd{state->wall_ns, 0, state->totals.lost, 0, all});
+    append_json(piece, TraceEnd{state->wall_ns, 0, state->totals.lost, 0, state->survey.matching});
     return piece;
   };
   return reply;
@@ -216,7 +224,7 @@ HttpReply Routes::sockets(StateExchange::State state) {
 std::optional<std::string> Routes::event(std::uint64_t since_ns) {
   const std::uint64_t now = host_clock_ns();
   if (since_ns != 0 && now - since_ns < kSecond * 9 / 10) return std::nullopt;
-  const StateExchange::State state = exchange_.get(now - kSecond / 2, false);
+  const StateExchange::State state = exchange_.get(now - kSecond / 2, kStuck);
   if (!state) return std::nullopt;
   // One text for all who look.
   if (state->mono_ns != last_made_ns_) last_event_ = live_event(*state, header_.host);

@@ -25,7 +25,7 @@ class Routes {
 
  private:
   HttpReply metrics(const LiveState& state, const HttpRequest& request) const;
-  HttpReply stuck(const LiveState& state, const HttpRequest& request);
+  HttpReply stuck(StateExchange::State state);
   HttpReply sockets(StateExchange::State state);
 
   StateExchange& exchange_;

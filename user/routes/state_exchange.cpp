@@ -2,9 +2,7 @@
 #include "routes/state_exchange.h"
 
 #include <algorithm>
-#include <cstdint>
-#include <memory>
-#include <mutex>
+#include <iterator>
 #include <utility>
 
 #include "util/host_clock.h"
@@ -12,57 +10,80 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
-/// A state of 100,000 sockets takes some milliseconds to make, and ten more if all of them are in
-/// it.
-constexpr std::uint64_t kBetweenNs = kSecond / 4, kBetweenWholeNs = kSecond;
-constexpr std::uint64_t kWholeKeptNs = 5 * kSecond;
+constexpr std::uint64_t kMillisecond = 1'000'000, kSecond = 1000 * kMillisecond;
+constexpr std::uint64_t kBetweenNs = kSecond / 4;
+/// Of a processor's time surveys take one part in so many, and those with a list, which are asked
+/// for more rarely.
+constexpr std::uint64_t kShare = 33, kListShare = 8;
+/// A survey that takes no longer is waited for; else the last one is told, with how old it is, and
+/// a new one made for whoever asks next.
+constexpr std::uint64_t kQuickNs = 30 * kMillisecond;
+constexpr std::uint64_t kOldestToldNs = 20 * kSecond;
+constexpr std::uint64_t kListKeptNs = 5 * kSecond;
+
+bool lists(const SurveyWish& wish) { return wish.states != 0; }
 
 }  // namespace
 
-StateExchange::State StateExchange::get(std::uint64_t since_ns, bool all_sockets) {
+StateExchange::State StateExchange::get(std::uint64_t since_ns, const SurveyWish& wish) {
   const std::lock_guard lock(mutex_);
-  const State& have = all_sockets ? newest_whole_ : newest_;
-  if (have && have->mono_ns >= since_ns) return have;
-  (all_sockets ? whole_wanted_ : wanted_) = true;
+  if (!lists(wish)) {
+    if (newest_ && newest_->mono_ns >= since_ns) return newest_;
+    wanted_ = true;
+    return nullptr;
+  }
+  const auto found = std::find_if(lists_.rbegin(), lists_.rend(), [&](const State& state) {
+    return state->wish == wish && state->survey.mono_ns >= since_ns;
+  });
+  if (found != lists_.rend()) return *found;
+  if (wishes_.size() < kMostLists &&
+      std::find(wishes_.begin(), wishes_.end(), wish) == wishes_.end())
+    wishes_.push_back(wish);
   return nullptr;
 }
 
-bool StateExchange::make(const HostActivity& watch, std::int64_t wall_offset_ns) {
-  const std::uint64_t now = host_clock_ns();
-  State old;  // freed when the lock is not held any more
-  bool whole = false, small = false;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto due = [now](const State& last, std::uint64_t between) {
-      return !last || now - last->mono_ns >= between;
-    };
-    whole = whole_wanted_ && due(newest_whole_, kBetweenWholeNs);
-    small = wanted_ && due(newest_, kBetweenNs);
-    if (whole || due(newest_whole_, kWholeKeptNs)) old = std::exchange(newest_whole_, nullptr);
-  }
-  old.reset();
-  whole = whole && whole_in_use() < kMostWhole;
-  if (!whole && !small) return false;
-  auto made = std::make_shared<const LiveState>(
-      watch.look(now, static_cast<std::int64_t>(now) + wall_offset_ns, whole));
-  if (whole) whole_made_.push_back(made);
-  const std::lock_guard lock(mutex_);
-  wanted_ = false;
-  if (whole) {
-    whole_wanted_ = false;
-    old = std::exchange(newest_whole_, made);
-  } else {
-    old = std::exchange(newest_, std::move(made));
-  }
-  return true;
+bool StateExchange::may_survey(std::uint64_t now_ns, bool list) const {
+  const std::uint64_t rest = list ? list_took_ns_ * kListShare : survey_took_ns_ * kShare;
+  return surveyed_ns_ == 0 || now_ns - surveyed_ns_ >= std::max(rest, kBetweenNs);
 }
 
-std::size_t StateExchange::whole_in_use() {
-  whole_made_.erase(std::remove_if(whole_made_.begin(), whole_made_.end(),
-                                   [](const auto& made) { return made.expired(); }),
-                    whole_made_.end());
-  return whole_made_.size();
+StateExchange::Task StateExchange::next(std::uint64_t now_ns) {
+  std::vector<State> old;  // freed when the lock is not held any more
+  const std::lock_guard lock(mutex_);
+  while (!lists_.empty() && (now_ns - lists_.front()->mono_ns >= kListKeptNs ||
+                             (!wishes_.empty() && lists_in_use() >= kMostLists))) {
+    old.push_back(std::move(lists_.front()));
+    lists_.pop_front();
+  }
+  if (!wishes_.empty() && may_survey(now_ns, true) && lists_in_use() < kMostLists)
+    return {true, wishes_.front(), false};
+  if (!wanted_ || (newest_ && now_ns - newest_->mono_ns < kBetweenNs)) return {};
+  const bool may = may_survey(now_ns, false);
+  if (survey_took_ns_ <= kQuickNs || now_ns - surveyed_ns_ >= kOldestToldNs)
+    return may ? Task{true, SurveyWish{}, false} : Task{};
+  return {true, may ? std::optional(SurveyWish{}) : std::nullopt, true};
+}
+
+void StateExchange::surveyed(const Survey& survey, bool list) {
+  surveyed_ns_ = survey.mono_ns + survey.took_ns;
+  (list ? list_took_ns_ : survey_took_ns_) = survey.took_ns;
+}
+
+void StateExchange::put(State state) {
+  State old;
+  const std::lock_guard lock(mutex_);
+  if (!wishes_.empty() && lists(state->wish) && wishes_.front() == state->wish) {
+    wishes_.pop_front();
+    lists_.push_back(state);
+    lists_made_.push_back(state);
+  }
+  wanted_ = false;
+  old = std::exchange(newest_, std::move(state));
+}
+
+std::size_t StateExchange::lists_in_use() {
+  std::erase_if(lists_made_, [](const auto& made) { return made.expired(); });
+  return lists_made_.size();
 }
 
 }  // namespace tcpdwell

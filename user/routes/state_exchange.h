@@ -3,35 +3,53 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
-#include "aggregate/host_activity.h"
 #include "model/live_state.h"
 
 namespace tcpdwell {
 
 /// Between two threads: one asks for a state, the other makes it, at most a few times a second
-/// however many ask. Neither waits for the other.
+/// however many ask, and surveys what is open no more often than its own cost allows. Neither waits
+/// for the other.
 class StateExchange {
  public:
   using State = std::shared_ptr<const LiveState>;
 
   /// The newest made at `since_ns` (host_clock_ns()) or later; if there is none it is asked for.
-  State get(std::uint64_t since_ns, bool all_sockets);
-  /// Makes what is asked for, if it is time; true when it did.
-  bool make(const HostActivity& watch, std::int64_t wall_offset_ns);
+  /// With a list in `wish` it is one whose survey lists that.
+  State get(std::uint64_t since_ns, const SurveyWish& wish);
+
+  /// What the tracing thread is to do now.
+  struct Task {
+    bool make = false;               ///< a state, of the last survey and the newest counts
+    std::optional<SurveyWish> wish;  ///< before that, or after it where `later`, this survey
+    bool later = false;
+  };
+  Task next(std::uint64_t now_ns);
+  void surveyed(const Survey& survey, bool list);
+  void put(State state);
 
  private:
-  /// Each holds all sockets of the host: those that answers are still made from are counted too.
-  static constexpr std::size_t kMostWhole = 3;
-  std::size_t whole_in_use();
+  /// Lists that are kept, being asked for, or being answered from: each is of some megabytes.
+  static constexpr std::size_t kMostLists = 3;
 
-  std::vector<std::weak_ptr<const LiveState>> whole_made_;  ///< of the thread that makes them
+  bool may_survey(std::uint64_t now_ns, bool list) const;
+  std::size_t lists_in_use();
+
   std::mutex mutex_;  ///< held for as long as it takes to copy a pointer
-  State newest_, newest_whole_;
-  bool wanted_ = false, whole_wanted_ = false;
+  State newest_;
+  std::deque<State> lists_;        ///< the newest last
+  std::deque<SurveyWish> wishes_;  ///< for lists, the first to come first
+  bool wanted_ = false;
+  // Of the thread that makes states.
+  std::vector<std::weak_ptr<const LiveState>> lists_made_;
+  std::uint64_t surveyed_ns_ = 0, survey_took_ns_ = 0;  ///< when the last survey was over
+  std::uint64_t list_took_ns_ = 0;
 };
 
 }  // namespace tcpdwell

@@ -288,7 +288,7 @@ class LiveRun {
     auto report = tracer_->seed(gate_);
     if (!report) return report.error();
     if (plan_.on_seeded) plan_.on_seeded(*report);
-    return plan_.after_drain ? plan_.after_drain() : Status(Ok);
+    return plan_.after_drain ? plan_.after_drain(*tracer_) : Status(Ok);
   }
 
   Status loop(const EndingSignals& signals) {
@@ -305,7 +305,7 @@ class LiveRun {
       if (!drained) return drained.error();
       more = *drained;
       if (plan_.after_drain)
-        if (Status status = plan_.after_drain(); !status) return status;
+        if (Status status = plan_.after_drain(*tracer_); !status) return status;
       if (happened & bit(Waiter::Look) || (plan_.wants_open && plan_.wants_open()))
         if (Status status = tell_open(); !status) return status;
       if (happened & bit(Waiter::Loss))
@@ -313,7 +313,9 @@ class LiveRun {
       if (happened & bit(Waiter::Loss) && ++losses_told_ % kLossesPerTally == 0)
         if (Status status = tracer_->tally(consumer_); !status) return status;
       if (happened & bit(Waiter::Tick)) {
-        if (Status status = tracer_->tally(consumer_); !status) return status;
+        // Who surveys reads the sums when somebody asks.
+        if (Status status = plan_.tracer.surveys ? Status(Ok) : tracer_->tally(consumer_); !status)
+          return status;
         auto go_on = plan_.on_tick(clock_.now());
         if (!go_on) return go_on.error();
         if (!*go_on) return Ok;

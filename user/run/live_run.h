@@ -48,8 +48,9 @@ struct LivePlan {
   bool seeds = true;                ///< begin with the sockets that exist
   std::function<void(const SeedReport&)> on_seeded;
   std::function<void(std::uint64_t ns)>
-      on_suspended;                     ///< at the end: the machine slept so long meanwhile
-  std::function<Status()> after_drain;  ///< what was drained can be flushed; every 20 ms at least
+      on_suspended;  ///< at the end: the machine slept so long meanwhile
+  /// What was drained can be flushed, and what is open be asked for; every 20 ms at least.
+  std::function<Status(Tracer&)> after_drain;
   /// For the `end` line; without, what the kernel side counted.
   std::function<std::uint64_t()> connections;
 };

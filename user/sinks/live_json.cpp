@@ -36,7 +36,7 @@ Summary summary_of(const LiveState& state) {
     row.exact = dwells.exact;
     row.at_least = dwells.at_least;
     row.unknown = dwells.unknown;
-    row.open = state.count_of(s, state.population);
+    row.open = state.count_of(s, state.survey.population);
     if (row.count() > 0 || row.open.value_or(0) > 0) summary.rows.push_back(std::move(row));
   }
   return summary;
@@ -50,7 +50,7 @@ void add_sockets(JsonText& json, const LiveState& state,
 }
 
 void add_owners(JsonText& json, const LiveState& state) {
-  json.list("owners", state.owners, [&](const OwnerRow& owner) {
+  json.list("owners", state.survey.owners, [&](const OwnerRow& owner) {
     json.begin_object().field("comm",
                               owner.comm ? std::optional(owner.comm->view()) : std::nullopt);
     std::uint64_t all = 0;
@@ -75,7 +75,7 @@ std::string states_json(const LiveState& state) {
   JsonText json(text);
   begin_summary(json, summary_of(state));
   json.name("sockets").begin_object();
-  add_sockets(json, state, state.population);
+  add_sockets(json, state, state.survey.population);
   json.end_object().end_object();
   return text + '\n';
 }
@@ -101,7 +101,7 @@ std::string connections_json(const LiveState& state, std::size_t most) {
       .field("end", rfc3339(state.wall_ns));
   add_connections(json, "stuck", first(state.recent.stuck, most));
   add_connections(json, "slowest", first(state.recent.slowest, most));
-  json.field("not_followed", state.not_followed).end_object();
+  json.field("not_followed", 0).end_object();
   return text + "\n";
 }
 
@@ -110,12 +110,12 @@ std::string live_event(const LiveState& state, const std::string& host) {
   JsonText json(text);
   json.begin_object().field("ts", rfc3339(state.wall_ns)).field("host", printable(host));
   json.name("sockets").begin_object();
-  add_sockets(json, state, state.population);
+  add_sockets(json, state, state.survey.population);
   json.end_object().name("states");
   begin_summary(json, summary_of(state));
   json.end_object();
   std::string diagram;
-  append_diagram_svg(diagram, state.recent.edges, false, &state.population);
+  append_diagram_svg(diagram, state.recent.edges, false, &state.survey.population);
   json.field("diagram", diagram);
   add_distributions(json, state.recent.edges);
   add_findings(json, state.recent.findings);

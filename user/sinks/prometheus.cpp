@@ -101,16 +101,18 @@ void add_dwells(Writer& out, const LiveState& live) {
 }
 
 void add_sockets(Writer& out, const LiveState& state) {
-  out.family("tcpdwell_sockets", Kind::Gauge,
-             "Sockets in a state now; fewer than there are while some are not followed.");
+  out.family("tcpdwell_sockets", Kind::Gauge, "Sockets in a state, as the kernel lists them.");
   for (const State s : kLifeOrder)
-    if (const auto sockets = state.count_of(s, state.population);
+    if (const auto sockets = state.count_of(s, state.survey.population);
         sockets && s != State::Close && s != State::Unknown)
       out.add({{"state", state_name(s)}}, *sockets);
+  out.family("tcpdwell_survey_age_seconds", Kind::Gauge,
+             "How long ago the sockets that are open were counted.");
+  out.add({}, seconds(state.mono_ns - state.survey.mono_ns));
   out.family("tcpdwell_oldest_seconds", Kind::Gauge,
              "How long the oldest socket in a state has been in it, at least.");
   for (const State s : kLifeOrder)
-    if (const auto& oldest = state.oldest[number_of(s)])
+    if (const auto& oldest = state.survey.oldest[number_of(s)])
       out.add({{"state", state_name(s)}}, seconds(oldest->ns));
 }
 
@@ -122,12 +124,12 @@ void add_transitions(Writer& out, const Totals& totals) {
         out.add({{"old", state_name(from)}, {"new", state_name(to)}}, count);
   out.family("tcpdwell_connections_opened_total", Kind::Counter,
              "Connections begun, by this host (active) or towards it (passive).");
-  out.add({{"side", "active"}}, totals.opened_active);
-  out.add({{"side", "passive"}}, totals.opened_passive);
+  out.add({{"side", "active"}}, totals.opened_active());
+  out.add({{"side", "passive"}}, totals.opened_passive());
   out.family("tcpdwell_connections_ended_total", Kind::Counter,
              "Connections that ended, by the reason the kernel gives and who closed first.");
   for (std::size_t reason = 0; reason < kReasonCount; ++reason)
-    for (std::size_t closer = 0; closer < Totals::kClosers; ++closer) {
+    for (std::size_t closer = 0; closer < Tally::kClosers; ++closer) {
       const std::uint64_t count = totals.ends[reason][closer];
       if (count == 0) continue;
       const auto why = static_cast<Reason>(reason);
@@ -159,7 +161,7 @@ void add_ports(Writer& out, const LiveState& state) {
 void add_owners(Writer& out, const LiveState& state) {
   // A process that is named like one of ours is counted with it: a series may appear once only.
   std::map<std::string, std::array<std::uint64_t, kStateCount>> named;
-  for (const OwnerRow& owner : state.owners) {
+  for (const OwnerRow& owner : state.survey.owners) {
     const std::string name = owner.comm ? std::string(owner.comm->view()) : "other";
     auto& sockets = named[name.empty() ? "?" : name];
     for (std::size_t i = 0; i < kStateCount; ++i) sockets[i] += owner.sockets[i];
@@ -234,8 +236,8 @@ std::string metrics_text(const LiveState& state, const ProcessFigures& process,
     out.add({{"where", std::string(name_of(static_cast<LossPlace>(place)))}},
             state.totals.lost[place]);
   out.family("tcpdwell_not_followed_total", Kind::Counter,
-             "Connections there was no room in memory for.");
-  out.add({}, state.not_followed);
+             "Always 0: open connections are not followed, the kernel counts them.");
+  out.add({}, 0);
   add_process(out, process);
   return out.end();
 }

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "aggregate/findings.h"
-#include "aggregate/host_activity.h"
 #include "aggregate/open_groups.h"
 #include "aggregate/open_table.h"
+#include "aggregate/port_peaks.h"
 #include "aggregate/ports.h"
 #include "support/colliding.h"
 
@@ -185,40 +185,22 @@ TEST(Flood, ProcessesThatLetWait) {
   });
 }
 
-/// Two words of one hash under libstdc++'s std::hash of 16 bytes: what the first does, the second
-/// undoes.
-Comm same_hash(std::uint64_t n) {
-  constexpr std::uint64_t kMul = 0xc6a4a7935bd1e995;
-  const std::uint64_t undo = flood::inverse(kMul);
-  const auto mix = [](std::uint64_t v) { return v ^ v >> 47; };
-  const std::uint64_t after_first = (0xc70f6907 ^ 16 * kMul ^ mix(n * kMul) * kMul) * kMul;
-  const std::uint64_t words[] = {n, mix((0x1234 ^ after_first) * undo) * undo};
-  Comm comm;
-  std::memcpy(comm.bytes.data(), words, sizeof words);
-  return comm;
-}
-
-TEST(Flood, OwnersOfWhatIsOpen) {
-  ASSERT_EQ(std::hash<std::string_view>()({same_hash(1).bytes.data(), 16}),
-            std::hash<std::string_view>()({same_hash(2).bytes.data(), 16}))
-      << "libstdc++ has another hash: choose such keys for it";
+TEST(Flood, PortPeaks) {
   const auto make = [](std::uint64_t n) {
-    Socket socket = blank();
-    socket.id.cookie = random_word();
-    const std::uint64_t words[] = {random_word(), random_word()};
-    std::memcpy(socket.owner.comm.bytes.data(), words, sizeof words);
-    if (n != 0) socket.owner.comm = same_hash(n);
-    return socket;
+    const Socket s = blank();
+    return with_remote(n, 3, 3, s.netns, s.family, s.local.addr, s.remote.addr, s.remote.port);
   };
-  HostActivity watch;
-  std::size_t played = 0;
-  flood_table(make, [&](const Socket& socket) {
-    Transition t;
-    t.socket = socket;
-    t.from = State::SynSent;
-    t.to = State::Established;
-    ASSERT_TRUE(watch.transition(t));
-    if (++played % kKeys == 0) watch.look(1, 1, false);
+  PortPeaks peaks;
+  Survey survey;
+  survey.ports.resize(1);
+  PortRow& row = survey.ports[0];
+  row.live = 1;
+  flood_table(make, [&](const Socket& s) {
+    row.netns = s.netns;
+    row.family = s.family;
+    row.local = s.local;
+    row.remote = s.remote;
+    peaks.add(survey, 1);
   });
 }
 

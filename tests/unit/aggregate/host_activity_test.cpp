@@ -21,114 +21,178 @@ Socket socket_of(std::uint64_t cookie, const std::string& comm = "app", std::uin
   return socket;
 }
 
-Transition move(std::int64_t at, const Socket& socket, State from, State to, Dwell dwell = {}) {
-  Transition t;
-  t.wall_ns = at;
-  t.socket = socket;
-  t.from = from;
-  t.to = to;
-  t.dwell = dwell;
-  return t;
-}
-
 std::size_t at(State state) { return static_cast<std::size_t>(state); }
 
-class WatchTest : public testing::Test {
+/// A connection that was refused at once.
+Connection refused(std::int64_t time, const Socket& socket) {
+  Connection c;
+  c.socket = socket;
+  c.start_wall_ns = time;
+  c.end_wall_ns = time + 5;
+  c.state = State::Close;
+  c.stays.push({State::SynSent, {Bound::Exact, 5}});
+  c.reason = Reason::Refused;
+  c.path = *Path::parse("SYN_SENT>CLOSE");
+  c.life_ns = 5;
+  return c;
+}
+
+Connection open(std::int64_t seen, const Socket& socket, State state, std::uint64_t age_ns) {
+  Connection c;
+  c.socket = socket;
+  c.seen_wall_ns = seen;
+  c.state = state;
+  c.stays.push({state, {Bound::Exact, age_ns}});
+  return c;
+}
+
+OwnerRow owner(const std::string& comm, std::uint64_t established) {
+  OwnerRow row;
+  row.comm = Comm(comm);
+  row.sockets[at(State::Established)] = established;
+  return row;
+}
+
+PortRow ports(std::uint16_t rport, std::uint64_t live) {
+  PortRow row;
+  row.local = {{10, 0, 0, 1}, 0};
+  row.remote = {{10, 0, 0, 2}, rport};
+  row.live = live;
+  return row;
+}
+
+class HostActivityTest : public testing::Test {
  protected:
-  WatchTest() {
+  HostActivityTest() {
     Header header;
     header.host = "a";
     header.minisockets = "timer";
-    EXPECT_TRUE(watch.header(header));
+    EXPECT_TRUE(activity.header(header));
   }
-  void play(const Transition& t) { EXPECT_TRUE(watch.transition(t)); }
-  void connect(std::int64_t time, const Socket& socket) {
-    play(move(time, socket, State::Close, State::SynSent));
-    play(move(time + 10, socket, State::SynSent, State::Established, {Bound::Exact, 10}));
+  LiveState look(std::int64_t time) const {
+    return activity.look(static_cast<std::uint64_t>(time), time);
   }
-  LiveState look(std::int64_t time, bool all = false) const {
-    return watch.look(static_cast<std::uint64_t>(time), time, all);
-  }
-  HostActivity watch;
+  void survey(std::int64_t time) { activity.survey(found, {}, time); }
+  HostActivity activity;
+  Survey found;
 };
 
-TEST_F(WatchTest, CountsAndPopulations) {
-  connect(0, socket_of(1));
-  connect(0, socket_of(2));
-  play(move(kSecond, socket_of(2), State::Established, State::CloseWait, {Bound::AtLeast, 5}));
-  const LiveState state = look(3 * kSecond);
-  EXPECT_EQ(state.totals.opened_active, 2U);
-  EXPECT_EQ(state.totals.transitions[at(State::SynSent)][at(State::Established)], 2U);
-  EXPECT_EQ(state.totals.dwells[at(State::SynSent)].exact.count(), 2U);
-  EXPECT_EQ(state.totals.dwells[at(State::Established)].at_least, 1U);
-  EXPECT_EQ(state.population[at(State::Established)], 1U);
-  EXPECT_EQ(state.population[at(State::CloseWait)], 1U);
-  EXPECT_EQ(*state.oldest[at(State::CloseWait)], (Dwell{Bound::Exact, 2 * kSecond}));
-  EXPECT_FALSE(state.oldest[at(State::TimeWait)]);
-  EXPECT_TRUE(state.sockets.empty());
-  EXPECT_EQ(state.minisockets, "timer");
-  EXPECT_EQ(look(3 * kSecond, true).sockets.size(), 2U);
+TEST_F(HostActivityTest, CountsAreSumsOfTallies) {
+  Tally tally;
+  auto& syn_sent = tally.states[at(State::SynSent)];
+  syn_sent.exact.add(1'500'000'000);
+  syn_sent.at_least = 2;
+  syn_sent.within[kBucketCount] = 1;
+  tally.transitions[at(State::Close)][at(State::SynSent)] = 4;
+  tally.transitions[at(State::Listen)][at(State::SynRecv)] = 7;
+  ASSERT_TRUE(activity.tally(tally));
+  tally.transitions[at(State::Close)][at(State::SynSent)] = 5;
+  ASSERT_TRUE(activity.tally(tally));
+  const Totals totals = look(kSecond).totals;
+  EXPECT_EQ(totals.dwells[at(State::SynSent)].exact.count(), 2U);
+  EXPECT_EQ(totals.dwells[at(State::SynSent)].buckets[kBucketCount], 2U);
+  EXPECT_EQ(totals.dwells[at(State::SynSent)].sum_s, 3U);
+  EXPECT_EQ(totals.dwells[at(State::SynSent)].sum_ns, 0U);
+  EXPECT_EQ(totals.dwells[at(State::SynSent)].at_least, 4U);
+  // Since the start already.
+  EXPECT_EQ(totals.opened_active(), 5U);
+  EXPECT_EQ(totals.opened_passive(), 7U);
 }
 
-TEST_F(WatchTest, OwnersAreTheLargestAndTheOthers) {
-  std::uint64_t cookie = 0;
-  for (int owner = 0; owner < 30; ++owner)
-    for (int n = 0; n <= owner; ++n) connect(0, socket_of(++cookie, "app" + std::to_string(owner)));
+TEST_F(HostActivityTest, WhatIsOpenIsTheLastSurvey) {
+  found.mono_ns = 7;
+  found.population[at(State::CloseWait)] = 3;
+  found.oldest[at(State::CloseWait)] = Dwell{Bound::Exact, 2 * kSecond};
+  found.listed.push_back(open(kSecond, socket_of(1), State::CloseWait, 2 * kSecond));
+  survey(kSecond);
+  const LiveState state = look(2 * kSecond);
+  EXPECT_EQ(state.survey.population[at(State::CloseWait)], 3U);
+  EXPECT_EQ(state.survey.mono_ns, 7U);
+  ASSERT_EQ(state.recent.stuck.size(), 1U);
+  EXPECT_EQ(state.recent.stuck[0].in_state, (Dwell{Bound::Exact, 2 * kSecond}));
+  EXPECT_EQ(state.recent.stuck[0].host, "a");
+  EXPECT_TRUE(state.recent.stuck[0].open);
+  found = {};
+  survey(3 * kSecond);
+  EXPECT_EQ(look(4 * kSecond).survey.population[at(State::CloseWait)], 0U);
+  EXPECT_TRUE(look(4 * kSecond).recent.stuck.empty());
+}
+
+TEST_F(HostActivityTest, OwnersAreTheLargestAndTheOthers) {
+  for (std::uint64_t n = 0; n < 30; ++n)
+    found.owners.push_back(owner("app" + std::to_string(n), n + 1));
+  OwnerRow without_room;
+  without_room.sockets[at(State::Established)] = 1000;
+  found.owners.insert(found.owners.begin() + 3, without_room);
+  survey(kSecond);
   const LiveState state = look(kSecond);
-  ASSERT_EQ(state.owners.size(), HostActivity::kOwners + 1);
-  EXPECT_EQ(state.owners.front().comm->view(), "app29");
-  EXPECT_EQ(state.owners.front().sockets[at(State::Established)], 30U);
-  EXPECT_FALSE(state.owners.back().comm);
-  EXPECT_EQ(state.owners.back().sockets[at(State::Established)], 10U * 11 / 2);
+  ASSERT_EQ(state.survey.owners.size(), HostActivity::kOwners + 1);
+  EXPECT_EQ(state.survey.owners.front().comm->view(), "app29");
+  EXPECT_EQ(state.survey.owners.front().sockets[at(State::Established)], 30U);
+  EXPECT_FALSE(state.survey.owners.back().comm);
+  EXPECT_EQ(state.survey.owners.back().sockets[at(State::Established)], 1000U + 10 * 11 / 2);
 }
 
-TEST_F(WatchTest, PortsBeyondTheFullestAreTogether) {
-  std::uint64_t cookie = 0;
-  for (std::uint16_t port = 1; port <= 25; ++port)
-    for (std::uint16_t n = 0; n < port; ++n) connect(0, socket_of(++cookie, "app", port));
+TEST_F(HostActivityTest, PortsBeyondTheFullestAreTogether) {
+  for (std::uint16_t port = 1; port <= 25; ++port) found.ports.push_back(ports(port, port));
+  survey(kSecond);
   const LiveState state = look(kSecond);
   ASSERT_EQ(state.recent.ports.size(), HostActivity::kDestinations);
   EXPECT_EQ(state.recent.ports.front().live, 25U);
   EXPECT_EQ(state.other_ports.live, 1U + 2 + 3 + 4 + 5);
 }
 
-TEST_F(WatchTest, WhatIsRecentIsOfTwoWindows) {
-  const auto refuse = [this](std::int64_t time, std::uint64_t cookie) {
-    play(move(time, socket_of(cookie), State::Close, State::SynSent));
-    Transition t =
-        move(time + 5, socket_of(cookie), State::SynSent, State::Close, {Bound::Exact, 5});
-    t.reason = Reason::Refused;
-    t.life_ns = 5;
-    play(t);
+TEST_F(HostActivityTest, APeakIsTheHighestOfItsWindow) {
+  const auto peak = [&](std::int64_t time, std::uint64_t live) {
+    found.ports = {ports(80, live)};
+    survey(time);
+    return look(time).recent.ports.at(0);
   };
-  const auto refused = [this](std::int64_t time) {
+  EXPECT_EQ(peak(1, 5).peak, 5U);
+  EXPECT_EQ(peak(2, 9).peak, 9U);
+  EXPECT_EQ(peak(3, 4).peak, 9U);
+  EXPECT_EQ(peak(3, 4).peak_wall_ns, 2);
+  EXPECT_EQ(peak(3, 4).live, 4U);
+  activity.keep_window(HostActivity::kWindowNs);
+  EXPECT_EQ(peak(HostActivity::kWindowNs + 1, 3).peak, 3U);
+}
+
+TEST_F(HostActivityTest, WhatIsRecentIsOfTwoWindows) {
+  const auto says_refused = [this](std::int64_t time) {
     const auto& findings = look(time).recent.findings;
     return std::any_of(findings.begin(), findings.end(),
                        [](const Finding& f) { return f.kind == "connect_refused"; });
   };
-  for (std::uint64_t n = 1; n <= 3; ++n) refuse(static_cast<std::int64_t>(n), n);
-  EXPECT_TRUE(refused(kSecond));
-  watch.keep_window(kSecond);  // too early: nothing happens
+  for (std::uint64_t n = 1; n <= 3; ++n)
+    ASSERT_TRUE(activity.connection(refused(static_cast<std::int64_t>(n), socket_of(n))));
+  EXPECT_TRUE(says_refused(kSecond));
+  activity.keep_window(kSecond);  // too early: nothing happens
   EXPECT_EQ(look(kSecond).window_wall_ns, 0);
-  watch.keep_window(HostActivity::kWindowNs);
-  EXPECT_TRUE(refused(HostActivity::kWindowNs + kSecond));
+  activity.keep_window(HostActivity::kWindowNs);
+  EXPECT_TRUE(says_refused(HostActivity::kWindowNs + kSecond));
   EXPECT_EQ(look(HostActivity::kWindowNs).recent.ends.size(), 1U);
-  watch.keep_window(2 * HostActivity::kWindowNs);
-  EXPECT_FALSE(refused(2 * HostActivity::kWindowNs + kSecond));
+  activity.keep_window(2 * HostActivity::kWindowNs);
+  EXPECT_FALSE(says_refused(2 * HostActivity::kWindowNs + kSecond));
   EXPECT_EQ(look(2 * HostActivity::kWindowNs).window_wall_ns, HostActivity::kWindowNs);
-  // Counters go on.
-  EXPECT_EQ(look(2 * HostActivity::kWindowNs)
-                .totals.ends[static_cast<std::size_t>(Reason::Refused)]
-                            [static_cast<std::size_t>(closer_of({}, Reason::Refused))],
-            3U);
 }
 
-TEST_F(WatchTest, ALeakIsTheSameFindingInEveryWindow) {
-  for (std::uint64_t n = 1; n <= 3; ++n) {
-    connect(0, socket_of(n));
-    play(move(20, socket_of(n), State::Established, State::CloseWait, {Bound::Exact, 10}));
-  }
-  watch.keep_window(HostActivity::kWindowNs);
+/// Of those that are open no line has come, but they were not refused.
+TEST_F(HostActivityTest, ThoseThatAreOpenWereTriedToo) {
+  for (std::uint64_t n = 1; n <= 3; ++n)
+    ASSERT_TRUE(activity.connection(refused(static_cast<std::int64_t>(n), socket_of(n))));
+  found.ports = {ports(80, 97), ports(81, 5)};
+  survey(kSecond);
+  const auto findings = look(kSecond).recent.findings;
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].text.substr(0, 32), "3 of 100 connections to 10.0.0.2");
+}
+
+TEST_F(HostActivityTest, ALeakIsTheSameFindingInEveryWindow) {
+  found.owners.push_back(owner("app", 0));
+  found.owners[0].unclosed = 3;
+  found.owners[0].oldest_unclosed_ns = 100 * kSecond;
+  survey(kSecond);
+  activity.keep_window(HostActivity::kWindowNs);
   const auto findings = look(HostActivity::kWindowNs + kSecond).recent.findings;
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].kind, "close_wait_leak");

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <sstream>
 #include <string>
@@ -25,9 +26,14 @@ bool has_line(const std::string& text, const std::string& line) {
 TEST(Prometheus, BucketsAreCumulativeInSeconds) {
   LiveState state;
   DwellTotals& dwells = state.totals.dwells[static_cast<std::size_t>(State::TimeWait)];
-  dwells.add({Bound::Exact, 61'500'000'000});
-  dwells.add({Bound::Exact, 1'000'000});
-  dwells.add({Bound::AtLeast, 1});
+  Tally::OfState since;
+  since.exact.add(61'500'000'000);
+  since.exact.add(1'000'000);
+  for (const std::uint64_t bound : {std::uint64_t{70'000'000'000}, std::uint64_t{1'000'000}})
+    ++since.within[static_cast<std::size_t>(
+        std::find(kBucketBounds.begin(), kBucketBounds.end(), bound) - kBucketBounds.begin())];
+  since.at_least = 1;
+  dwells.add(since);
   const std::string text = text_of(state);
   EXPECT_TRUE(has_line(text, R"(tcpdwell_dwell_seconds_bucket{state="TIME_WAIT",le="0.0005"} 0)"));
   EXPECT_TRUE(has_line(text, R"(tcpdwell_dwell_seconds_bucket{state="TIME_WAIT",le="0.001"} 1)"));
@@ -68,7 +74,7 @@ TEST(Prometheus, LabelsOfHostileNamesStayInTheirQuotes) {
   OwnerRow row;
   row.comm = Comm("x\"} 1\ny");
   row.sockets[static_cast<std::size_t>(State::Established)] = 4;
-  state.owners.push_back(row);
+  state.survey.owners.push_back(row);
   EXPECT_TRUE(
       has_line(text_of(state),
                "tcpdwell_open_sockets_owner{comm=\"x\\\"} 1\\\\x0ay\",state=\"ESTABLISHED\"} 4"));
@@ -81,11 +87,11 @@ TEST(Prometheus, NamesThatAreOursAreCountedTogether) {
     OwnerRow row;
     row.comm = Comm(name);
     row.sockets[at] = 1;
-    state.owners.push_back(row);
+    state.survey.owners.push_back(row);
   }
   OwnerRow others;
   others.sockets[at] = 5;
-  state.owners.push_back(others);
+  state.survey.owners.push_back(others);
   const std::string text = text_of(state);
   EXPECT_TRUE(has_line(text, R"(tcpdwell_open_sockets_owner{comm="other",state="ESTABLISHED"} 6)"));
   EXPECT_TRUE(has_line(text, R"(tcpdwell_open_sockets_owner{comm="?",state="ESTABLISHED"} 2)"));
@@ -95,7 +101,7 @@ TEST(Prometheus, NoSeriesTwiceAndOpenMetricsEnds) {
   LiveState state;
   for (auto& row : state.totals.transitions) row.fill(1);
   for (auto& row : state.totals.ends) row.fill(1);
-  state.population.fill(1);
+  state.survey.population.fill(1);
   for (const auto format : {MetricsFormat::Prometheus, MetricsFormat::OpenMetrics}) {
     std::set<std::string> seen;
     std::istringstream lines(text_of(state, format));

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Has the kernel side count and group what is open (include/tcpdwell/survey.h).
+#pragma once
+
+#include <cstdint>
+
+#include "capture/walker.h"
+#include "model/survey.h"
+
+namespace tcpdwell {
+
+class Surveyor {
+ public:
+  /// Both must outlive it.
+  Surveyor(tcpdwell_bpf& skeleton, Walker& walker) : skeleton_(skeleton), walker_(walker) {}
+  /// One walk; with a list two, or three where very many sockets are of nearly the same age. Those
+  /// of the list come through the ring, to whoever drains it, in no order and a few too many.
+  Result<Survey> take(const SurveyWish& wish, const Drain& drain);
+
+ private:
+  Status count(const SurveyWish& wish, const Drain& drain);
+  Status list(const SurveyWish& wish, const Drain& drain);
+  Result<Survey> read() const;
+  Status read_owners(Survey& survey) const;
+  Status read_ports(Survey& survey) const;
+  Status read_held(Survey& survey) const;
+
+  tcpdwell_bpf& skeleton_;
+  Walker& walker_;
+};
+
+}  // namespace tcpdwell
