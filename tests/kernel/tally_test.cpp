@@ -2,6 +2,8 @@
 /// What the kernel side counts is what one gets by counting its transitions.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <random>
 #include <string>
@@ -9,6 +11,7 @@
 #include <vector>
 
 #include "aggregate/aggregator.h"
+#include "model/tally.h"
 #include "support/collect.h"
 #include "support/netns.h"
 #include "support/shadow.h"
@@ -254,6 +257,76 @@ TEST(CountedInterval, HasItsOwnDwellsAlone) {
     }
     EXPECT_TRUE(seen);
   }
+}
+
+/// What lines of connections add up to.
+class OfLines : public Consumer {
+ public:
+  Status transition(const Transition&) override { return Ok; }
+  Status connection(const tcpdwell::Connection& c) override {
+    State before = c.path.first() == State::SynRecv ? State::Listen : State::Close;
+    for (const Stay& stay : c.stays) {
+      ++moved[at(before)][at(stay.state)];
+      before = stay.state;
+      if (stay.dwell.bound != Bound::Exact || (c.open() && &stay == &c.stays.back())) continue;
+      const auto bound =
+          std::lower_bound(kBucketBounds.begin(), kBucketBounds.end(), stay.dwell.ns);
+      ++within[at(stay.state)][static_cast<std::size_t>(bound - kBucketBounds.begin())];
+    }
+    if (c.open()) return Ok;
+    ++moved[at(before)][at(State::Close)];
+    if (before != State::Listen)
+      ++ends[static_cast<std::size_t>(c.reason)]
+            [static_cast<std::size_t>(closer_of(c.path, c.reason))];
+    return Ok;
+  }
+  static std::size_t at(State state) { return static_cast<std::size_t>(state); }
+
+  decltype(tcpdwell::Tally::transitions) moved{};
+  decltype(tcpdwell::Tally::ends) ends{};
+  std::array<std::array<std::uint32_t, kBucketCount + 1>, kStateCount> within{};
+};
+
+class Last : public Consumer {
+ public:
+  Status transition(const Transition&) override { return Ok; }
+  Status tally(const tcpdwell::Tally& now) override {
+    tally_ = now;
+    return Ok;
+  }
+  tcpdwell::Tally tally_;
+};
+
+TEST(CountedForServe, EqualsTheLinesOfConnections) {
+  TD_REQUIRE_KERNEL_TESTS();
+  const unsigned seed = testing::UnitTest::GetInstance()->random_seed() + std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Netns netns;
+  TracerOptions options;
+  options.filter.netns = netns.inode();
+  options.detail = Detail::Connections;
+  options.surveys = true;
+  OfLines lines;
+  const auto tracer = start_tracer(options);
+  ASSERT_TRUE(tracer->seed(lines).ok());
+  {
+    Workload workload;
+    run_mixed(workload, seed);
+  }
+  drain_for(*tracer, lines, std::chrono::milliseconds(300));
+  finish(*tracer, lines);
+  Last last;
+  ASSERT_TRUE(tracer->tally(last).ok());
+  ASSERT_TRUE(tracer->tell_open(lines).ok());
+  EXPECT_EQ(last.tally_.transitions, lines.moved);
+  EXPECT_EQ(last.tally_.ends, lines.ends);
+  for (std::size_t state = 0; state < kStateCount; ++state)
+    EXPECT_EQ(last.tally_.states[state].within, lines.within[state])
+        << name_of(static_cast<State>(state));
+  std::uint64_t ended = 0;
+  for (const auto& by_closer : lines.ends)
+    for (const std::uint64_t count : by_closer) ended += count;
+  EXPECT_GE(ended, 24U) << "the workload's";
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /// `tcpdwell serve`: metrics, JSON and a live page over HTTP. One thread traces, another answers.
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <cerrno>
 #include <memory>
@@ -61,6 +62,7 @@ class Serve {
   }
 
   Status ready(const Keep& keep) {
+    malloc_trim(0);  // what loading the programs took: for as long as it runs
     HttpSite site;
     site.answer = [this](const HttpRequest& request) { return routes_.answer(request); };
     site.events_path = "/api/events";
