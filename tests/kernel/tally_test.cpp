@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /// What the kernel side counts is what one gets by counting its transitions.
+#include "model/tally.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,7 +13,6 @@
 #include <vector>
 
 #include "aggregate/aggregator.h"
-#include "model/tally.h"
 #include "support/collect.h"
 #include "support/netns.h"
 #include "support/shadow.h"

@@ -14,6 +14,7 @@
 
 #include "capture/batches.h"
 #include "tcpdwell_bpf.skel.h"
+#include "util/clock.h"
 #include "util/host_clock.h"
 
 namespace tcpdwell {
@@ -67,12 +68,15 @@ Family family_of(std::uint32_t family) { return family == 6 ? Family::V6 : Famil
 }  // namespace
 
 Result<Survey> Surveyor::take(const SurveyWish& wish, const Drain& drain) {
+  const std::int64_t spent_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
   Status status = count(wish, drain);
   auto survey = status ? read() : Result<Survey>(status.error());
   if (survey && wish.most != 0 && survey->matching != 0) status = list(wish, drain);
   skeleton_.bss->look_for = TD_LOOK_TELL;
   if (!status) return status.error();
-  if (survey) survey->took_ns = host_clock_ns() - survey->mono_ns;
+  if (!survey) return survey;
+  survey->took_ns = host_clock_ns() - survey->mono_ns;
+  survey->cost_ns = static_cast<std::uint64_t>(clock_ns(CLOCK_THREAD_CPUTIME_ID) - spent_ns);
   return survey;
 }
 

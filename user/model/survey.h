@@ -43,7 +43,8 @@ struct HeldRow {
 
 struct Survey {
   std::uint64_t mono_ns = 0;  ///< when it began; host_clock_ns()
-  std::uint64_t took_ns = 0;
+  std::uint64_t took_ns = 0;  ///< until it was over
+  std::uint64_t cost_ns = 0;  ///< of a processor's time
   std::array<std::uint64_t, kStateCount> population{};
   std::array<std::optional<Dwell>, kStateCount> oldest;  ///< of those whose age is known or bounded
   std::vector<OwnerRow> owners;                          ///< in no order

@@ -43,7 +43,7 @@ StateExchange::State StateExchange::get(std::uint64_t since_ns, const SurveyWish
 }
 
 bool StateExchange::may_survey(std::uint64_t now_ns, bool list) const {
-  const std::uint64_t rest = list ? list_took_ns_ * kListShare : survey_took_ns_ * kShare;
+  const std::uint64_t rest = list ? list_cost_ns_ * kListShare : survey_cost_ns_ * kShare;
   return surveyed_ns_ == 0 || now_ns - surveyed_ns_ >= std::max(rest, kBetweenNs);
 }
 
@@ -59,14 +59,14 @@ StateExchange::Task StateExchange::next(std::uint64_t now_ns) {
     return {true, wishes_.front(), false};
   if (!wanted_ || (newest_ && now_ns - newest_->mono_ns < kBetweenNs)) return {};
   const bool may = may_survey(now_ns, false);
-  if (survey_took_ns_ <= kQuickNs || now_ns - surveyed_ns_ >= kOldestToldNs)
+  if (survey_cost_ns_ <= kQuickNs || now_ns - surveyed_ns_ >= kOldestToldNs)
     return may ? Task{true, SurveyWish{}, false} : Task{};
   return {true, may ? std::optional(SurveyWish{}) : std::nullopt, true};
 }
 
 void StateExchange::surveyed(const Survey& survey, bool list) {
   surveyed_ns_ = survey.mono_ns + survey.took_ns;
-  (list ? list_took_ns_ : survey_took_ns_) = survey.took_ns;
+  (list ? list_cost_ns_ : survey_cost_ns_) = survey.cost_ns;
 }
 
 void StateExchange::put(State state) {

@@ -48,8 +48,8 @@ class StateExchange {
   bool wanted_ = false;
   // Of the thread that makes states.
   std::vector<std::weak_ptr<const LiveState>> lists_made_;
-  std::uint64_t surveyed_ns_ = 0, survey_took_ns_ = 0;  ///< when the last survey was over
-  std::uint64_t list_took_ns_ = 0;
+  std::uint64_t surveyed_ns_ = 0;  ///< when the last survey was over
+  std::uint64_t survey_cost_ns_ = 0, list_cost_ns_ = 0;
 };
 
 }  // namespace tcpdwell
