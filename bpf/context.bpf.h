@@ -121,11 +121,6 @@ static __always_inline bool in_send_syscall(void)
 	return call == x86_or(44, 206) || call == x86_or(46, 211) || call == x86_or(307, 269);
 }
 
-static __always_inline bool in_connect_syscall(void)
-{
-	return current_syscall() == x86_or(42, 203);
-}
-
 /* `ss -K` and its like ask by a netlink message; nothing else that sends works on sockets which are
  * not its own, unless a softirq happens to run on top of it. */
 static __always_inline bool aborted_by_diag(const struct sock_common *socket)

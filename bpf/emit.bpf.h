@@ -46,7 +46,7 @@ static __always_inline void read_stats(struct td_stats *st, const struct tcp_soc
 	st->retrans = tp->total_retrans;
 	st->srtt_us = tp->srtt_us >> 3;
 	st->min_rtt_us = min_rtt == ~0u ? 0 : min_rtt;
-	st->pad = 0;
+	st->rst = 0;
 }
 
 static __always_inline void fill(struct td_event *e, const struct td_line *line,
@@ -73,7 +73,7 @@ static __always_inline void fill(struct td_event *e, const struct td_line *line,
 	e->owner = s->owner;
 	e->reason = line->reason;
 	e->restarts = line->restarts;
-	e->pad = 0;
+	e->error = line->error;
 	__builtin_memcpy(e->laddr, who->laddr, sizeof(e->laddr));
 	__builtin_memcpy(e->raddr, who->raddr, sizeof(e->raddr));
 	__builtin_memcpy(e->comm, s->comm, sizeof(e->comm));

@@ -25,6 +25,7 @@ struct td_receiving {
 	__u64 timing_out;	 /* inside reqsk_timer_handler() */
 	struct td_tuple request; /* of timing_out, which may be freed in there */
 	__u32 verdict;
+	__u32 listener_closed; /* of timing_out */
 };
 
 struct {
@@ -224,7 +225,7 @@ static __always_inline void on_req_dropped(struct request_sock *req)
 {
 	struct td_receiving *here = receiving_here();
 
-	on_req_gone(req, here && here->timing_out == (__u64)req ? TD_REASON_SYN_TIMEOUT
+	on_req_gone(req, here && here->timing_out == (__u64)req ? reason_to_time_out(req)
 								: reason_to_drop(req));
 }
 
@@ -251,6 +252,7 @@ int BPF_PROG(on_req_timer, struct timer_list *timer)
 
 	if (here) {
 		here->timing_out = (__u64)req;
+		here->listener_closed = listener_is_closed(&req->__req_common);
 		tuple_of_req(&here->request, req);
 	}
 	return 0;
@@ -276,7 +278,7 @@ int BPF_PROG(on_req_timeout, struct timer_list *timer)
 	if (BPF_CORE_READ(req, rsk_timer.entry.pprev) &&
 	    (__u64)BPF_CORE_READ(req, __req_common.skc_cookie.counter) == r->cookie)
 		return 0;
-	r->reason = TD_REASON_SYN_TIMEOUT;
+	r->reason = here->listener_closed ? TD_REASON_LISTENER_CLOSED : TD_REASON_SYN_TIMEOUT;
 	r->ended_ns = bpf_ktime_get_ns();
 	return 0;
 }

@@ -16,6 +16,7 @@ const volatile __u64 td_bounds[TD_BOUNDS] = {};
 #define TD_S_FIRST_DUE 0x02 /* the connection's first line is still to be written */
 #define TD_S_PASSIVE 0x10   /* SYN_RECV after LISTEN: its past is with the request socket */
 #define TD_S_FIN_IN 0x20    /* the peer's FIN was received */
+#define TD_S_RST_IN 0x40    /* a RST of the peer's was received: it ends */
 #define TD_S_TOLD 0x04	    /* a record of it was made */
 #define TD_S_SHOWN 0x08	    /* the owner passed the filter once: shown to the end */
 
@@ -69,7 +70,8 @@ struct td_line {
 	__u64 mono_ns, dwell_ns, cookie;
 	__u8 old_state, new_state, dwell, reason;
 	__u8 restarts;
-	__u8 pad[3];
+	__u8 error;
+	__u8 pad[2];
 };
 
 struct {
@@ -201,13 +203,18 @@ struct {
 	__type(value, struct td_sock);
 } listeners SEC(".maps");
 
-/* What a task is connecting to: tells a time-wait socket that connect() reuses from an aborted one.
- */
+/* What a task is connecting: tells a time-wait socket that this reuses from an aborted one. */
+struct td_connecting {
+	struct td_tuple to;
+	__u32 pad;
+	__u64 sk; /* address of the sock */
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct td_tuple);
+	__type(value, struct td_connecting);
 } connecting SEC(".maps");
 
 struct {

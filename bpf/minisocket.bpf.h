@@ -328,22 +328,35 @@ static __always_inline void mini_link(struct td_counters *count, struct td_mini 
 		note_orphan(count, cookie, m);
 }
 
+/* The task is choosing a port for a socket that goes where the time-wait socket went: it is in
+ * SYN_SENT and has sent nothing (tcp_v4_connect, tcp_v6_connect), whatever system call asked for
+ * it. */
+static __always_inline bool reused_by_connecting(const struct sock_common *tw)
+{
+	struct td_connecting *task =
+	    bpf_task_storage_get(&connecting, bpf_get_current_task_btf(), NULL, 0);
+	const struct tcp_sock *tp;
+
+	if (!task || serving_softirq(tw))
+		return false;
+	tp = (void *)task->sk;
+	return task->to.rport == bpf_ntohs(BPF_CORE_READ(tw, skc_dport)) &&
+	       task->to.netns == BPF_CORE_READ(tw, skc_net.net, ns.inum) &&
+	       BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.__sk_common.skc_state) == TD_SYN_SENT &&
+	       !BPF_CORE_READ(tp, segs_out);
+}
+
 /* Why a process takes a time-wait socket down: the end of its namespace purges it (inet_twsk_purge
  * asks for the same count), connect() reuses it, sock_diag aborts it. Else it is the receive path
  * in the context of a process that writes to a TUN device or polls its network card. */
 static __always_inline __u8 reason_in_process(struct inet_timewait_sock *tw)
 {
-	struct td_tuple *to =
-	    bpf_task_storage_get(&connecting, bpf_get_current_task_btf(), NULL, 0);
-
 	if (netns_is_dying(BPF_CORE_READ(tw, __tw_common.skc_net.net)))
 		return TD_REASON_PURGED;
+	if (reused_by_connecting(&tw->__tw_common))
+		return TD_REASON_REUSED;
 	if (aborted_by_diag(&tw->__tw_common))
 		return TD_REASON_ABORTED;
-	if (to && in_connect_syscall() &&
-	    to->rport == bpf_ntohs(BPF_CORE_READ(tw, __tw_common.skc_dport)) &&
-	    to->netns == BPF_CORE_READ(tw, __tw_common.skc_net.net, ns.inum))
-		return TD_REASON_REUSED;
 	return TD_REASON_RESET_BY_PEER;
 }
 

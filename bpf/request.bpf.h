@@ -12,6 +12,7 @@
 #include "filter.bpf.h"
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
+#include "reset.bpf.h"
 #include "stays.bpf.h"
 
 /*
@@ -95,6 +96,37 @@ static __always_inline void on_req_gone(struct request_sock *req, __u32 reason)
 	r->ended_ns = bpf_ktime_get_ns();
 }
 
+/* Its listener was closed, and another one of its group has a copy of it (net.ipv4.tcp_migrate_req;
+ * reqsk_timer_handler, inet_reqsk_clone). */
+static __always_inline void req_migrated(struct td_req *r, const struct request_sock *req)
+{
+	r->req = (__u64)req;
+	r->listener = (__u64)BPF_CORE_READ(req, __req_common.skc_listener);
+	r->cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter);
+	r->ended_ns = 0;
+}
+
+static __always_inline bool listener_is_closed(const struct sock_common *req)
+{
+	return BPF_CORE_READ(req, skc_listener, __sk_common.skc_state) != TD_LISTEN;
+}
+
+/* The handshake's last ACK did not come in time, or the listener that it would have come to. */
+static __always_inline __u8 reason_to_time_out(const struct request_sock *req)
+{
+	return listener_is_closed(&req->__req_common) ? TD_REASON_LISTENER_CLOSED
+						      : TD_REASON_SYN_TIMEOUT;
+}
+
+/* tcp_check_req() answers it with a RST of ours: a SYN in its window, or the accept queue is full
+ * and net.ipv4.tcp_abort_on_overflow is set. That is sent for the listener. */
+static __always_inline bool request_was_reset(const struct sock_common *req)
+{
+	struct td_reset *sent = reset_sent((void *)BPF_CORE_READ(req, skc_listener));
+
+	return sent && sent->rport == bpf_ntohs(BPF_CORE_READ(req, skc_dport));
+}
+
 /* Why a request is dropped whose time is not over, and whose handshake is not either. Only a
  * process ends a namespace (inet_twsk_purge takes the requests of the kernel's own listeners down
  * with it) or aborts. Those of a closed listener stay until their timer or a segment comes, which
@@ -111,9 +143,9 @@ static __always_inline __u8 reason_to_drop(const struct request_sock *req)
 		if (aborted_by_diag(common))
 			return TD_REASON_ABORTED;
 	}
-	return BPF_CORE_READ(common, skc_listener, __sk_common.skc_state) == TD_LISTEN
-		   ? TD_REASON_RESET_BY_PEER
-		   : TD_REASON_RESET_LOCAL;
+	if (listener_is_closed(common))
+		return TD_REASON_LISTENER_CLOSED;
+	return request_was_reset(common) ? TD_REASON_RESET_LOCAL : TD_REASON_RESET_BY_PEER;
 }
 
 /* The child of a passive open has its first transition: since when was it SYN_RECV? */

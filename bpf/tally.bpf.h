@@ -116,7 +116,8 @@ static __always_inline __u32 closer_of(__u64 path, __u8 reason)
 		return closer;
 	if (reason == TD_REASON_RESET_BY_PEER || reason == TD_REASON_REFUSED)
 		return 2;
-	return reason == TD_REASON_RESET_LOCAL || reason == TD_REASON_ABORTED;
+	return reason == TD_REASON_RESET_LOCAL || reason == TD_REASON_ABORTED ||
+	       reason == TD_REASON_LISTENER_CLOSED;
 }
 
 static __noinline int tally_move(const struct td_line *line, const struct td_sock *s)

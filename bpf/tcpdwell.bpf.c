@@ -14,64 +14,15 @@
 #include "minisocket.bpf.h"
 #include "open.bpf.h"
 #include "owner.bpf.h"
+#include "reason.bpf.h"
 #include "request.bpf.h"
+#include "reset.bpf.h"
 #include "seed.bpf.h"
 #include "sweep.bpf.h"
 #include "tally.bpf.h"
 #include "timer.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-/* include/uapi/asm-generic/errno.h */
-#define EPIPE 32
-#define ECONNABORTED 103
-#define ECONNRESET 104
-#define ETIMEDOUT 110
-#define ECONNREFUSED 111
-
-/* sk_err is set before tcp_done() where the stack ends a connection (tcp_reset, tcp_write_err,
- * tcp_abort); a RST of our own - a close without a FIN, data that comes after the close - leaves it
- * 0. */
-static __always_inline __u8 reason_of(const struct sock *sk, int old_state)
-{
-	switch (sk->sk_err) {
-	case ECONNREFUSED:
-		return TD_REASON_REFUSED;
-	case ECONNRESET:
-	case EPIPE:
-		return TD_REASON_RESET_BY_PEER;
-	case ETIMEDOUT:
-		return TD_REASON_TIMEOUT;
-	case ECONNABORTED:
-		return TD_REASON_ABORTED;
-	case 0:
-		if (old_state != TD_SYN_SENT && old_state != TD_LISTEN && old_state != TD_LAST_ACK)
-			return TD_REASON_RESET_LOCAL;
-	}
-	return TD_REASON_NONE;
-}
-
-/* enum sock_flags, include/net/sock.h */
-#define SOCK_DEAD 0 /* no process has it open any more */
-#define SOCK_DONE 1 /* the peer's FIN was received */
-
-/*
- * tcp_time_wait() hands these states to a time-wait socket and reports "-> CLOSE" for the full
- * one (net/ipv4/tcp_minisocks.c). From FIN_WAIT2 it is called for a FIN, and for an orphan unless
- * TCP_LINGER2 forbids; else it was a reset of ours (SO_LINGER, connect(AF_UNSPEC), TCP_LINGER2).
- */
-static __always_inline bool may_be_handed_over(const struct tcp_sock *tp, int old_state,
-					       int new_state)
-{
-	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
-	unsigned long flags = sk->__sk_common.skc_flags;
-
-	if (new_state != TD_CLOSE || sk->sk_err)
-		return false;
-	if (old_state == TD_FIN_WAIT2)
-		return flags & (1 << SOCK_DEAD) ? tp->linger2 >= 0 : !!(flags & (1 << SOCK_DONE));
-	return old_state == TD_CLOSING;
-}
 
 /* A passive open: the entry is a copy of the listener's, of which only the owner is ours. The
  * child's identity is not yet settled (until Linux 6.12 it still carries the listener's cookie
@@ -154,7 +105,7 @@ static __always_inline void note_for_minisockets(struct td_counters *count, cons
 						 int old_state, int new_state)
 {
 	__u64 key = (__u64)sk;
-	struct td_tuple *to;
+	struct td_connecting *task;
 
 	if (!asks_for_owners())
 		return;
@@ -164,10 +115,36 @@ static __always_inline void note_for_minisockets(struct td_counters *count, cons
 		bpf_map_delete_elem(&listeners, &key);
 	if (new_state != TD_SYN_SENT || !makes_records())
 		return;
-	to = bpf_task_storage_get(&connecting, bpf_get_current_task_btf(), NULL,
-				  BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (to)
-		tuple_of_who(to, who);
+	task = bpf_task_storage_get(&connecting, bpf_get_current_task_btf(), NULL,
+				    BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!task)
+		return;
+	tuple_of_who(&task->to, who);
+	task->sk = key;
+}
+
+/* The time-wait socket that was made for this one just now, or NULL. A second use of the socket may
+ * find the first one's entry here. */
+static __always_inline struct td_mini *handed_over_to(__u64 cookie, int old_state)
+{
+	struct td_mini *m;
+
+	if (!cfg.minisockets || (old_state != TD_FIN_WAIT2 && old_state != TD_CLOSING))
+		return NULL;
+	m = bpf_map_lookup_elem(&minis, &cookie);
+	return m && published(&m->linked) == TD_LINK_DUE ? m : NULL;
+}
+
+/* It was handed over as far as its states tell, and no time-wait socket of it is known. */
+static __always_inline void note_no_mini(const struct sock *sk, struct td_sock *s,
+					 struct td_line *line)
+{
+	if (tw_table_full(sk))
+		line->reason = TD_REASON_OVERFLOW;
+	else if (!minis_refused)
+		line->reason = TD_REASON_RESET_LOCAL;
+	else
+		s->flags |= TD_S_GAP; /* perhaps it lives on, unobserved */
 }
 
 /* The last transition of a full socket: its end, or its hand-over. */
@@ -175,32 +152,26 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 				       struct td_sock *s, const struct td_who *who,
 				       const struct tcp_sock *tp, struct td_line *line)
 {
-	bool handed = may_be_handed_over(tp, line->old_state, TD_CLOSE);
+	struct td_mini *m = handed_over_to(line->cookie, line->old_state);
+	struct td_reset *sent;
 	struct td_stats stats;
-	struct td_mini *m;
-	__u64 cookie = line->cookie;
+	bool handed;
 
-	if (handed && cfg.minisockets) {
-		m = bpf_map_lookup_elem(&minis, &cookie);
-		/* A second use of the socket may find the first one's entry here. */
-		if (m && published(&m->linked) == TD_LINK_DUE) {
-			if (makes_records()) {
-				read_stats(&m->stats, tp, m->substate == TD_TIME_WAIT);
-				m->has_stats = 1;
-			}
-			mini_link(count, m, s, who, line);
-			return;
+	if (m) {
+		if (makes_records()) {
+			read_stats(&m->stats, tp, m->substate == TD_TIME_WAIT);
+			m->has_stats = 1;
 		}
+		mini_link(count, m, s, who, line);
+		return;
+	}
+	handed = may_be_handed_over(tp, s, line->old_state);
+	if (handed && cfg.minisockets) {
 		/* Seen for the first time, its time-wait socket may have been made before the
 		 * programs began. Then the walk over older sockets shows it. */
 		if (!s->state && !all_known)
 			return;
-		if (tw_table_full(sk))
-			line->reason = TD_REASON_OVERFLOW;
-		else if (!minis_refused)
-			line->reason = TD_REASON_RESET_LOCAL;
-		else
-			s->flags |= TD_S_GAP; /* perhaps it lives on, unobserved */
+		note_no_mini(sk, s, line);
 	}
 	if (handed && !line->reason) {
 		/* The state may go on, unobserved; whether the FIN is counted as a byte is not
@@ -215,11 +186,26 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 		emit(count, line, who, s, NULL);
 		return;
 	}
-	if (!handed)
-		line->reason = reason_of(sk, line->old_state);
 	read_stats(&stats, tp, s->flags & TD_S_FIN_IN);
+	if (!handed)
+		line->reason = reason_of(sk, tp, s, line);
+	sent = reset_sent(sk);
+	if (sent)
+		stats.rst = sent->why;
 	s->path = s->path << 4 | TD_CLOSE;
 	emit(count, line, who, s, &stats);
+}
+
+/* A connection that TCP_REPAIR brings back is in SYN_SENT for an instant, and sends no SYN
+ * (tcp_connect, net/ipv4/tcp_output.c): that is no handshake. */
+static __always_inline void note_restored(struct td_line *line, const struct tcp_sock *tp)
+{
+	if (line->old_state != TD_SYN_SENT || line->new_state != TD_ESTABLISHED ||
+	    !BPF_CORE_READ_BITFIELD(tp, repair))
+		return;
+	line->reason = TD_REASON_RESTORED;
+	line->dwell = TD_DWELL_UNKNOWN;
+	line->dwell_ns = 0;
 }
 
 static __always_inline void take(struct td_counters *count, const struct sock *sk,
@@ -268,6 +254,7 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 		close_full(count, sk, s, &who, tp, &line);
 	} else {
 		s->path = s->path << 4 | new_state;
+		note_restored(&line, tp);
 		if (!defer_first(&who, s, &line))
 			emit(count, &line, &who, s, NULL);
 	}

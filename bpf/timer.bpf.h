@@ -16,6 +16,7 @@
 
 #include "minisocket.bpf.h"
 #include "request.bpf.h"
+#include "reset.bpf.h"
 
 /* The timer event at hand is not about the undecided socket: that one is gone. */
 static __always_inline __u64 *decide_other(struct td_counters *count, __u64 cookie)
@@ -87,47 +88,24 @@ static __always_inline void note_unseen_fin(struct td_mini *m, const struct inet
 	m->changed_bound = began.bound;
 }
 
-/* The time-wait socket for which this CPU sent a RST last. Nothing comes between that and the end
- * of the timer; a RST that a task sent before for a full socket has another address. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64); /* address */
-} reset_for SEC(".maps");
-
 /*
  * tcp_v4_rcv() and tcp_v6_rcv() answer a segment that an orphan in FIN_WAIT2 cannot take with a RST
- * and end it (TCP_TW_RST); one that is a RST itself ends it in tcp_timewait_state_process(). Loaded
+ * and end it (TCP_TW_RST); one that is a RST itself ends it in tcp_timewait_state_process(). Known
  * where the tracepoint tells of time-wait sockets (cfg.resets_told).
  */
-SEC("tp_btf/tcp_send_reset")
-int BPF_PROG(on_send_reset, const struct sock *sk)
-{
-	__u32 zero = 0;
-	__u64 *last = bpf_map_lookup_elem(&reset_for, &zero);
-
-	if (last)
-		*last = (__u64)sk;
-	return 0;
-}
-
 static __always_inline __u8 reason_to_cancel(struct inet_timewait_sock *tw)
 {
-	__u32 zero = 0;
-	__u64 *last = bpf_map_lookup_elem(&reset_for, &zero);
-	bool reset_sent = last && *last == (__u64)tw;
+	bool sent = reset_sent(tw);
 	__u8 reason = TD_REASON_RESET_BY_PEER;
 
-	if (last)
-		*last = 0;
+	forget_reset();
 	if (!serving_softirq(&tw->__tw_common))
 		reason = reason_in_process(tw);
 	if (reason != TD_REASON_RESET_BY_PEER || tw_substate(tw) != TD_FIN_WAIT2)
 		return reason;
 	if (!cfg.resets_told)
 		return TD_REASON_NONE;
-	return reset_sent ? TD_REASON_RESET_LOCAL : TD_REASON_RESET_BY_PEER;
+	return sent ? TD_REASON_RESET_LOCAL : TD_REASON_RESET_BY_PEER;
 }
 
 static __always_inline void on_tw_cancel(struct td_counters *count, struct inet_timewait_sock *tw)
@@ -185,6 +163,8 @@ static __always_inline void on_req_start(struct td_counters *count, struct reque
 	r = bpf_map_lookup_elem(&reqs, &t);
 	if (r && r->req == (__u64)req)
 		r->ended_ns = 0; /* the SYN-ACK was sent again */
+	else if (r && r->ended_ns && syn_ack_was_repeated(req))
+		req_migrated(r, req);
 	else if (!syn_ack_was_repeated(req))
 		req_begin(count, &t, req, bpf_ktime_get_ns());
 }
@@ -244,7 +224,7 @@ int BPF_PROG(on_timer_expire, struct timer_list *timer)
 	if (fn == cfg.tw_timer_fn)
 		on_tw_expiry(count, tw_of(timer));
 	else
-		on_req_gone(req_of(timer), TD_REASON_SYN_TIMEOUT);
+		on_req_gone(req_of(timer), reason_to_time_out(req_of(timer)));
 	return 0;
 }
 

@@ -89,6 +89,15 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct sk_buff {
+	union {
+		struct {
+			__u16 transport_header;
+		};
+	};
+	unsigned char *head;
+};
+
 struct kernfs_node;
 
 struct cgroup {
@@ -164,14 +173,19 @@ typedef struct {
 	int owned;
 } socket_lock_t;
 
+struct socket;
+
 struct sock {
 	struct sock_common __sk_common;
+	u8 sk_userlocks;
 	int sk_err;
+	struct socket *sk_socket;
 	socket_lock_t sk_lock;
+	int sk_err_soft;
 	struct timer_list sk_timer;
+	u16 sk_protocol;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
-	u16 sk_protocol;
 };
 
 struct socket {
@@ -226,6 +240,10 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct tcphdr {
+	__be16 source;
+};
+
 struct minmax_sample {
 	u32 v;
 };
@@ -236,19 +254,22 @@ struct minmax {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
-	u8 icsk_pending;
+	struct timer_list icsk_retransmit_timer;
+	__u8 icsk_pending;
 };
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	u8 repair: 1;
+	u32 copied_seq;
 	struct minmax rtt_min;
 	u32 segs_out;
 	u64 bytes_sent;
+	u32 write_seq;
+	u32 rcv_nxt;
+	u32 snd_nxt;
 	u32 snd_una;
 	u32 srtt_us;
-	u32 rcv_nxt;
-	u32 copied_seq;
-	u32 write_seq;
 	u32 rcv_tstamp;
 	u64 bytes_received;
 	u32 segs_in;

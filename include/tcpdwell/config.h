@@ -66,7 +66,7 @@ struct td_config {
 	__u8 filter_comms; /* owners of a name in wanted_comms only */
 	__u8 n_local, n_remote;
 	__u8 minisockets; /* enum td_minisockets */
-	__u8 resets_told; /* tcp_send_reset tells of time-wait sockets; TD_MINI_TIMER only */
+	__u8 resets_told; /* tcp_send_reset tells of time-wait sockets, and its reason */
 	__u8 last_spare;  /* enum td_program: no spare is behind this one */
 	__u8 listing;	  /* sockets are only told of, none is followed */
 	__u8 detail;	  /* enum td_detail */

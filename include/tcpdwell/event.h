@@ -30,7 +30,7 @@
 
 /* Raised on every change of layout or meaning; both sides are built from this file, so a mismatch
  * means a stale object and the reader refuses it. */
-#define TD_EVENT_VERSION 3
+#define TD_EVENT_VERSION 4
 
 #define TD_COMM_LEN 16 /* TASK_COMM_LEN, include/linux/sched.h */
 
@@ -94,7 +94,14 @@ enum td_reason {
 	TD_REASON_PURGED = 9,
 	TD_REASON_OVERFLOW = 10,
 	TD_REASON_SYN_TIMEOUT = 11,
-	TD_REASON_COUNT = 12,
+	TD_REASON_NO_LOCAL_PORT = 12,
+	TD_REASON_UNREACHABLE = 13,
+	TD_REASON_REFUSED_BY_ICMP = 14,
+	TD_REASON_GIVEN_UP = 15,
+	TD_REASON_LISTENER_CLOSED = 16,
+	TD_REASON_REPAIRED = 17,
+	TD_REASON_RESTORED = 18,
+	TD_REASON_COUNT = 19,
 };
 
 /* Bits of td_event.flags. */
@@ -126,7 +133,8 @@ struct td_stats {
 	__u32 retrans;	  /* tcp_sock.total_retrans, segments */
 	__u32 srtt_us;	  /* smoothed RTT in microseconds; 0 where no sample was taken */
 	__u32 min_rtt_us; /* 0 where no sample was taken */
-	__u32 pad;
+	__u32 rst;	  /* why this host sent the RST that ended it: 1 + enum sk_rst_reason of the
+			   * kernel; 0 where it sent none, or does not say (before Linux 6.10) */
 };
 
 /* What a socket that exists is busy with; on seeds only. */
@@ -167,8 +175,8 @@ struct td_event {
 	__u8 owner;	 /* enum td_owner */
 	__u8 reason;	 /* enum td_reason */
 	__u8 restarts;	 /* times the time-wait timer was restarted, saturating at 255 */
-	__u8 pad;
-	__u8 laddr[16]; /* network order; IPv4 in the first 4 bytes, the rest 0 */
+	__u8 error;	 /* errno of the socket, where that is why it ended; 0 where not */
+	__u8 laddr[16];	 /* network order; IPv4 in the first 4 bytes, the rest 0 */
 	__u8 raddr[16];
 	char comm[TD_COMM_LEN]; /* owner's process name, NUL-terminated; empty where unknown */
 	union {

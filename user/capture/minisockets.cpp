@@ -78,7 +78,6 @@ Result<TimerFacts> timer_facts() {
         "/proc/kallsyms hides or lacks tw_timer_handler and reqsk_timer_handler "
         "(needs CAP_SYSLOG with kernel.kptr_restrict below 2, or kernel.kptr_restrict=0 and "
         "kernel.perf_event_paranoid=1)"};
-  facts.resets_told = kernel_tells_resets_of_time_wait();
   return facts;
 }
 

@@ -19,7 +19,6 @@ std::optional<Minisockets> parse_minisockets(std::string_view text);
 /// What the timer way needs to know of this kernel.
 struct TimerFacts {
   std::uint64_t tw_timer_fn = 0, reqsk_timer_fn = 0;  ///< kernel addresses
-  bool resets_told = false;  ///< tcp/tcp_send_reset tells of time-wait sockets
 };
 /// Fault::Unsupported or Fault::Permission says what stands in the way.
 Result<TimerFacts> timer_facts();

@@ -13,9 +13,9 @@
 namespace tcpdwell {
 namespace {
 
-std::array<bpf_program*, 4> timer_programs(const tcpdwell_bpf& skeleton) {
+std::array<bpf_program*, 3> timer_programs(const tcpdwell_bpf& skeleton) {
   return {skeleton.progs.on_timer_start, skeleton.progs.on_timer_cancel,
-          skeleton.progs.on_timer_expire, skeleton.progs.on_send_reset};
+          skeleton.progs.on_timer_expire};
 }
 
 /// The programs that fit this kernel's functions; empty where one would be needed that there is
@@ -87,7 +87,6 @@ Status prepare_timers(tcpdwell_bpf& skeleton) {
   td_config& config = config_of(skeleton);
   config.tw_timer_fn = facts->tw_timer_fn;
   config.reqsk_timer_fn = facts->reqsk_timer_fn;
-  config.resets_told = facts->resets_told;
   return Ok;
 }
 
@@ -108,6 +107,7 @@ td_config& config_of(tcpdwell_bpf& skeleton) {
 Status prepare(tcpdwell_bpf& skeleton, Minisockets way) {
   td_config& config = config_of(skeleton);
   config.jiffy_ns = jiffy_ns();
+  config.resets_told = kernel_tells_resets_of_time_wait();
   if (way == Minisockets::Off) return Ok;
   config.preempt_count_distance = preempt_count_distance();
   config.minisockets = way == Minisockets::Fentry ? TD_MINI_FENTRY : TD_MINI_TIMER;
@@ -126,8 +126,9 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
     for (bpf_program* fitting : fentry_programs(skeleton)) bpf_program__set_autoload(fitting, true);
   for (bpf_program* of_timers : timer_programs(skeleton))
     bpf_program__set_autoload(of_timers, way == Minisockets::Timer);
-  if (!config_of(skeleton).resets_told)
-    bpf_program__set_autoload(skeleton.progs.on_send_reset, false);
+  const bool reasons = config_of(skeleton).detail != TD_DETAIL_COUNTS;
+  bpf_program__set_autoload(skeleton.progs.on_send_reset, reasons);
+  bpf_program__set_autoload(skeleton.progs.on_receive_reset, reasons);
   const bool of_connections = config_of(skeleton).detail == TD_DETAIL_CONNECTIONS;
   bpf_program__set_autoload(skeleton.progs.look_at_socket, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_file, of_connections);
@@ -147,7 +148,8 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
 
 std::vector<bpf_program*> to_attach(const tcpdwell_bpf& skeleton, Minisockets way) {
   // The spares come last and go first (detach): alone they would count what nobody fired.
-  std::vector<bpf_program*> programs;
+  std::vector<bpf_program*> programs = {skeleton.progs.on_send_reset,
+                                        skeleton.progs.on_receive_reset};
   for (bpf_program* program : timer_programs(skeleton)) programs.push_back(program);
   if (way == Minisockets::Fentry)
     for (bpf_program* program : fentry_programs(skeleton)) programs.push_back(program);

@@ -17,8 +17,10 @@ constexpr Names<kBoundCount> kBounds = {"unknown", "exact", "at_least"};
 constexpr Names<kOwnerSourceCount> kOwnerSources = {"none",   "connect", "accept",
                                                     "listen", "close",   "seed"};
 constexpr Names<kReasonCount> kReasons = {
-    "",        "refused", "timeout",  "reset_by_peer", "reset_local", "aborted",
-    "expired", "reused",  "reopened", "purged",        "overflow",    "syn_timeout"};
+    "",         "refused",         "timeout",       "reset_by_peer", "reset_local",
+    "aborted",  "expired",         "reused",        "reopened",      "purged",
+    "overflow", "syn_timeout",     "no_local_port", "unreachable",   "refused_by_icmp",
+    "given_up", "listener_closed", "repaired",      "restored"};
 constexpr Names<4> kClosers = {"none", "local", "remote", "both"};
 constexpr Names<kLossPlaceCount> kLossPlaces = {"ring", "recursion", "map", "output"};
 constexpr Names<kSocketTimerCount> kTimers = {"off", "on", "keepalive", "timewait", "persist"};
@@ -147,6 +149,7 @@ Closer closer_of(Path path, Reason reason) {
       return Closer::Remote;
     case Reason::ResetLocal:
     case Reason::Aborted:
+    case Reason::ListenerClosed:
       return Closer::Local;
     default:
       return Closer::None;

@@ -82,8 +82,15 @@ enum class Reason : std::uint8_t {
   Purged = 9,
   Overflow = 10,
   SynTimeout = 11,
+  NoLocalPort = 12,
+  Unreachable = 13,
+  RefusedByIcmp = 14,
+  GivenUp = 15,
+  ListenerClosed = 16,
+  Repaired = 17,
+  Restored = 18,
 };
-inline constexpr std::size_t kReasonCount = 12;
+inline constexpr std::size_t kReasonCount = 19;
 std::string_view name_of(Reason reason);  ///< "" for None, else "refused", "reset_by_peer", …
 std::optional<Reason> parse_reason(std::string_view text);
 

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * RSTs: of the peer's, which tcp_reset() tells of (net/ipv4/tcp_input.c), and of our own, of
+ * tcp_v4_send_reset(), tcp_v6_send_reset() and tcp_send_active_reset(). An error that is pending on
+ * a socket says neither.
+ */
+#ifndef TCPDWELL_RESET_BPF_H
+#define TCPDWELL_RESET_BPF_H
+
+#include "maps.bpf.h"
+
+/* The RST that this CPU sent last. What it ends ends at once, on the same CPU: a segment's work, or
+ * a timer's, goes on without a break. */
+struct td_reset {
+	__u64 sk; /* address of the socket, of whatever kind; a listener's for its requests */
+	__u64 at_ns;
+	__u32 why;   /* as td_stats.rst */
+	__u16 rport; /* of the segment that it answers; 0 = it answers none */
+	__u16 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct td_reset);
+} resets SEC(".maps");
+
+#define TD_AT_ONCE_NS 1000000ull
+
+/* The one that was sent for this socket just now, or NULL. */
+static __always_inline struct td_reset *reset_sent(const void *sk)
+{
+	__u32 zero = 0;
+	struct td_reset *last = bpf_map_lookup_elem(&resets, &zero);
+
+	if (!last || last->sk != (__u64)sk || bpf_ktime_get_ns() - last->at_ns > TD_AT_ONCE_NS)
+		return NULL;
+	return last;
+}
+
+static __always_inline void forget_reset(void)
+{
+	__u32 zero = 0;
+	struct td_reset *last = bpf_map_lookup_elem(&resets, &zero);
+
+	if (last)
+		last->sk = 0;
+}
+
+/* skb is NULL where no segment is answered; `reason` is there since Linux 6.10 (5691276b39da
+ * "rstreason: prepare for active reset"). */
+SEC("tp_btf/tcp_send_reset")
+int on_send_reset(__u64 *ctx)
+{
+	const struct sk_buff *skb = (void *)ctx[1];
+	__u32 zero = 0;
+	struct td_reset *last = bpf_map_lookup_elem(&resets, &zero);
+	struct tcphdr *header;
+
+	if (!last)
+		return 0;
+	last->at_ns = bpf_ktime_get_ns();
+	last->why = cfg.resets_told ? 1 + (__u32)ctx[2] : 0;
+	last->rport = 0;
+	if (skb) {
+		header = (void *)BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, transport_header);
+		last->rport = bpf_ntohs(BPF_CORE_READ(header, source));
+	}
+	last->sk = ctx[0];
+	return 0;
+}
+
+/* A RST that is taken ends the socket before anything else happens to it. */
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(on_receive_reset, struct sock *sk)
+{
+	struct td_sock *s = bpf_sk_storage_get(&socks, sk, NULL, 0);
+
+	if (s)
+		s->flags |= TD_S_RST_IN;
+	return 0;
+}
+
+#endif
