@@ -20,6 +20,11 @@ static __always_inline __u32 publish(__u32 *word, __u32 value)
 	return __sync_lock_test_and_set(word, value);
 }
 
+static __always_inline void publish64(__u64 *word, __u64 value)
+{
+	__sync_lock_test_and_set(word, value);
+}
+
 /* An operation that changes nothing, for its order. */
 static __always_inline __u32 published(__u32 *word)
 {

@@ -31,10 +31,11 @@ const volatile __u64 td_bounds[TD_BOUNDS] = {};
  * have the owner's old name with the new number; the next one has both.
  */
 struct td_sock {
+	/* These alone where there are only counts (struct td_slot). */
 	__u64 since_ns; /* when `state` was entered */
 	__u64 start_ns; /* when the connection began; 0 = unknown */
 	__u64 path;
-	__u64 cgroup_id;
+	__u64 first_ns; /* with TD_S_FIRST_DUE: of the first line */
 	__u32 use;
 	__u32 pid;
 	__u8 state;
@@ -46,9 +47,10 @@ struct td_sock {
 	__u8 in_cgroup; /* the owner is inside cfg.cgroup_id */
 	__u8 counted;	/* state as which it is counted among the open ones (tally.bpf.h); 0 = none
 			 */
-	__u64 first_ns;
+	/* From here on for those who ask for owners, */
+	__u64 cgroup_id;
 	char comm[TD_COMM_LEN];
-	/* With TD_DETAIL_CONNECTIONS only: the stays that are over, as struct td_connection has
+	/* and with TD_DETAIL_CONNECTIONS only: the stays that are over, as struct td_connection has
 	 * them. */
 	__u64 stays[TD_STAYS];
 	__u32 told; /* how many of them a record has had, or TD_TOLD_LAST (bpf/stays.bpf.h) */
@@ -82,6 +84,32 @@ struct {
 	__type(value, struct td_sock);
 } socks SEC(".maps");
 
+/*
+ * Socket storage is the dearest part of a connection: two allocations when its socket appears, two
+ * when a listener's is cloned, and as many to free. Counts alone need 48 bytes of a socket, so they
+ * have a table of slots for these, which is found and left without an allocation or a lock. A
+ * socket that finds its places taken has socket storage all the same.
+ *
+ * A socket's transitions come one after the other, and its slot is left after the last one. If the
+ * host hides that one, the slot is the next socket's that has the address, which begins anew in it.
+ */
+#define TD_SLOT_BYTES TD_OFFSETOF(struct td_sock, cgroup_id)
+#define TD_SLOT_BITS 16
+#define TD_SLOT_PLACES 4 /* where a socket may be */
+
+struct td_slot {
+	__u64 sk; /* address of the socket; 0 = free */
+	__u64 sock[TD_SLOT_BYTES / 8];
+	__u64 pad; /* to a line of the cache */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << TD_SLOT_BITS); /* 1 where there are not only counts */
+	__type(key, __u32);
+	__type(value, struct td_slot);
+} slots SEC(".maps");
+
 /* Whether a FIN came before the restart of the timer at hand. */
 enum td_unseen {
 	TD_UNSEEN_NOT = 0,
@@ -111,9 +139,6 @@ enum td_link {
  * before still works on it: hence claim(), and mini_of() where the address is known.
  */
 struct td_mini {
-	struct td_sock s; /* s.state is FIN_WAIT2 or TIME_WAIT */
-	struct td_who who;
-	struct td_stats stats;
 	__u64 tw;	     /* address of the inet_timewait_sock */
 	__u64 expires;	     /* of its timer, in jiffies, as last set under our eyes */
 	__u64 alive_ns;	     /* when FIN_WAIT2 was last seen to go on */
@@ -132,15 +157,25 @@ struct td_mini {
 	__u8 doubted;	    /* the sweep found TIME_WAIT and its timer not restarted */
 	__u8 missed;	    /* the last walk over `minis` found its timer off */
 	__u8 pad[4];
+	struct td_sock s; /* s.state is FIN_WAIT2 or TIME_WAIT; of it as much as in a slot, and no
+			   * more, where there are only counts */
+	struct td_who who;
+	struct td_stats stats;
 };
 
-/* Time-wait sockets by socket cookie, which is the full socket's. */
+#define TD_MINI_BYTES (TD_OFFSETOF(struct td_mini, s) + TD_SLOT_BYTES)
+
+/* Time-wait sockets by socket cookie, which is the full socket's. Sizes and no types: the kernel
+ * holds a type to its size. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 262144); /* set before load from tcp_max_tw_buckets */
-	__type(key, __u64);
-	__type(value, struct td_mini);
+	__uint(key_size, sizeof(__u64));
+	__uint(value_size, sizeof(struct td_mini)); /* TD_MINI_BYTES where there are only counts */
 } minis SEC(".maps");
+
+/* User space learns it from here. */
+const volatile __u32 td_mini_bytes = TD_MINI_BYTES;
 
 /* Cookies of time-wait sockets in FIN_WAIT2: the sweep looks for FINs whose rearming went unseen.
  * Each is in `minis` too, so with as much room none is refused but for want of memory. */
@@ -149,8 +184,19 @@ struct {
 	__uint(max_entries,
 	       262144); /* set before load to that of minis; 1 where nobody sweeps it */
 	__type(key, __u64);
-	__type(value, __u64); /* address of the inet_timewait_sock */
+	__type(value, __u8);
 } orphans SEC(".maps");
+
+/* Most FINs come soon: a cookie is in its place here, and among `orphans` only where that is taken.
+ */
+#define TD_ORPHAN_PLACES 8192
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TD_ORPHAN_PLACES); /* 1 where nobody sweeps it */
+	__type(key, __u32);
+	__type(value, __u64); /* cookie; 0 = free */
+} orphan_places SEC(".maps");
 
 /* The time-wait socket whose timer a CPU took off last, until it is known what for. Its own
  * programs, none of which interrupts another, write a slot; the sweep, on whatever CPU, takes out
@@ -194,6 +240,34 @@ struct {
 	__type(key, struct td_tuple);
 	__type(value, struct td_req);
 } reqs SEC(".maps");
+
+/* Of requests older than the tracer, how many are in there: where there are only counts, all that
+ * are. */
+volatile __u64 reqs_seeded;
+
+/*
+ * Where there are only counts, the request whose timer a CPU took off last, until it is known what
+ * for: its programs write it, none of which interrupts another, and the sweep on whatever CPU takes
+ * it, by claiming ended_ns. What the line needs is with the request itself until then.
+ */
+struct td_gone {
+	__u64 ended_ns; /* 0 = none */
+	__u64 start_ns; /* its first SYN-ACK was sent; 0 = none was */
+	__u64 req;	/* address of the request_sock */
+	__u64
+	    child_ns; /* a child was made then; a request that goes in the same jiffy is its own, */
+	__u64 child_jiffies;
+	__u16 rport;  /* network order */
+	__u8 untimed; /* and nobody will ask when that was: ended_ns is a jiffy after child_ns */
+	__u8 pad[5];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024); /* set before load to the number of CPUs */
+	__type(key, __u32);
+	__type(value, struct td_gone);
+} gone SEC(".maps");
 
 /* Owners of listening sockets by the address of the sock: for requests, which only have that. */
 struct {
@@ -252,6 +326,8 @@ struct {
  * C++.
  */
 volatile __u8 live;
+/* When they began. */
+volatile __u64 began_ns;
 /* When they ended; 0 before. The thread that writes it is the one that sweeps. */
 volatile __u64 stopped_ns;
 

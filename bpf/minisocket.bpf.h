@@ -103,10 +103,8 @@ static __always_inline void tw_began(struct td_began *began, const struct inet_t
  * bucket the timer is in (sweep.bpf.h): it changes when the timer expires, unless it comes in the
  * very jiffy whose sum with TCP_TIMEWAIT_LEN the timer was set to already.
  */
-static __always_inline bool fin_may_be_unseen(const struct td_mini *m,
-					      const struct inet_timewait_sock *tw)
+static __always_inline bool fin_may_be_unseen(const struct td_mini *m, __u64 expires)
 {
-	__u64 expires = BPF_CORE_READ(tw, tw_timer.expires);
 	__u64 same = m->expires - TIMEWAIT_NS / cfg.jiffy_ns;
 
 	if (expires != m->expires)
@@ -122,23 +120,83 @@ static __always_inline void mini_alive(struct td_mini *m, __u64 now, __u64 jiffi
 	m->alive_jiffies = jiffies;
 }
 
-static __always_inline void mini_begin(struct td_counters *count, __u64 cookie,
-				       struct inet_timewait_sock *tw)
+/* alive_ns is here where there are not only counts; else mini_link() has it from a clock it reads
+ * anyway, to the jiffy. */
+static __always_inline void begin_as(struct td_mini *fresh, __u64 cookie,
+				     struct inet_timewait_sock *tw, __u64 expires)
 {
-	struct td_mini fresh = {.change_due = cookie,
-				.end_due = cookie,
-				.tw = (__u64)tw,
-				.substate = tw_substate(tw),
-				.expires = BPF_CORE_READ(tw, tw_timer.expires)};
+	fresh->change_due = fresh->end_due = cookie;
+	fresh->tw = (__u64)tw;
+	fresh->substate = fresh->s.state = tw_substate(tw);
+	fresh->expires = expires;
+	mini_alive(fresh, cfg.only_counts ? 0 : bpf_ktime_get_ns(), bpf_jiffies64());
+}
+
+static __noinline long add_mini(__u64 cookie, struct inet_timewait_sock *tw, __u64 expires,
+				__u64 flags)
+{
+	struct td_mini fresh = {};
+
+	begin_as(&fresh, cookie, tw, expires);
+	return bpf_map_update_elem(&minis, &cookie, &fresh, flags);
+}
+
+static __noinline long add_brief_mini(__u64 cookie, struct inet_timewait_sock *tw, __u64 expires,
+				      __u64 flags)
+{
+	__u64 fresh[TD_MINI_BYTES / 8] = {};
+
+	begin_as((struct td_mini *)fresh, cookie, tw, expires);
+	return bpf_map_update_elem(&minis, &cookie, fresh, flags);
+}
+
+/* False where `flags` is BPF_NOEXIST and there is one. */
+static __always_inline bool mini_begin(struct td_counters *count, __u64 cookie,
+				       struct inet_timewait_sock *tw, __u64 expires, __u64 flags)
+{
+	long error;
 
 	if (cfg.netns && cfg.netns != BPF_CORE_READ(tw, __tw_common.skc_net.net, ns.inum))
-		return;
-	fresh.s.state = fresh.substate;
-	mini_alive(&fresh, bpf_ktime_get_ns(), bpf_jiffies64());
-	if (bpf_map_update_elem(&minis, &cookie, &fresh, BPF_ANY)) {
+		return true;
+	error = cfg.only_counts ? add_brief_mini(cookie, tw, expires, flags)
+				: add_mini(cookie, tw, expires, flags);
+	if (error == -EEXIST)
+		return false;
+	if (error) {
 		count_one(&count->map_full);
 		minis_refused = true;
 	}
+	return true;
+}
+
+static __always_inline __u64 *orphan_place(__u64 cookie)
+{
+	__u32 place = cookie % TD_ORPHAN_PLACES;
+
+	return bpf_map_lookup_elem(&orphan_places, &place);
+}
+
+/* Where it cannot be noted, the sweep will not see its FIN: counted. */
+static __always_inline void note_orphan(struct td_counters *count, __u64 cookie)
+{
+	__u64 *place = orphan_place(cookie);
+	__u8 value = 1;
+
+	if (place && !__sync_val_compare_and_swap(place, 0, cookie))
+		return;
+	if (bpf_map_update_elem(&orphans, &cookie, &value, BPF_ANY))
+		count_one(&count->map_full);
+}
+
+static __always_inline void forget_orphan(__u64 cookie)
+{
+	__u64 *place;
+
+	if (cfg.minisockets != TD_MINI_TIMER)
+		return;
+	place = orphan_place(cookie);
+	if (!place || !claim(place, cookie))
+		bpf_map_delete_elem(&orphans, &cookie);
 }
 
 /* FIN_WAIT2 -> TIME_WAIT inside the time-wait socket. Where the FIN may have come earlier than
@@ -172,7 +230,7 @@ static __noinline int mini_change(struct td_counters *count, __u64 cookie, struc
 	m->s.since = bound;
 	barrier(); /* the state last: find() */
 	m->s.state = TD_TIME_WAIT;
-	bpf_map_delete_elem(&orphans, &cookie);
+	forget_orphan(cookie);
 	return emit(count, &line, &m->who, &m->s, NULL);
 }
 
@@ -234,7 +292,8 @@ static __noinline int mini_end(struct td_counters *count, __u64 cookie, struct t
 	m->reason = reason;
 	if (publish(&m->linked, TD_LINK_ENDED) == TD_LINK_DONE)
 		tell_end(count, cookie, m);
-	bpf_map_delete_elem(&orphans, &cookie);
+	if (m->change_due && m->substate == TD_FIN_WAIT2)
+		forget_orphan(cookie);
 	bpf_map_delete_elem(&minis, &cookie);
 	return 0;
 }
@@ -269,6 +328,8 @@ static __always_inline void decide(struct td_counters *count, __u64 cookie, __u8
 static __always_inline void mini_rearm(struct td_counters *count, __u64 cookie, struct td_mini *m,
 				       struct inet_timewait_sock *tw, __u64 now, __u32 bound)
 {
+	bool seen = m->changed_ns; /* that it is TIME_WAIT now, by on_tw_cancel() */
+
 	m->ended_ns = 0;
 	m->changed_ns = 0;
 	if (m->substate == TD_TIME_WAIT || !m->change_due) {
@@ -276,7 +337,7 @@ static __always_inline void mini_rearm(struct td_counters *count, __u64 cookie, 
 			m->restarts++;
 		return;
 	}
-	if (tw_substate(tw) != TD_TIME_WAIT)
+	if (!seen && tw_substate(tw) != TD_TIME_WAIT)
 		return;
 	m->changed_bound = bound;
 	m->changed_ns = now;
@@ -284,14 +345,6 @@ static __always_inline void mini_rearm(struct td_counters *count, __u64 cookie, 
 	 * the two sees the other at least, and mini_change() lets one tell it. */
 	if (published(&m->linked) == TD_LINK_DONE)
 		mini_change(count, cookie, m, now, bound);
-}
-
-/* Where it cannot be noted, the sweep will not see its FIN: counted. */
-static __always_inline void note_orphan(struct td_counters *count, __u64 cookie,
-					const struct td_mini *m)
-{
-	if (bpf_map_update_elem(&orphans, &cookie, &m->tw, BPF_ANY))
-		count_one(&count->map_full);
 }
 
 /* The full socket is done: its past goes to the time-wait socket, which lives on, or has ended
@@ -303,12 +356,19 @@ static __always_inline void mini_link(struct td_counters *count, struct td_mini 
 {
 	__u64 cookie = line->cookie;
 
-	m->who = *who;
-	m->s = *s;
+	if (cfg.only_counts) {
+		__builtin_memcpy(&m->s, s, TD_SLOT_BYTES);
+	} else {
+		m->who = *who;
+		m->s = *s;
+	}
 	if (cfg.detail == TD_DETAIL_CONNECTIONS)
 		m->s.told = claim_stays(s);
 	m->s.state = m->substate;
 	s->counted = 0;
+	if (cfg.only_counts)
+		m->alive_ns =
+		    line->mono_ns - (bpf_jiffies64() - m->alive_jiffies + 1) * cfg.jiffy_ns;
 	if (m->substate == TD_TIME_WAIT) {
 		m->s.path = m->s.path << 4 | TD_TIME_WAIT;
 		m->s.since_ns = line->mono_ns;
@@ -325,7 +385,7 @@ static __always_inline void mini_link(struct td_counters *count, struct td_mini 
 	if (m->changed_ns)
 		mini_change(count, cookie, m, m->changed_ns, m->changed_bound);
 	else if (cfg.minisockets == TD_MINI_TIMER)
-		note_orphan(count, cookie, m);
+		note_orphan(count, cookie);
 }
 
 /* The task is choosing a port for a socket that goes where the time-wait socket went: it is in

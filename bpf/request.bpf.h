@@ -78,18 +78,138 @@ static __always_inline void req_begin(struct td_counters *count, const struct td
 		count_one(&count->map_full);
 }
 
+/* 0, or an error where there is none. */
+static __always_inline long forget_request(const struct td_tuple *t)
+{
+	long error = bpf_map_delete_elem(&reqs, t);
+
+	if (!error && cfg.only_counts)
+		__sync_fetch_and_add(&reqs_seeded, -1);
+	return error;
+}
+
+/*
+ * Where there are only counts, a request is known by what it has of itself: when its first SYN-ACK
+ * was sent, which is read when its timer is taken off. A child was made just before that, on the
+ * same CPU, with BHs off, and has its next transition right after (tcp_check_req): it takes what
+ * was noted. Or the timer is started again. If neither follows, the request came to nothing.
+ */
+static __always_inline struct td_gone *gone_here(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&gone, &cpu);
+}
+
+/* Of the one that came to nothing, both lines. What is copied before the claim is of what was
+ * claimed. */
+static __noinline int tell_gone(struct td_counters *count, struct td_gone *g)
+{
+	__u64 slot[TD_SLOT_BYTES / 8] = {}; /* as in struct td_slot */
+	struct td_sock *s = (struct td_sock *)slot;
+	__u64 ended_ns = g->ended_ns, start_ns = g->start_ns;
+	bool timed = start_ns && !g->untimed;
+	struct td_line line = {
+	    .mono_ns = start_ns, .old_state = TD_LISTEN, .new_state = TD_SYN_RECV};
+
+	if (!ended_ns || !claim(&g->ended_ns, ended_ns))
+		return 0;
+	emit(count, &line, NULL, s, NULL);
+	line.mono_ns = ended_ns;
+	line.old_state = TD_SYN_RECV;
+	line.new_state = TD_CLOSE;
+	if (timed) {
+		line.dwell = TD_DWELL_EXACT;
+		line.dwell_ns = ended_ns - start_ns;
+	}
+	return emit(count, &line, NULL, s, NULL);
+}
+
+static __always_inline __u64 synack_ns(const struct request_sock *req)
+{
+	return BPF_CORE_READ((const struct tcp_request_sock *)req, snt_synack) * 1000;
+}
+
+static __always_inline void note_gone(struct td_counters *count, const struct request_sock *req,
+				      __u64 start_ns)
+{
+	struct td_gone *g = gone_here();
+	__u64 ended_ns;
+
+	/* One that is older than the tracer is in the table, or nothing is known of it. */
+	if (!g || (start_ns && start_ns < began_ns))
+		return;
+	if (g->ended_ns && g->req == (__u64)req)
+		publish64(&g->ended_ns, 0);
+	else if (g->ended_ns)
+		tell_gone(count, g);
+	g->untimed = g->child_ns && g->child_jiffies == bpf_jiffies64();
+	ended_ns = g->untimed ? g->child_ns + cfg.jiffy_ns : bpf_ktime_get_ns();
+	g->child_ns = 0;
+	g->start_ns = start_ns;
+	g->req = (__u64)req;
+	g->rport = BPF_CORE_READ(req, __req_common.skc_dport);
+	*(volatile __u64 *)&g->ended_ns = ended_ns;
+}
+
+/* The child, whose making was seen at first_ns, has its next transition. */
+static __always_inline void take_gone(struct td_sock *s, const struct tcp_sock *tp)
+{
+	struct td_gone *g = gone_here();
+	__u64 ended_ns = g ? g->ended_ns : 0;
+
+	if (!ended_ns || (!g->untimed && ended_ns < s->first_ns) ||
+	    g->rport != tp->inet_conn.icsk_inet.sk.__sk_common.skc_dport)
+		return;
+	s->since_ns = s->start_ns = g->start_ns;
+	if (claim(&g->ended_ns, ended_ns) && s->start_ns)
+		s->since = TD_DWELL_EXACT;
+}
+
+/* A child is made: what is gone by now is not its request. */
+static __always_inline void expect_gone(struct td_counters *count, __u64 now)
+{
+	struct td_gone *g = gone_here();
+
+	if (!g)
+		return;
+	if (g->ended_ns)
+		tell_gone(count, g);
+	g->child_ns = now;
+	g->child_jiffies = bpf_jiffies64();
+}
+
+/* What timer is started is not of the one that is gone, unless it is not gone. */
+static __always_inline void decide_gone(struct td_counters *count, const struct request_sock *req)
+{
+	struct td_gone *g = gone_here();
+
+	if (!g || !g->ended_ns)
+		return;
+	if (g->req == (__u64)req)
+		g->ended_ns = 0; /* the SYN-ACK was sent again */
+	else
+		tell_gone(count, g);
+}
+
 /* For the final ACK, and then the child takes the entry; or for a RST or an abort. */
 static __always_inline void on_req_gone(struct request_sock *req, __u32 reason)
 {
+	struct td_counters *count = counters_while_live();
+	struct td_req *r = NULL;
 	struct td_tuple t = {};
-	struct td_req *r;
 
-	if (!live)
+	if (!count)
 		return;
-	tuple_of_req(&t, req);
-	r = bpf_map_lookup_elem(&reqs, &t);
-	if (!r || r->req != (__u64)req)
+	if (!cfg.only_counts || reqs_seeded) {
+		tuple_of_req(&t, req);
+		r = bpf_map_lookup_elem(&reqs, &t);
+	}
+	if (!r || r->req != (__u64)req) {
+		if (cfg.only_counts)
+			note_gone(count, req, synack_ns(req));
 		return;
+	}
 	/* Somebody may have asked for it since: `ss -e`, say. */
 	r->cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter);
 	r->reason = reason;
@@ -148,15 +268,26 @@ static __always_inline __u8 reason_to_drop(const struct request_sock *req)
 	return request_was_reset(common) ? TD_REASON_RESET_LOCAL : TD_REASON_RESET_BY_PEER;
 }
 
+static __always_inline bool looks_for_requests(void)
+{
+	return cfg.minisockets && (!cfg.only_counts || reqs_seeded);
+}
+
 /* The child of a passive open has its first transition: since when was it SYN_RECV? */
 static __always_inline void req_take(struct td_sock *s, const struct td_who *who,
 				     const struct tcp_sock *tp)
 {
+	struct td_req *r = NULL;
 	struct td_tuple t = {};
-	struct td_req *r;
 
-	tuple_of_who(&t, who);
-	r = cfg.minisockets ? bpf_map_lookup_elem(&reqs, &t) : NULL;
+	if (cfg.only_counts && cfg.minisockets)
+		take_gone(s, tp);
+	if (looks_for_requests()) {
+		tuple_of_who(&t, who);
+		r = bpf_map_lookup_elem(&reqs, &t);
+	}
+	if (s->since == TD_DWELL_EXACT && !r)
+		return;
 	if (r) {
 		s->first_ns = r->start_ns;
 		s->counted = r->counted;
@@ -164,7 +295,7 @@ static __always_inline void req_take(struct td_sock *s, const struct td_who *who
 		s->flags |= r->told;
 		if (r->seeded)
 			s->flags &= ~TD_S_FIRST_DUE;
-		bpf_map_delete_elem(&reqs, &t);
+		forget_request(&t);
 	} else if (!BPF_CORE_READ_BITFIELD(tp, syn_data_acked)) {
 		return; /* a SYN cookie, or a request older than the tracer */
 	}
@@ -249,7 +380,7 @@ static __noinline int req_end(struct td_counters *count, const struct td_tuple *
 	line.dwell_ns = r->ended_ns - r->start_ns;
 	line.reason = r->reason;
 	emit(count, &line, &who, s, NULL);
-	bpf_map_delete_elem(&reqs, t);
+	forget_request(t);
 	return 0;
 }
 

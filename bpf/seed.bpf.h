@@ -12,9 +12,8 @@
 #include "maps.bpf.h"
 #include "minisocket.bpf.h"
 #include "request.bpf.h"
+#include "slots.bpf.h"
 #include "tally.bpf.h"
-
-#define EEXIST 17 /* include/uapi/asm-generic/errno-base.h */
 
 /* Too large for the stack. One reader walks at a time, and a program stays on its CPU. */
 struct td_scratch {
@@ -70,7 +69,7 @@ int seed_owner(struct bpf_iter__task_file *ctx)
 	struct td_sock *s;
 	struct sock *sk;
 
-	if (!task || !file)
+	if (!task || !file || !asks_for_owners())
 		return 0;
 	socket = bpf_sock_from_file(file);
 	sk = socket ? socket->sk : NULL;
@@ -271,11 +270,12 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 	struct td_who who = {};
 	struct td_live live = {};
 	struct td_sock *s;
+	struct td_counters *count = counters_of(TD_PROGRAM_SWEEP);
 	__u64 quiet = 0, key = (__u64)tp;
 
-	if (state == TD_CLOSE)
+	if (state == TD_CLOSE || !count)
 		return 0;
-	s = bpf_sk_storage_get(&socks, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	s = entry_of(sk, count);
 	if (!s || s->state)
 		return 0;
 	if (state == TD_CLOSE_WAIT || state == TD_FIN_WAIT2)
@@ -292,7 +292,8 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 		line.dwell_ns = quiet;
 	}
 	identify(&who, tp);
-	if (state == TD_LISTEN) /* also of a listing: its requests have its owner */
+	/* Also of a listing: its requests have its owner. */
+	if (state == TD_LISTEN && asks_for_owners())
 		bpf_map_update_elem(&listeners, &key, s, BPF_NOEXIST);
 	expect_seed(&who, s, state);
 	live_of_full(&live, tp, state);
@@ -315,6 +316,14 @@ static __always_inline void who_of_common(struct td_who *who, const struct sock_
 		who->laddr[0] = c->skc_rcv_saddr;
 		who->raddr[0] = c->skc_daddr;
 	}
+}
+
+static __always_inline void seed_orphan(__u64 cookie)
+{
+	struct td_counters *count = counters_of(TD_PROGRAM_SWEEP);
+
+	if (count && !cfg.listing)
+		note_orphan(count, cookie);
 }
 
 static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_sock *tcptw,
@@ -360,7 +369,7 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 		return 0;
 	}
 	if (m->s.state == TD_FIN_WAIT2 && cfg.minisockets == TD_MINI_TIMER)
-		note_seed(&orphans, &cookie, &m->tw);
+		seed_orphan(cookie);
 	runs_until(&live, TD_TIMER_TIMEWAIT, m->expires);
 	if (!write_seed(seq, &line, &m->who, &m->s, &live))
 		bpf_map_delete_elem(&minis, &cookie);
@@ -391,11 +400,18 @@ static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock
 	expect_seed(&who, &s, TD_SYN_RECV);
 	fresh.counted = s.counted;
 	fresh.told = s.flags & TD_S_TOLD;
-	if (!treq->snt_synack || !note_seed(&reqs, &t, &fresh))
+	if (!treq->snt_synack)
 		return 0;
+	if (cfg.only_counts)
+		__sync_fetch_and_add(&reqs_seeded, 1);
+	if (!note_seed(&reqs, &t, &fresh)) {
+		if (cfg.only_counts)
+			__sync_fetch_and_add(&reqs_seeded, -1);
+		return 0;
+	}
 	/* Gone between the iterator's look and the entry: its end has been and will not be told. */
 	if (!timer_runs((__u64)req + bpf_core_field_offset(struct request_sock, rsk_timer))) {
-		if (bpf_map_delete_elem(&reqs, &t)) /* its end was counted */
+		if (forget_request(&t)) /* its end was counted */
 			tally_enter(s.counted);
 		return 0;
 	}
@@ -403,7 +419,7 @@ static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock
 	line.dwell_ns = line.mono_ns - fresh.start_ns;
 	runs_until(&live, TD_TIMER_RETRANSMIT, BPF_CORE_READ(req, rsk_timer.expires));
 	if (!write_seed(seq, &line, &who, &s, &live))
-		bpf_map_delete_elem(&reqs, &t);
+		forget_request(&t);
 	return 0;
 }
 

@@ -17,6 +17,8 @@
 
 static __always_inline void forget_stays(struct td_sock *s)
 {
+	if (cfg.only_counts)
+		return;
 	s->n_stays = 0;
 	s->stays_left_out = 0;
 	s->look = 0;

@@ -28,19 +28,20 @@ static __always_inline bool is_over(__u64 ended_ns, const struct td_sweep *sweep
 	return ended_ns && sweep->now > ended_ns && sweep->now - ended_ns > TD_MOMENT_NS;
 }
 
-static long sweep_orphan(struct bpf_map *map, __u64 *key, __u64 *value, struct td_sweep *sweep)
+static __noinline int look_for_fin(struct td_sweep *sweep, __u64 cookie)
 {
-	struct inet_timewait_sock *tw = (void *)*value;
+	struct inet_timewait_sock *tw;
 	struct td_began began = {};
 	struct td_mini *m;
-	__u64 cookie = *key, now = bpf_ktime_get_ns(), jiffies = bpf_jiffies64();
+	__u64 now = bpf_ktime_get_ns(), jiffies = bpf_jiffies64();
 
 	m = bpf_map_lookup_elem(&minis, &cookie);
-	if (!m) {
-		bpf_map_delete_elem(&orphans, &cookie);
+	if (!m || m->s.state != TD_FIN_WAIT2) {
+		forget_orphan(cookie);
 		return 0;
 	}
-	if (m->s.state != TD_FIN_WAIT2 || m->ended_ns || tw_cookie(tw) != cookie)
+	tw = (void *)m->tw;
+	if (m->ended_ns || tw_cookie(tw) != cookie)
 		return 0;
 	if (tw_substate(tw) != TD_TIME_WAIT) {
 		mini_alive(m, now, jiffies);
@@ -53,6 +54,21 @@ static long sweep_orphan(struct bpf_map *map, __u64 *key, __u64 *value, struct t
 	}
 	tw_began(&began, tw, now);
 	mini_change(sweep->count, cookie, m, began.at_ns, began.bound);
+	return 0;
+}
+
+static long sweep_orphan(struct bpf_map *map, __u64 *key, __u8 *value, struct td_sweep *sweep)
+{
+	look_for_fin(sweep, *key);
+	return 0;
+}
+
+static long sweep_place(struct bpf_map *map, __u32 *key, __u64 *place, struct td_sweep *sweep)
+{
+	__u64 cookie = *place;
+
+	if (cookie)
+		look_for_fin(sweep, cookie);
 	return 0;
 }
 
@@ -71,8 +87,15 @@ static long sweep_req(struct bpf_map *map, struct td_tuple *key, struct td_req *
 	} else {
 		count_one(&sweep->count->unseen);
 		tally_leave(r->counted);
-		bpf_map_delete_elem(&reqs, &t);
+		forget_request(&t);
 	}
+	return 0;
+}
+
+static long sweep_gone(struct bpf_map *map, __u32 *key, struct td_gone *g, struct td_sweep *sweep)
+{
+	if (is_over(g->ended_ns, sweep))
+		tell_gone(sweep->count, g);
 	return 0;
 }
 
@@ -130,8 +153,13 @@ int sweep(void *ctx)
 	if (!arg.count)
 		return 0;
 	bpf_for_each_map_elem(&undecided, sweep_undecided, &arg, 0);
-	bpf_for_each_map_elem(&orphans, sweep_orphan, &arg, 0);
+	if (cfg.minisockets == TD_MINI_TIMER) {
+		bpf_for_each_map_elem(&orphan_places, sweep_place, &arg, 0);
+		bpf_for_each_map_elem(&orphans, sweep_orphan, &arg, 0);
+	}
 	bpf_for_each_map_elem(&reqs, sweep_req, &arg, 0);
+	if (cfg.only_counts)
+		bpf_for_each_map_elem(&gone, sweep_gone, &arg, 0);
 	if (owed_lines)
 		bpf_for_each_map_elem(&owed, sweep_owed, &arg, 0);
 	return 0;

@@ -170,17 +170,24 @@ static __always_inline void tally_line(const struct td_line *line, struct td_soc
 	bool begins = line->old_state == TD_CLOSE ||
 		      (line->old_state == TD_LISTEN && line->new_state == TD_SYN_RECV);
 	struct td_tally *tally;
+	__u8 counted = s->counted;
 
 	if (cfg.counts == TD_COUNTS_ALL)
 		tally_move(line, s);
-	tally_leave(s->counted);
 	s->counted = line->new_state == TD_CLOSE ? 0 : counted_as(line->new_state);
 	tally_enter(s->counted);
-	if (begins || !is_asked_for(line->old_state))
+	if (begins || !is_asked_for(line->old_state)) {
+		tally_leave(counted);
 		return;
+	}
 	tally = tally_of(line->old_state);
 	if (!tally)
 		return;
+	/* The dwell says that it left. */
+	if (counted != line->old_state) {
+		tally_leave(counted);
+		add_to(&tally->left, -1);
+	}
 	if (line->dwell == TD_DWELL_EXACT)
 		tally_exact(tally, line->old_state, line->dwell_ns);
 	else

@@ -18,6 +18,7 @@
 #include "request.bpf.h"
 #include "reset.bpf.h"
 #include "seed.bpf.h"
+#include "slots.bpf.h"
 #include "sweep.bpf.h"
 #include "tally.bpf.h"
 #include "timer.bpf.h"
@@ -214,29 +215,34 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 	struct td_line line = {
 	    .mono_ns = bpf_ktime_get_ns(), .old_state = old_state, .new_state = new_state};
 	struct td_who who = {};
-	struct tcp_sock *tp;
+	struct tcp_sock *tp = NULL;
 
 	count->handled++;
 	if (old_state == new_state) /* tcp_set_state() reports these too; nothing changed */
 		return;
 	if (old_state == TD_LISTEN && new_state == TD_SYN_RECV) {
 		begin_passive(s, line.mono_ns);
+		if (cfg.only_counts && cfg.minisockets)
+			expect_gone(count, line.mono_ns);
 		return;
 	}
-	tp = bpf_skc_to_tcp_sock((void *)sk);
-	if (!tp)
-		return;
-	if (asks_for_addresses() || (cfg.minisockets && s->flags & TD_S_PASSIVE))
+	if (!cfg.only_counts || s->flags & TD_S_PASSIVE) {
+		tp = bpf_skc_to_tcp_sock((void *)sk);
+		if (!tp)
+			return;
+	}
+	if (tp && (asks_for_addresses() || (looks_for_requests() && s->flags & TD_S_PASSIVE)))
 		identify(&who, tp);
-	/* A time-wait socket is known by it, which comes after one of these two. */
-	if (makes_records() || new_state == TD_FIN_WAIT1 || new_state == TD_CLOSE)
+	/* A time-wait socket is known by it, and may come after these. */
+	if (makes_records() || new_state == TD_FIN_WAIT1 || new_state == TD_CLOSING ||
+	    (new_state == TD_CLOSE && old_state != TD_LAST_ACK))
 		line.cookie = bpf_get_socket_cookie((void *)sk);
 	if (old_state == TD_CLOSE) {
 		begin_active(s, line.mono_ns);
 	} else {
 		if (s->state != old_state)
 			begin_unknown(s, old_state);
-		else if (s->flags & TD_S_PASSIVE)
+		else if (tp && s->flags & TD_S_PASSIVE)
 			req_take(s, &who, tp);
 		line.dwell = s->since;
 		if (line.dwell)
@@ -251,7 +257,10 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 		note_for_minisockets(count, sk, s, &who, old_state, new_state);
 	write_first(count, s, &who, line.cookie);
 	if (new_state == TD_CLOSE) {
-		close_full(count, sk, s, &who, tp, &line);
+		if (!tp)
+			tp = bpf_skc_to_tcp_sock((void *)sk);
+		if (tp)
+			close_full(count, sk, s, &who, tp, &line);
 	} else {
 		s->path = s->path << 4 | new_state;
 		note_restored(&line, tp);
@@ -267,16 +276,6 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 static __always_inline __u64 change_of(int old_state, int new_state)
 {
 	return (__u64)old_state << 8 | new_state;
-}
-
-static __always_inline struct td_sock *entry_of(const struct sock *sk, struct td_counters *count)
-{
-	struct td_sock *s =
-	    bpf_sk_storage_get(&socks, (void *)sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-
-	if (!s)
-		count_one(&count->map_full);
-	return s;
 }
 
 /*
@@ -314,6 +313,15 @@ int BPF_PROG(on_state, const struct sock *sk, const int old_state, const int new
 	return 0;
 }
 
+/* After the last program: until then the state in the slot tells who comes behind that the end was
+ * handled. */
+static __always_inline void be_done_with(const struct sock *sk, struct td_counters *count,
+					 int new_state)
+{
+	if (cfg.only_counts && new_state == TD_CLOSE)
+		leave_slot(address_of(sk, count));
+}
+
 static __always_inline int stand_in(const struct sock *sk, int old_state, int new_state,
 				    enum td_program program)
 {
@@ -327,6 +335,8 @@ static __always_inline int stand_in(const struct sock *sk, int old_state, int ne
 	cpu->of[program].entered++;
 	if (cpu->last_sk == (__u64)sk && cpu->last_change == change_of(old_state, new_state)) {
 		if (last)
+			be_done_with(sk, &cpu->of[program], new_state);
+		if (last)
 			cpu->last_sk = 0;
 		return 0;
 	}
@@ -335,7 +345,9 @@ static __always_inline int stand_in(const struct sock *sk, int old_state, int ne
 	s = entry_of(sk, &cpu->of[program]);
 	if (s && s->state != new_state)
 		take(&cpu->of[program], sk, s, old_state, new_state);
-	if (!last) {
+	if (last) {
+		be_done_with(sk, &cpu->of[program], new_state);
+	} else {
 		cpu->last_change = change_of(old_state, new_state);
 		cpu->last_sk = (__u64)sk;
 	}

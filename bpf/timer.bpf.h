@@ -47,30 +47,37 @@ static __always_inline void maybe_reopened(struct td_counters *count, const stru
 	*slot = 0;
 }
 
-static __always_inline void on_tw_start(struct td_counters *count, struct inet_timewait_sock *tw)
+static __always_inline void on_tw_start(struct td_counters *count, struct inet_timewait_sock *tw,
+					__u64 expires)
 {
-	__u64 cookie = tw_cookie(tw);
+	__u64 cookie = tw_cookie(tw), when;
 	__u64 *slot = decide_other(count, cookie);
-	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
+	bool restarts = slot && *slot && *slot == cookie;
+	struct td_mini *m;
 
 	if (!cookie)
 		return;
 	if (slot)
 		*slot = 0;
+	/* It is a new one, unless its cancel was not seen. */
+	if (!restarts && mini_begin(count, cookie, tw, expires, BPF_NOEXIST))
+		return;
+	m = bpf_map_lookup_elem(&minis, &cookie);
 	if (!m || m->tw != (__u64)tw) {
-		mini_begin(count, cookie, tw);
+		mini_begin(count, cookie, tw, expires, BPF_ANY);
 		return;
 	}
 	/* The cancel before this start looked whether this is the first restart. */
+	when = restarts ? m->ended_ns : 0;
 	mini_rearm(count, cookie, m, tw,
-		   m->unseen == TD_UNSEEN_SURELY ? m->changed_ns : bpf_ktime_get_ns(),
+		   m->unseen == TD_UNSEEN_SURELY ? m->changed_ns : when ?: bpf_ktime_get_ns(),
 		   m->unseen ? m->changed_bound : TD_DWELL_EXACT);
-	m->expires = BPF_CORE_READ(tw, tw_timer.expires);
+	m->expires = expires;
 }
 
 /* Where a FIN's restart of the timer went unseen, the socket tells when it came. */
 static __always_inline void note_unseen_fin(struct td_mini *m, const struct inet_timewait_sock *tw,
-					    __u64 now)
+					    __u64 expires, __u64 now)
 {
 	struct td_began began = {};
 
@@ -79,9 +86,8 @@ static __always_inline void note_unseen_fin(struct td_mini *m, const struct inet
 	if (m->s.state != TD_FIN_WAIT2 || tw_substate(tw) != TD_TIME_WAIT)
 		return;
 	tw_began(&began, tw, now);
-	if (fin_may_be_unseen(m, tw))
-		m->unseen = began.bound == TD_DWELL_EXACT ||
-				    BPF_CORE_READ(tw, tw_timer.expires) != m->expires
+	if (fin_may_be_unseen(m, expires))
+		m->unseen = began.bound == TD_DWELL_EXACT || expires != m->expires
 				? TD_UNSEEN_SURELY
 				: TD_UNSEEN_PERHAPS;
 	m->changed_ns = began.at_ns;
@@ -108,7 +114,8 @@ static __always_inline __u8 reason_to_cancel(struct inet_timewait_sock *tw)
 	return sent ? TD_REASON_RESET_LOCAL : TD_REASON_RESET_BY_PEER;
 }
 
-static __always_inline void on_tw_cancel(struct td_counters *count, struct inet_timewait_sock *tw)
+static __always_inline void on_tw_cancel(struct td_counters *count, struct inet_timewait_sock *tw,
+					 __u64 expires)
 {
 	__u64 cookie = tw_cookie(tw);
 	__u64 *slot = decide_other(count, cookie);
@@ -120,7 +127,7 @@ static __always_inline void on_tw_cancel(struct td_counters *count, struct inet_
 	 * visible. */
 	m->reason = makes_records() ? reason_to_cancel(tw) : TD_REASON_NONE;
 	m->ended_ns = bpf_ktime_get_ns();
-	note_unseen_fin(m, tw, m->ended_ns);
+	note_unseen_fin(m, tw, expires, m->ended_ns);
 	*slot = cookie;
 }
 
@@ -135,7 +142,8 @@ static __always_inline void on_tw_expiry(struct td_counters *count, struct inet_
 	if (slot)
 		*slot = 0;
 	/* One that was not linked within a moment never will be. */
-	if (cookie && (!m || (!linked && now - m->alive_ns > TD_MOMENT_NS)))
+	if (cookie &&
+	    (!m || (!linked && (bpf_jiffies64() - m->alive_jiffies) * cfg.jiffy_ns > TD_MOMENT_NS)))
 		end_unheard_of(count, cookie, tw, now, TD_REASON_EXPIRED);
 	if (!m)
 		return;
@@ -158,14 +166,21 @@ static __always_inline void on_req_start(struct td_counters *count, struct reque
 	struct td_tuple t = {};
 	struct td_req *r;
 
+	if (cfg.only_counts) {
+		decide_other(count, 0);
+		decide_gone(count, req);
+		if (!reqs_seeded)
+			return;
+	}
 	tuple_of_req(&t, req);
-	maybe_reopened(count, &t);
+	if (!cfg.only_counts)
+		maybe_reopened(count, &t);
 	r = bpf_map_lookup_elem(&reqs, &t);
 	if (r && r->req == (__u64)req)
 		r->ended_ns = 0; /* the SYN-ACK was sent again */
-	else if (r && r->ended_ns && syn_ack_was_repeated(req))
+	else if (!cfg.only_counts && r && r->ended_ns && syn_ack_was_repeated(req))
 		req_migrated(r, req);
-	else if (!syn_ack_was_repeated(req))
+	else if (!cfg.only_counts && !syn_ack_was_repeated(req))
 		req_begin(count, &t, req, bpf_ktime_get_ns());
 }
 
@@ -186,7 +201,7 @@ int BPF_PROG(on_timer_start, struct timer_list *timer)
 	if (!count)
 		return 0;
 	if (fn == cfg.tw_timer_fn)
-		on_tw_start(count, tw_of(timer));
+		on_tw_start(count, tw_of(timer), timer->expires);
 	else
 		on_req_start(count, req_of(timer));
 	return 0;
@@ -204,7 +219,7 @@ int BPF_PROG(on_timer_cancel, struct timer_list *timer)
 	if (!count)
 		return 0;
 	if (fn == cfg.tw_timer_fn)
-		on_tw_cancel(count, tw_of(timer));
+		on_tw_cancel(count, tw_of(timer), timer->expires);
 	else
 		on_req_cancel(req_of(timer));
 	return 0;

@@ -71,10 +71,12 @@ struct td_config {
 	__u8 listing;	  /* sockets are only told of, none is followed */
 	__u8 detail;	  /* enum td_detail */
 	__u8 counts;	  /* enum td_counts: which sums are made (tally.h) */
+	__u8 only_counts; /* nothing is told or filtered by but states and durations of theirs */
 	__u8 surveys;	  /* what is open is counted when the reader asks (survey.h) */
+	__u8 pad1;
 	__u16 first_port; /* net.ipv4.ip_local_port_range, both inclusive; `surveys` only */
 	__u16 last_port;
-	__u8 pad[4];
+	__u8 pad[2];
 	struct td_cidr local[TD_MAX_CIDRS];
 	struct td_cidr remote[TD_MAX_CIDRS];
 };
@@ -97,8 +99,9 @@ struct td_counters {
 	__u64 ring_full;   /* lines for which the ring had no room */
 	__u64 map_full;	   /* sockets for which no storage could be had */
 	__u64 connections; /* connections of which a record was made */
-	__u64 unseen; /* ends of time-wait and request sockets found out later: no program was run
-			 for them */
+	__u64 unseen;  /* ends of time-wait and request sockets found out later: no program was run
+			  for them */
+	__u64 address; /* of the socket at hand (bpf/slots.bpf.h) */
 };
 
 enum td_program {

@@ -28,7 +28,7 @@ struct td_tally {
 	__u64 at_least; /* dwells of which a lower bound is known */
 	__u64 unknown;	/* dwells of which nothing is known */
 	__u64 entered;	/* sockets that came into the state, those older than the tracer too */
-	__u64 left;	/* of these, sockets that left it */
+	__u64 left;	/* of these, sockets that left it, less the dwells in here; modulo 2^64 */
 	__u32 exact[TD_TALLY_BUCKETS]; /* dwells by length, modulo 2^32 */
 	/* TD_COUNTS_ALL: dwells by td_bounds, modulo 2^32: [i] those of at most bound i, and longer
 	 * than the one before. */

@@ -3,6 +3,8 @@
 #include "model/tally.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +16,7 @@
 
 #include "aggregate/aggregator.h"
 #include "support/collect.h"
+#include "support/lab.h"
 #include "support/netns.h"
 #include "support/shadow.h"
 #include "support/storm.h"
@@ -232,6 +235,59 @@ INSTANTIATE_TEST_SUITE_P(Some, CountedAlone,
                          testing::ValuesIn({kCases[0], kCases[3], kCases[7], kCases[8],
                                             kCases[10]}),
                          [](const auto& info) { return std::string(info.param.name); });
+
+// With nothing but counts no request is remembered: each is timed by what it has of itself.
+TEST(CountedRequests, AreThoseOfTransitions) {
+  TD_REQUIRE_KERNEL_TESTS();
+  Lab lab;
+  lab.netns().set_sysctl("net.ipv4.tcp_synack_retries", "1");
+  lab.netns().set_sysctl("net.ipv4.tcp_fastopen", "514");
+  lab.listener().socket().set_option(IPPROTO_TCP, TCP_FASTOPEN, 16);
+  const auto reset = [](Call& call) {
+    call.to(State::Close, call.remote.send(kRst), Reason::ResetByPeer);
+  };
+  Call& older = lab.rung();
+  Call& older_refused = lab.rung(Net::V6);
+  Filter host;
+  Counting told(host, Detail::Transitions);
+  Counting counted(host, Detail::Counts);
+
+  Call& repeated = lab.rung();
+  std::vector<Call*> given_up = {&lab.rung(), &lab.rung(Net::V6)};
+  for (const Net net : {Net::V4, Net::V6, Net::Mapped}) {
+    Call& held = lab.rung(net);
+    Call& refused = lab.rung(net);
+    lab.hold(60);
+    reset(refused);
+    lab.accept(held);
+    reset(held);
+  }
+  lab.accept(older);
+  reset(older);
+  reset(older_refused);
+  Call& fast =
+      lab.new_call(Net::V4, {server_port(Net::V4), lab.fresh_ports().remote}, State::Listen);
+  fast.to(State::SynRecv, fast.remote.send(kSyn, "hello"));
+  fast.remote.expect(kSyn | kAck);
+  fast.local = lab.listener().accept();
+  fast.cookie = fast.local.cookie();
+  lab.hold(40);
+  fast.to(State::Established, fast.remote.send(kAck));
+  reset(fast);
+  Collector lines;
+  drain_for(*counted.tracer, lines, std::chrono::milliseconds(1'300));
+  repeated.remote.expect(kSyn | kAck);  // again
+  lab.accept(repeated);
+  reset(repeated);
+  lab.wait_until_gone(given_up, Reason::SynTimeout, std::chrono::seconds(10));
+  Call& aborted = lab.rung();
+  lab.hold(20);
+  aborted.to(State::Close, aborted.destroy(), Reason::Aborted);
+  lab.check();
+  const Summary by_counting = counted.finish();
+  const Summary by_telling = told.finish();
+  expect_same(by_counting, by_telling);
+}
 
 // Between two tables the counters go on and the extremes begin anew.
 TEST(CountedInterval, HasItsOwnDwellsAlone) {

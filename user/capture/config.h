@@ -21,5 +21,7 @@ struct KernelFilter {
 KernelFilter kernel_filter(const Filter& filter);
 /// Whether it passes exactly what the filter passes.
 bool decided_in_kernel(const Filter& filter);
+/// Whether states and durations are enough to decide.
+bool needs_states_alone(const td_config& filter);
 
 }  // namespace tcpdwell

@@ -136,8 +136,9 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
   bpf_program__set_autoload(skeleton.progs.look_at_minis, of_connections);
   bpf_program__set_autoload(skeleton.progs.forget_survey, config_of(skeleton).surveys);
   bpf_program__set_autoload(skeleton.progs.reap, way != Minisockets::Off);
-  if (way != Minisockets::Timer)
-    bpf_map__set_max_entries(skeleton.maps.orphans, 1);  // the sweep's, of timers alone
+  if (way != Minisockets::Timer)  // the sweep's, of timers alone
+    for (bpf_map* map : {skeleton.maps.orphans, skeleton.maps.orphan_places})
+      bpf_map__set_max_entries(map, 1);
   // Where tracepoints do not disable preemption, a task preempted inside a program keeps it from
   // all others of its CPU.
   const bool preemptible = tracepoints_are_preemptible();

@@ -75,13 +75,18 @@ void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
     for (bpf_map* map :
          {skeleton.maps.survey_owners, skeleton.maps.survey_ports, skeleton.maps.survey_peers})
       bpf_map__set_max_entries(map, 1);
-  bpf_map__set_max_entries(skeleton.maps.undecided, static_cast<__u32>(libbpf_num_possible_cpus()));
+  for (bpf_map* map : {skeleton.maps.undecided, skeleton.maps.gone})
+    bpf_map__set_max_entries(map, static_cast<__u32>(libbpf_num_possible_cpus()));
   const std::uint32_t time_waits =
       options.max_time_wait ? options.max_time_wait : time_wait_limit();
   bpf_map__set_max_entries(skeleton.maps.minis, time_waits);
   bpf_map__set_max_entries(skeleton.maps.orphans, time_waits);
   bpf_map__set_max_entries(skeleton.maps.reqs,
                            options.max_requests ? options.max_requests : request_limit());
+  if (config_of(skeleton).only_counts)
+    bpf_map__set_value_size(skeleton.maps.minis, skeleton.rodata->td_mini_bytes);
+  else
+    bpf_map__set_max_entries(skeleton.maps.slots, 1);
   if (!kernel_has_safe_allocation()) return;
   for (bpf_map* map : {skeleton.maps.minis, skeleton.maps.orphans, skeleton.maps.reqs,
                        skeleton.maps.listeners, skeleton.maps.owed})
@@ -103,6 +108,7 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
     config.cgroup_id = options.cgroup->id;
     config.cgroup_level = options.cgroup->level;
   }
+  config.only_counts = options.detail == Detail::Counts && needs_states_alone(config);
   std::memcpy(const_cast<__u64*>(skeleton.rodata->td_lports), k.local_ports.data(),
               sizeof k.local_ports);
   std::memcpy(const_cast<__u64*>(skeleton.rodata->td_rports), k.remote_ports.data(),

@@ -94,8 +94,9 @@ Result<Tally> TallyReader::take() {
       of.within[i] = now.within[i] - before.within[i];
     of.at_least = now.at_least - before.at_least;
     of.unknown = now.unknown - before.unknown;
-    of.opened =
-        static_cast<std::int64_t>((now.entered - before.entered) - (now.left - before.left));
+    const std::uint64_t left =
+        (now.left - before.left) + of.exact.count() + of.at_least + of.unknown;
+    of.opened = static_cast<std::int64_t>(now.entered - before.entered - left);
     before = now;
   }
   if (Status status = read_moves(tally); !status) return status.error();

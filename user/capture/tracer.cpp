@@ -152,8 +152,9 @@ Status Tracer::Impl::open_listing(const TracerOptions& options) {
   if (!skeleton) return load_error(errno);
   configure(*skeleton, options);
   bpf_map__set_max_entries(skeleton->maps.ring, static_cast<__u32>(sysconf(_SC_PAGESIZE)));
-  for (bpf_map* unused : {skeleton->maps.minis, skeleton->maps.orphans, skeleton->maps.reqs,
-                          skeleton->maps.owed, skeleton->maps.tallies})
+  for (bpf_map* unused :
+       {skeleton->maps.minis, skeleton->maps.orphans, skeleton->maps.orphan_places,
+        skeleton->maps.reqs, skeleton->maps.owed, skeleton->maps.tallies, skeleton->maps.slots})
     bpf_map__set_max_entries(unused, 1);
   td_config& config = config_of(*skeleton);
   config.jiffy_ns = jiffy_ns();
@@ -208,6 +209,7 @@ Status Tracer::Impl::attach() {
   if (way != Minisockets::Off)
     reaper.emplace(bpf_program__fd(skeleton->progs.reap), bpf_map__fd(skeleton->maps.minis));
   attached = true;
+  skeleton->bss->began_ns = host_clock_ns();
   skeleton->bss->live = true;
   return Ok;
 }
