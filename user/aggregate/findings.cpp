@@ -85,20 +85,31 @@ void add_held_fin_wait2(const Waiting& waiting, std::vector<Finding>& found) {
 }  // namespace
 
 Findings::Destination* Findings::destination(const Socket& socket) {
+  auto& last = last_destination_;
+  if (last.found != nullptr && last.family == socket.family && last.remote == socket.remote)
+    return last.found;
   PackedKey key;
   key.put(socket.family);
   key.put(socket.remote.addr);
   key.put(socket.remote.port);
-  return subject(destinations_, key, [&] { return endpoint_text(socket.family, socket.remote); });
+  Destination* const found =
+      subject(destinations_, key, [&] { return endpoint_text(socket.family, socket.remote); });
+  last = {socket.family, socket.remote, found};
+  return found;
 }
 
 Findings::Service* Findings::service(const Socket& socket) {
+  auto& last = last_service_;
+  if (last.found != nullptr && last.netns == socket.netns && last.port == socket.local.port)
+    return last.found;
   PackedKey key;
   key.put(socket.netns);
   key.put(socket.local.port);
-  return subject(services_, key, [&] {
+  Service* const found = subject(services_, key, [&] {
     return fmt::format("port {} ({})", socket.local.port, process_name(socket));
   });
+  last = {socket.netns, socket.local.port, found};
+  return found;
 }
 
 void Findings::moved(const Followed& followed, const Transition& t) {
