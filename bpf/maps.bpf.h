@@ -57,6 +57,8 @@ struct td_sock {
 	__u16 look; /* the last one that it was told in (bpf/open.bpf.h) */
 	__u8 stays_left_out;
 	__u8 n_stays;
+	__u8 error; /* the last that the stack reported to whoever has it open */
+	__u8 pad[7];
 };
 
 /* Who a line is about: addresses and ports as in struct td_event. */

@@ -76,21 +76,24 @@ static __always_inline bool bound_before(const struct sock *sk)
  * error, it is the application that closed it.
  */
 static __always_inline __u8 reason_of_attempt(const struct sock *sk, const struct tcp_sock *tp,
-					      struct td_line *line)
+					      const struct td_sock *s, struct td_line *line)
 {
-	__u16 port = tp->inet_conn.icsk_inet.inet_sport;
-	int error = sk->sk_err ?: sk->sk_err_soft;
+	int error = sk->sk_err ?: s->error ?: sk->sk_err_soft;
 
-	if (!sk->sk_err && !tp->segs_out && (!port || bound_before(sk))) {
-		line->error = says_unreachable(error) ? error : EADDRNOTAVAIL;
-		return says_unreachable(error) ? TD_REASON_UNREACHABLE : TD_REASON_NO_LOCAL_PORT;
+	if (says_unreachable(error)) {
+		line->error = error;
+		return TD_REASON_UNREACHABLE;
 	}
-	if (!sk->sk_err)
-		return TD_REASON_GIVEN_UP;
-	line->error = sk->sk_err;
-	if (sk->sk_err == ECONNREFUSED)
+	if (error == ECONNREFUSED) {
+		line->error = error;
 		return TD_REASON_REFUSED_BY_ICMP;
-	return says_unreachable(sk->sk_err) ? TD_REASON_UNREACHABLE : TD_REASON_NONE;
+	}
+	if (!error && !tp->segs_out &&
+	    (!tp->inet_conn.icsk_inet.inet_sport || bound_before(sk))) {
+		line->error = EADDRNOTAVAIL;
+		return TD_REASON_NO_LOCAL_PORT;
+	}
+	return error ? TD_REASON_NONE : TD_REASON_GIVEN_UP;
 }
 
 /* Nobody had accepted it, and its listener is closed (inet_csk_listen_stop, inet_child_forget). */
@@ -136,7 +139,7 @@ static __always_inline __u8 reason_of(const struct sock *sk, const struct tcp_so
 	if (BPF_CORE_READ_BITFIELD(tp, repair))
 		return TD_REASON_REPAIRED;
 	if (line->old_state == TD_SYN_SENT)
-		return reason_of_attempt(sk, tp, line);
+		return reason_of_attempt(sk, tp, s, line);
 	return line->old_state == TD_LISTEN ? TD_REASON_NONE : reason_without_reset(sk, tp, line);
 }
 

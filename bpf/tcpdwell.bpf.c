@@ -54,6 +54,8 @@ static __always_inline void begin_active(struct td_sock *s, __u64 now)
 	s->flags = 0;
 	s->in_cgroup = 0;
 	s->owner = TD_OWNER_NONE;
+	if (makes_records())
+		s->error = 0;
 	tally_leave(s->counted); /* its last end went unseen */
 	s->counted = 0;
 	forget_stays(s);

@@ -47,7 +47,7 @@ class Analyzer::Impl {
   Followed* find(const ConnId& id);
   Followed* follow(const Socket& socket, State state, std::int64_t wall_ns);
   void begin(const Transition& t);
-  void begin_whole(Followed& followed, const Connection& c, std::int64_t began_ns);
+  void begin_whole(Followed& followed, Transition& t, State first, std::int64_t began_ns);
   void end_stay(Followed& followed, const Transition& t);
   void keep_open(const Connection& c, const Followed& followed, bool known);
   void move(Followed& followed, const Transition& t);
@@ -71,6 +71,9 @@ class Analyzer::Impl {
   Ports ports_;
   Connections connections_;
   Findings findings_;
+  /// Of connection(): to clear new ones takes longer than all that is done with most of them.
+  Followed passing_;
+  Transition line_;
 };
 
 /// What is open is known anew in every trace, from its seeds; in another trace of the same host the
@@ -207,17 +210,26 @@ void Analyzer::Impl::connection(const Connection& c) {
   note(c.wall_ns());
   const Moments moments(c);
   Followed* const known = find(c.socket.id);
-  Followed followed = known != nullptr ? *known : Followed{};
+  Followed& followed = passing_;
+  if (known != nullptr)
+    followed = *known;
+  else
+    followed.begin_anew();
   followed.socket = c.socket;
   if (known == nullptr || !c.path.empty()) followed.role = role_of(c);
   followed.begin_wall_ns = c.start_wall_ns;
   const State first = c.stays.empty() ? c.state : c.stays.begin()->state;
-  if (known == nullptr && is_whole(c)) begin_whole(followed, c, moments.begin_of(0));
+  Transition& t = line_;
+  t.socket = c.socket;
+  t.dwell = {};
+  t.reason = Reason::None;
+  t.life_ns.reset();
+  t.path = {};
+  t.traffic.reset();
+  if (known == nullptr && is_whole(c)) begin_whole(followed, t, first, moments.begin_of(0));
   timeline_.move(moments.begin_of(0), known != nullptr ? std::optional(known->state) : std::nullopt,
                  first);
   followed.state = first;
-  Transition t;
-  t.socket = c.socket;
   const std::size_t over = c.stays.size() - (c.open() && !c.stays.empty());
   for (std::size_t i = 0; i < over; ++i) {
     const Stay& stay = *(c.stays.begin() + i);
@@ -237,11 +249,10 @@ void Analyzer::Impl::connection(const Connection& c) {
   if (known != nullptr) forget(c.socket.id);
 }
 
-void Analyzer::Impl::begin_whole(Followed& followed, const Connection& c, std::int64_t began_ns) {
-  Transition t;
+void Analyzer::Impl::begin_whole(Followed& followed, Transition& t, State first,
+                                 std::int64_t began_ns) {
   t.wall_ns = began_ns;
-  t.socket = c.socket;
-  t.to = c.stays.begin()->state;
+  t.to = first;
   t.from = t.to == State::SynRecv ? State::Listen : State::Close;
   edges_.add(t);
   if (t.to != State::Listen) timeline_.open(began_ns);

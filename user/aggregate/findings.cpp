@@ -92,17 +92,27 @@ void add_held_fin_wait2(const Waiting& waiting, std::vector<Finding>& found) {
 }  // namespace
 
 Findings::Destination* Findings::destination(const Socket& socket) {
-  return subject(destinations_, destination_key(socket.family, socket.remote),
-                 [&] { return endpoint_text(socket.family, socket.remote); });
+  auto& last = last_destination_;
+  if (last.found != nullptr && last.family == socket.family && last.remote == socket.remote)
+    return last.found;
+  Destination* const found =
+      subject(destinations_, destination_key(socket.family, socket.remote), [&] { return endpoint_text(socket.family, socket.remote); });
+  last = {socket.family, socket.remote, found};
+  return found;
 }
 
 Findings::Service* Findings::service(const Socket& socket) {
+  auto& last = last_service_;
+  if (last.found != nullptr && last.netns == socket.netns && last.port == socket.local.port)
+    return last.found;
   PackedKey key;
   key.put(socket.netns);
   key.put(socket.local.port);
-  return subject(services_, key, [&] {
+  Service* const found = subject(services_, key, [&] {
     return fmt::format("port {} ({})", socket.local.port, process_name(socket.owner.comm));
   });
+  last = {socket.netns, socket.local.port, found};
+  return found;
 }
 
 void Findings::moved(const Followed& followed, const Transition& t) {

@@ -50,6 +50,11 @@ class Waiting {
 
 class Findings {
  public:
+  Findings() = default;
+  Findings(Findings&&) = default;
+  Findings& operator=(Findings&&) = default;
+  Findings(const Findings&) = delete;
+  Findings& operator=(const Findings&) = delete;
   /// `followed` is as it was before the line.
   void moved(const Followed& followed, const Transition& t);
   Waiting& waiting() { return waiting_; }
@@ -81,6 +86,18 @@ class Findings {
 
   Subjects<Destination> destinations_;
   Subjects<Service> services_;
+  /// The one asked for last, which the next lines of a connection ask for again. Nothing was added
+  /// since, so it is where it was.
+  struct {
+    Family family = Family::V4;
+    Endpoint remote;
+    Destination* found = nullptr;
+  } last_destination_;
+  struct {
+    std::uint32_t netns = 0;
+    std::uint16_t port = 0;
+    Service* found = nullptr;
+  } last_service_;
   Waiting waiting_;
 };
 

@@ -25,6 +25,16 @@ struct Followed {
   std::uint8_t segments = 0;  ///< finished stays, of which the last kSegments are kept
   std::array<std::uint64_t, kSegments> packed{};
 
+  /// As it was made, but for its socket; what is beyond `segments` means nothing.
+  void begin_anew() {
+    role = Role::Unknown;
+    state = State::Unknown;
+    begin_wall_ns.reset();
+    since_wall_ns = 0;
+    since_before = {Bound::Exact, 0};
+    port_row = UINT32_MAX;
+    segments = 0;
+  }
   void add_segment(State state, const Dwell& dwell);
   /// How long it has been in `state` at `wall_ns`.
   Dwell age(std::int64_t wall_ns) const;

@@ -7,6 +7,11 @@ namespace tcpdwell {
 
 OpenTable::Entry* OpenTable::find(const ConnId& id) {
   if (last_ != nullptr && last_id_ == id) return last_;
+  if (size_ == 0) return nullptr;
+  return look_up(id);
+}
+
+OpenTable::Entry* OpenTable::look_up(const ConnId& id) {
   last_id_ = id;
   last_hash_ = ConnIdHash()(id);
   Part& part = part_of(last_hash_);
@@ -16,7 +21,9 @@ OpenTable::Entry* OpenTable::find(const ConnId& id) {
 }
 
 OpenTable::Entry& OpenTable::add(const ConnId& id) {
-  if (Entry* const known = find(id)) return *known;
+  if (last_ != nullptr && last_id_ == id) return *last_;
+  if (Entry* const known = look_up(id)) return *known;
+  ++size_;
   last_ = &part_of(last_hash_).try_emplace(id).first.value();
   return *last_;
 }
@@ -27,6 +34,7 @@ void OpenTable::drop(const ConnId& id, Index Entry::*whose) {
   entry->*whose = kAbsent;
   if (!unused(*entry)) return;
   part_of(last_hash_).erase(id, last_hash_);
+  --size_;
   last_ = nullptr;
 }
 
@@ -34,7 +42,9 @@ void OpenTable::drop_all(Index Entry::*whose) {
   for (Part& part : parts_)
     for (auto at = part.begin(); at != part.end();) {
       at.value().*whose = kAbsent;
-      at = unused(at.value()) ? part.erase(at) : std::next(at);
+      const bool goes = unused(at.value());
+      size_ -= goes;
+      at = goes ? part.erase(at) : std::next(at);
     }
   last_ = nullptr;
 }

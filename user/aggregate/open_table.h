@@ -47,11 +47,13 @@ class OpenTable {
                               HugePages<std::pair<ConnId, Entry>>>;
   static bool unused(const Entry& entry) { return entry.row == kAbsent && entry.slot == kAbsent; }
 
+  Entry* look_up(const ConnId& id);
   Part& part_of(std::size_t hash) { return parts_[hash >> 58]; }
 
   /// A table of a million grows for a quarter of a second, in which the ring fills up: so they are
   /// many, by the high bits of the hash, and grow one by one.
   std::array<Part, 64> parts_;
+  std::size_t size_ = 0;  ///< of all parts: where a line is a connection, nearly always 0
   ConnId last_id_;
   std::size_t last_hash_ = 0;  ///< of last_id_, once something was looked for
   Entry* last_ = nullptr;      ///< of last_id_; nullptr if it is not known

@@ -2,8 +2,9 @@
 /// What opened, what closed, and how many connections were in each state, over time.
 #pragma once
 
-#include <map>
+#include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "model/analysis.h"
 
@@ -28,10 +29,13 @@ class Timeline {
   /// Or the earliest or latest moment that there is: the intervals that hold those reach beyond
   /// them.
   std::int64_t begin_of(std::int64_t number) const;
+  Interval& interval(std::int64_t number);
+  std::int64_t newest() const;  ///< number of the last interval; there is one
   void widen();
 
   std::int64_t width_ns_ = 1'000'000;
-  std::map<std::int64_t, Interval> intervals_;  ///< by wall_ns / width_ns_
+  std::int64_t first_ = 0;           ///< wall_ns / width_ns_ of the first interval
+  std::vector<Interval> intervals_;  ///< one after the other, those in which nothing happened too
   std::int64_t last_begin_ns_ = 0, last_end_ns_ = 0;
   Interval* last_ = nullptr;
 };

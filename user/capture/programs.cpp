@@ -129,6 +129,8 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
   const bool reasons = config_of(skeleton).detail != TD_DETAIL_COUNTS;
   bpf_program__set_autoload(skeleton.progs.on_send_reset, reasons);
   bpf_program__set_autoload(skeleton.progs.on_receive_reset, reasons);
+  bpf_program__set_autoload(skeleton.progs.on_error_report,
+                            reasons && kernel_has_tracepoint("inet_sk_error_report"));
   const bool of_connections = config_of(skeleton).detail == TD_DETAIL_CONNECTIONS;
   bpf_program__set_autoload(skeleton.progs.look_at_socket, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_file, of_connections);
@@ -150,7 +152,8 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
 std::vector<bpf_program*> to_attach(const tcpdwell_bpf& skeleton, Minisockets way) {
   // The spares come last and go first (detach): alone they would count what nobody fired.
   std::vector<bpf_program*> programs = {skeleton.progs.on_send_reset,
-                                        skeleton.progs.on_receive_reset};
+                                        skeleton.progs.on_receive_reset,
+                                        skeleton.progs.on_error_report};
   for (bpf_program* program : timer_programs(skeleton)) programs.push_back(program);
   if (way == Minisockets::Fentry)
     for (bpf_program* program : fentry_programs(skeleton)) programs.push_back(program);

@@ -82,13 +82,10 @@ bool Filter::matches(const Seed& seed) const {
 
 bool Filter::matches(const Connection& connection) const {
   const Stays& stays = connection.stays;
-  const bool was_there = std::any_of(stays.begin(), stays.end(), [this](const Stay& stay) {
-    return (states & bit(stay.state)) != 0;
-  });
-  const bool was_long = std::any_of(stays.begin(), stays.end(), [this](const Stay& stay) {
-    return lasted(stay.dwell, min_dwell_ns);
-  });
-  return (states == 0 || was_there) && (min_dwell_ns == 0 || was_long) &&
+  const auto was_there = [this](const Stay& stay) { return (states & bit(stay.state)) != 0; };
+  const auto was_long = [this](const Stay& stay) { return lasted(stay.dwell, min_dwell_ns); };
+  return (states == 0 || std::any_of(stays.begin(), stays.end(), was_there)) &&
+         (min_dwell_ns == 0 || std::any_of(stays.begin(), stays.end(), was_long)) &&
          matches(connection.socket);
 }
 

@@ -27,19 +27,6 @@ Histogram& Histogram::operator=(const Histogram& other) {
   return *this;
 }
 
-void Histogram::add(std::uint64_t ns, std::uint64_t times) {
-  if (times == 0) return;
-  // Octave 0 holds 0..63 one by one; octave n holds [32 * 2^n, 64 * 2^n) in steps of 2^(n-1).
-  const unsigned octave = ns < kSub ? 0 : static_cast<unsigned>(std::bit_width(ns)) - kSubBits;
-  const std::uint64_t sub = octave == 0 ? ns : (ns >> (octave - 1)) & (kSub - 1);
-  if (!octaves_[octave]) octaves_[octave] = std::make_unique<Octave>();
-  (*octaves_[octave])[sub] += times;
-  count_ += times;
-  total_ = saturating_add(total_, saturating_multiply(ns, times));
-  min_ = std::min(min_, ns);
-  max_ = std::max(max_, ns);
-}
-
 void Histogram::merge(const Histogram& other) {
   for (unsigned i = 0; i < kOctaves; ++i) {
     if (!other.octaves_[i]) continue;

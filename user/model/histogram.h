@@ -4,12 +4,16 @@
 /// exact. Memory is bounded: 58 octaves of 64 counters, each octave allocated when first used.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <vector>
+
+#include "util/moments.h"
 
 namespace tcpdwell {
 
@@ -52,5 +56,19 @@ class Histogram {
   std::array<std::unique_ptr<Octave>, kOctaves> octaves_;
   std::uint64_t count_ = 0, total_ = 0, min_ = UINT64_MAX, max_ = 0;
 };
+
+inline void Histogram::add(std::uint64_t ns, std::uint64_t times) {
+  if (times == 0) return;
+  // Octave 0 holds 0..63 one by one; octave n holds [32 * 2^n, 64 * 2^n) in steps of 2^(n-1).
+  const unsigned octave = ns < kSub ? 0 : static_cast<unsigned>(std::bit_width(ns)) - kSubBits;
+  const std::uint64_t sub = octave == 0 ? ns : (ns >> (octave - 1)) & (kSub - 1);
+  if (!octaves_[octave]) [[unlikely]]
+    octaves_[octave] = std::make_unique<Octave>();
+  (*octaves_[octave])[sub] += times;
+  count_ += times;
+  total_ = saturating_add(total_, saturating_multiply(ns, times));
+  min_ = std::min(min_, ns);
+  max_ = std::max(max_, ns);
+}
 
 }  // namespace tcpdwell

@@ -2,6 +2,7 @@
 #include "model/state.h"
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 #include <utility>
 
@@ -44,27 +45,28 @@ State state_at(std::uint64_t packed, unsigned place) {
 
 /// States in the path; the oldest is at this place - 1.
 unsigned length_of(std::uint64_t packed) {
-  unsigned length = 0;
-  for (; length < kPathStates && packed != 0; packed >>= 4) ++length;
-  return length;
+  return static_cast<unsigned>(std::bit_width(packed) + 3) / 4;
+}
+
+constexpr std::uint64_t kOnes = 0x1111111111111111U;
+
+/// The lowest bit of each place that has this state. Of places beyond the path's length too, for
+/// State::Unknown alone.
+std::uint64_t places_of(std::uint64_t packed, State state) {
+  const std::uint64_t differs = packed ^ (kOnes * static_cast<std::uint64_t>(state));
+  return ~(differs | differs >> 1 | differs >> 2 | differs >> 3) & kOnes;
 }
 
 /// Whose FIN came first, as far as the states tell: only our own leads to FIN_WAIT, only the
 /// peer's to CLOSE_WAIT and LAST_ACK. A path may start in the middle of a connection.
 Closer first_fin(Path path) {
-  for (unsigned place = length_of(path.packed()); place-- > 0;) {
-    switch (state_at(path.packed(), place)) {
-      case State::FinWait1:
-      case State::FinWait2:
-        return Closer::Local;
-      case State::CloseWait:
-      case State::LastAck:
-        return Closer::Remote;
-      default:
-        break;
-    }
-  }
-  return Closer::None;
+  const auto places = [path](State a, State b) {
+    return places_of(path.packed(), a) | places_of(path.packed(), b);
+  };
+  const std::uint64_t ours = places(State::FinWait1, State::FinWait2);
+  const std::uint64_t theirs = places(State::CloseWait, State::LastAck);
+  if (ours == theirs) return Closer::None;  // neither
+  return ours > theirs ? Closer::Local : Closer::Remote;
 }
 
 }  // namespace
@@ -105,10 +107,8 @@ std::optional<State> parse_state(std::string_view text) {
 
 bool Path::contains(State state) const {
   const unsigned length = length_of(packed_);
-  for (unsigned place = 0; place < length; ++place) {
-    if (state_at(packed_, place) == state) return true;
-  }
-  return false;
+  const std::uint64_t within = length == kPathStates ? kOnes : kOnes & ((1ULL << 4 * length) - 1);
+  return (places_of(packed_, state) & within) != 0;
 }
 
 State Path::first() const {

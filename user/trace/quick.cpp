@@ -79,8 +79,8 @@ int two_digits(const char* at, int most) {
 /// A place in a line. Every step checks what is there and moves on, or says no.
 class Cursor {
  public:
-  Cursor(std::string_view line, Midnight& midnight)
-      : at_(line.data()), end_(at_ + line.size()), midnight_(midnight) {}
+  Cursor(std::string_view line, Known& known)
+      : at_(line.data()), end_(at_ + line.size()), known_(known) {}
 
   template <std::size_t N>
   [[gnu::always_inline]] bool literal(const char (&text)[N]) {
@@ -122,8 +122,17 @@ class Cursor {
     return true;
   }
 
+  /// Often of one digit.
   template <class Small>
-  bool small(Small& value) {
+  [[gnu::always_inline]] bool small(Small& value) {
+    if (left() >= 2 && is_digit(at_[0]) && !is_digit(at_[1])) {
+      value = static_cast<Small>(*at_++ - '0');
+      return true;
+    }
+    return large(value);
+  }
+  template <class Small>
+  bool large(Small& value) {
     std::uint64_t wide = 0;
     if (!number(wide, std::numeric_limits<Small>::max())) return false;
     value = static_cast<Small>(wide);
@@ -188,7 +197,7 @@ class Cursor {
   bool time(std::int64_t& wall_ns) {
     constexpr std::size_t kStamp = sizeof("2026-01-02T03:04:05.000000006Z") - 1;
     const char* const at = at_;
-    if (left() < kStamp || !midnight_.of(at)) return false;
+    if (left() < kStamp || !known_.midnight.of(at)) return false;
     const int hour = two_digits(at + 11, 24), minute = two_digits(at + 14, 60),
               second = two_digits(at + 17, 60);
     if ((hour | minute | second) < 0 || at[13] != ':' || at[16] != ':' || at[19] != '.' ||
@@ -200,7 +209,30 @@ class Cursor {
     const std::int64_t of_day =
         ((hour * 60 + minute) * 60 + second) * std::int64_t{1'000'000'000} + ns;
     at_ += kStamp;
-    return !__builtin_add_overflow(midnight_.ns, of_day, &wall_ns);
+    return !__builtin_add_overflow(known_.midnight.ns, of_day, &wall_ns);
+  }
+
+  const char* at() const { return at_; }
+
+  /// A path that an earlier line had, up to its quote.
+  bool known_path(Path& path) {
+    if (left() < KnownPaths::kLeast) return false;
+    const KnownPaths::Entry& entry = known_.paths.entry(at_);
+    if (entry.size == 0 || left() < entry.size ||
+        std::memcmp(at_, entry.text.data(), entry.size) != 0)
+      return false;
+    at_ += entry.size - 1;
+    path = entry.path;
+    return true;
+  }
+  /// From `begin` to here.
+  void learn_path(const char* begin, Path path) {
+    const auto size = static_cast<std::size_t>(at_ - begin) + 1;
+    if (left() < KnownPaths::kLeast || *at_ != '"' || size > KnownPaths::kMost) return;
+    KnownPaths::Entry& entry = known_.paths.entry(begin);
+    std::memcpy(entry.text.data(), begin, size);
+    entry.size = size;
+    entry.path = path;
   }
 
   bool done() const { return at_ == end_; }
@@ -220,51 +252,48 @@ class Cursor {
 
   const char* at_;
   const char* end_;
-  Midnight& midnight_;
+  Known& known_;
 };
 
 // read_value(): a value and its text, without the quotes around it. The events are new, so nothing
 // has to be put back where it does not fit.
 
-/// The exact names alone; parse_state() knows others too.
-bool read_value(Cursor& line, State& value) {
-  switch (line.peek()) {
-    case 'E':
-      return line.named("ESTABLISHED", State::Established, value);
-    case 'S':
-      return line.named("SYN_SENT", State::SynSent, value) ||
-             line.named("SYN_RECV", State::SynRecv, value);
-    case 'F':
-      return line.named("FIN_WAIT1", State::FinWait1, value) ||
-             line.named("FIN_WAIT2", State::FinWait2, value);
-    case 'T':
-      return line.named("TIME_WAIT", State::TimeWait, value);
-    case 'C':
-      return line.named("CLOSE_WAIT", State::CloseWait, value) ||
-             line.named("CLOSING", State::Closing, value) ||
-             line.named("CLOSE", State::Close, value);
-    case 'L':
-      return line.named("LAST_ACK", State::LastAck, value) ||
-             line.named("LISTEN", State::Listen, value);
-    case 'U':
-      return line.named("UNKNOWN", State::Unknown, value);
-    default:
-      return false;
-  }
+bool rare_state(Cursor& line, State& value) {
+  return line.named("CLOSING", State::Closing, value) || line.named("CLOSE", State::Close, value) ||
+         line.named("LISTEN", State::Listen, value) || line.named("UNKNOWN", State::Unknown, value);
+}
+
+/// The exact names alone; parse_state() knows others too. Each that is not it costs a comparison of
+/// eight bytes.
+[[gnu::always_inline]] inline bool read_value(Cursor& line, State& value) {
+  return line.named("ESTABLISHED", State::Established, value) ||
+         line.named("CLOSE_WAIT", State::CloseWait, value) ||
+         line.named("LAST_ACK", State::LastAck, value) ||
+         line.named("SYN_SENT", State::SynSent, value) ||
+         line.named("SYN_RECV", State::SynRecv, value) ||
+         line.named("FIN_WAIT1", State::FinWait1, value) ||
+         line.named("FIN_WAIT2", State::FinWait2, value) ||
+         line.named("TIME_WAIT", State::TimeWait, value) || rare_state(line, value);
 }
 
 template <std::unsigned_integral T>
-bool read_value(Cursor& line, T& value) {
+[[gnu::always_inline]] inline bool read_value(Cursor& line, T& value) {
   return line.small(value);
 }
 bool read_value(Cursor& line, std::uint64_t& value) { return line.number(value); }
 bool read_value(Cursor& line, bool& value) { return line.named("true", true, value); }
-bool read_value(Cursor& line, std::int64_t& wall_ns) { return line.time(wall_ns); }
+[[gnu::always_inline]] inline bool read_value(Cursor& line, std::int64_t& wall_ns) {
+  return line.time(wall_ns);
+}
 bool read_value(Cursor& line, Reason& value) { return line.word(value, parse_reason); }
-bool read_value(Cursor& line, Closer& value) { return line.word(value, parse_closer); }
+bool read_value(Cursor& line, Closer& value) {
+  return line.named("local", Closer::Local, value) || line.named("remote", Closer::Remote, value) ||
+         line.word(value, parse_closer);
+}
 bool read_value(Cursor& line, OwnerSource& value) {
   return line.named("accept", OwnerSource::Accept, value) ||
-         line.named("connect", OwnerSource::Connect, value) || line.word(value, parse_owner_source);
+         line.named("connect", OwnerSource::Connect, value) ||
+         line.named("close", OwnerSource::Close, value) || line.word(value, parse_owner_source);
 }
 bool read_value(Cursor& line, Family& value) {
   return line.named("4", Family::V4, value) || line.named("6", Family::V6, value);
@@ -275,7 +304,7 @@ bool read_value(Cursor& line, ConnId& id) {
   return !line.literal(".") || (line.small(id.use) && id.use >= 2);
 }
 
-bool v4_address(Cursor& line, Endpoint& endpoint) {
+[[gnu::always_inline]] inline bool v4_address(Cursor& line, Endpoint& endpoint) {
   for (std::size_t part = 0; part < 4; ++part)
     if ((part > 0 && !line.literal(".")) || !line.octet(endpoint.addr[part])) return false;
   return true;
@@ -294,13 +323,13 @@ bool read_value(Cursor& line, AddressOf<Endpoint> address) {
                                       : v6_address(line, address.endpoint);
 }
 
-bool read_value(Cursor& line, Shown<Show::Number, Dwell> number) {
+[[gnu::always_inline]] inline bool read_value(Cursor& line, Shown<Show::Number, Dwell> number) {
   if (line.peek() == 'n') return line.literal("null");
   number.it.bound = Bound::Exact;
   return line.number(number.it.ns);
 }
 
-bool read_value(Cursor& line, Shown<Show::Worth, Dwell> worth) {
+[[gnu::always_inline]] inline bool read_value(Cursor& line, Shown<Show::Worth, Dwell> worth) {
   Bound& bound = worth.it.bound;
   if (bound == Bound::Unknown) return line.literal("unknown");
   return line.literal("exact") || line.named("at_least", Bound::AtLeast, bound);
@@ -314,11 +343,11 @@ bool read_value(Cursor& line, Shown<Show::Pid, std::optional<std::uint32_t>> pid
 bool read_value(Cursor& line, Comm& comm) {
   std::string_view text;
   if (!line.text(text) || text.size() >= comm.bytes.size()) return false;
-  text.copy(comm.bytes.data(), text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) comm.bytes[i] = text[i];
   return true;
 }
 
-bool read_value(Cursor& line, Path& path) {
+bool read_states(Cursor& line, Path& path) {
   constexpr int kMost = 16;
   for (int states = 0; states < kMost; ++states) {
     State next;
@@ -329,7 +358,15 @@ bool read_value(Cursor& line, Path& path) {
   return false;
 }
 
-bool read_value(Cursor& line, Stays& stays) {
+bool read_value(Cursor& line, Path& path) {
+  if (line.known_path(path)) return true;
+  const char* const begin = line.at();
+  if (!read_states(line, path)) return false;
+  line.learn_path(begin, path);
+  return true;
+}
+
+[[gnu::always_inline]] inline bool read_value(Cursor& line, Stays& stays) {
   if (!line.literal("[")) return false;
   if (line.literal("]")) return true;
   do {
@@ -345,7 +382,7 @@ bool read_value(Cursor& line, Stays& stays) {
 }
 
 template <class T>
-bool read_value(Cursor& line, std::optional<T>& value) {
+[[gnu::always_inline]] inline bool read_value(Cursor& line, std::optional<T>& value) {
   return read_value(line, value.emplace());
 }
 
@@ -382,8 +419,17 @@ template <class Table, class Event>
 
 }  // namespace
 
+/// Of what is no path too: then nothing is found there. Ends of states that follow each other in
+/// paths of one kind tell those apart.
+KnownPaths::Entry& KnownPaths::entry(const char* text) {
+  std::uint64_t begin = 0, middle = 0;
+  std::memcpy(&begin, text, sizeof begin);
+  std::memcpy(&middle, text + kLeast - sizeof middle, sizeof middle);
+  return entries_[(begin ^ middle * 3) * 0x9e3779b97f4a7c15U >> 61];
+}
+
 bool Midnight::of(const char* stamp) {
-  if (std::memcmp(stamp, date.data(), date.size()) == 0) return true;
+  if (same<sizeof(date)>(stamp, date.data())) return true;
   const auto first = parse_rfc3339(std::string(stamp, date.size()) + "00:00:00Z");
   if (!first) return false;
   ns = *first;
@@ -392,13 +438,13 @@ bool Midnight::of(const char* stamp) {
 }
 
 bool QuickReader::transition(std::string_view text, Transition& event) {
-  Cursor line(text, midnight_);
+  Cursor line(text, known_);
   return line.literal(R"({"type":"transition")") && read_fields(line, kTransitionFields, event) &&
          line.literal("}") && line.done();
 }
 
 bool QuickReader::connection(std::string_view text, Connection& event) {
-  Cursor line(text, midnight_);
+  Cursor line(text, known_);
   return line.literal(R"({"type":"connection")") && read_fields(line, kConnectionFields, event) &&
          line.literal("}") && line.done() && (event.end_wall_ns || event.seen_wall_ns);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -20,6 +21,30 @@ struct Midnight {
   bool of(const char* stamp);
 };
 
+/// Paths that lines had: there are few, and one as text is five names or more to compare.
+class KnownPaths {
+ public:
+  /// Bytes that have to follow where one is looked up.
+  static constexpr std::size_t kLeast = 32;
+  static constexpr std::size_t kMost = 96;
+  struct Entry {
+    std::array<char, kMost> text{};  ///< with the quote behind it
+    std::size_t size = 0;
+    Path path;
+  };
+  /// Where one that begins as `text` does is kept, if it is.
+  Entry& entry(const char* text);
+
+ private:
+  std::array<Entry, 8> entries_;
+};
+
+/// What many lines have in common, so that it is understood once.
+struct Known {
+  Midnight midnight;
+  KnownPaths paths;
+};
+
 class QuickReader {
  public:
   /// True if `line` is such a transition; then `event`, new before, is what read_transition() makes
@@ -34,7 +59,7 @@ class QuickReader {
   }
 
  private:
-  Midnight midnight_;
+  Known known_;
 };
 
 }  // namespace tcpdwell

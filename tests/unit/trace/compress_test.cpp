@@ -308,6 +308,45 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Compress, testing::Values("", ".gz", ".zst"), []
   return kind.param.empty() ? "plain" : kind.param.substr(1);
 });
 
+/// Connections after each other, alike but for what is random in each.
+std::string trace_of(const std::string& lines) {
+  Header header = sample_header();
+  header.lines = lines;
+  std::string text = json_of(header);
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 5000; ++i) {
+    Connection c = sample_connection();
+    c.socket.id.cookie += static_cast<std::uint64_t>(i);
+    c.socket.local.port = static_cast<std::uint16_t>(random());
+    c.stays = {};
+    for (const State state : {State::SynSent, State::Established, State::LastAck})
+      c.stays.push({state, {Bound::Exact, random() % 100'000}});
+    text += json_of(c);
+  }
+  return text;
+}
+
+TEST(CompressWrite, ZstdLooksHarderWhereTheHeaderSaysThatALineIsAConnection) {
+  const auto zst = [](std::string_view text) {
+    const std::string path = testing::TempDir() + "/harder.json.zst";
+    auto out = create_trace_file(path);
+    EXPECT_TRUE(out);
+    for (std::string_view rest = text; !rest.empty();) {
+      const std::string_view line = rest.substr(0, rest.find('\n') + 1);
+      EXPECT_TRUE((*out)->write(line));
+      rest.remove_prefix(line.size());
+    }
+    EXPECT_TRUE((*out)->close());
+    std::ifstream file(path, std::ios::binary);
+    return std::string{std::istreambuf_iterator<char>(file), {}};
+  };
+  const std::string connections = trace_of("connections"), others = trace_of("transitions");
+  const std::string small = zst(connections), large = zst(others);
+  EXPECT_EQ(decode(small).text, connections);
+  EXPECT_EQ(decode(large).text, others);
+  EXPECT_LT(small.size() * 10, large.size() * 9);
+}
+
 TEST(CompressRead, EmptyAndShortInputs) {
   for (const char* bytes : {"", "a", "\x1f", "\x28\xb5\x2f"}) {
     EXPECT_EQ(decode(bytes).text, bytes);
