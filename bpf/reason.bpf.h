@@ -88,8 +88,7 @@ static __always_inline __u8 reason_of_attempt(const struct sock *sk, const struc
 		line->error = error;
 		return TD_REASON_REFUSED_BY_ICMP;
 	}
-	if (!error && !tp->segs_out &&
-	    (!tp->inet_conn.icsk_inet.inet_sport || bound_before(sk))) {
+	if (!error && !tp->segs_out && (!tp->inet_conn.icsk_inet.inet_sport || bound_before(sk))) {
 		line->error = EADDRNOTAVAIL;
 		return TD_REASON_NO_LOCAL_PORT;
 	}

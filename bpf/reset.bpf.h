@@ -84,9 +84,9 @@ int BPF_PROG(on_receive_reset, struct sock *sk)
 
 /*
  * The stack reports an error to whoever has the socket open (sk_error_report, net/core/sock.c). In
- * SYN_SENT it may be the one of an ICMP message that leaves the state as it is, as the socket was at
- * work: the application takes it and closes. Loaded where there is such a tracepoint (Linux 5.15,
- * e6a3e4434000 "net: Introduce net.ipv4.tcp_migrate_req" is of the same time).
+ * SYN_SENT it may be the one of an ICMP message that leaves the state as it is, as the socket was
+ * at work: the application takes it and closes. Loaded where there is such a tracepoint
+ * (Linux 5.15, e6a3e4434000 "net: Introduce net.ipv4.tcp_migrate_req" is of the same time).
  */
 SEC("tp_btf/inet_sk_error_report")
 int BPF_PROG(on_error_report, const struct sock *sk)

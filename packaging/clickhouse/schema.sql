@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS tcpdwell.transitions (
   cgroup UInt64,
   gap UInt8,
   reason String,
+  errno String,
   timer_restarts UInt32,
   life_ns Nullable(UInt64),
   path String,

@@ -27,6 +27,8 @@ constexpr OwnerSource kLast<OwnerSource> = static_cast<OwnerSource>(kOwnerSource
 template <>
 constexpr Reason kLast<Reason> = static_cast<Reason>(kReasonCount - 1);
 template <>
+constexpr Errno kLast<Errno> = static_cast<Errno>(kErrnoCount - 1);
+template <>
 constexpr Closer kLast<Closer> = Closer::Both;
 template <>
 constexpr SocketTimer kLast<SocketTimer> = static_cast<SocketTimer>(kSocketTimerCount - 1);

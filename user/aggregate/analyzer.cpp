@@ -174,8 +174,12 @@ void Analyzer::Impl::move(Followed& followed, const Transition& t) {
 void Analyzer::Impl::finish(Followed& followed, const Transition& t) {
   timeline_.move(t.wall_ns, followed.state, std::nullopt);
   ports_.release(followed.port_row, followed.state == State::TimeWait);
-  if (t.from != State::Listen) {
+  if (t.reason == Reason::NoLocalPort) {
+    if (followed.begin_wall_ns) timeline_.not_opened(*followed.begin_wall_ns);
+  } else if (t.from != State::Listen) {
     timeline_.close(t.wall_ns);
+  }
+  if (t.from != State::Listen) {
     connections_.finished(host_, followed, t);
     if (options_.on_connection) options_.on_connection(finished_row(host_, followed, t));
   }
@@ -271,7 +275,11 @@ void Analyzer::Impl::end_stay(Followed& followed, const Transition& t) {
   }
   timeline_.move(t.wall_ns, t.from, std::nullopt);
   if (t.from == State::Listen) return;
-  timeline_.close(t.wall_ns);
+  if (t.reason != Reason::NoLocalPort) {
+    timeline_.close(t.wall_ns);
+  } else if (followed.begin_wall_ns) {
+    timeline_.not_opened(*followed.begin_wall_ns);
+  }
   connections_.finished(host_, followed, t);
   if (options_.on_connection) options_.on_connection(finished_row(host_, followed, t));
 }

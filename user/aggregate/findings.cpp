@@ -95,8 +95,8 @@ Findings::Destination* Findings::destination(const Socket& socket) {
   auto& last = last_destination_;
   if (last.found != nullptr && last.family == socket.family && last.remote == socket.remote)
     return last.found;
-  Destination* const found =
-      subject(destinations_, destination_key(socket.family, socket.remote), [&] { return endpoint_text(socket.family, socket.remote); });
+  Destination* const found = subject(destinations_, destination_key(socket.family, socket.remote),
+                                     [&] { return endpoint_text(socket.family, socket.remote); });
   last = {socket.family, socket.remote, found};
   return found;
 }
@@ -122,6 +122,32 @@ void Findings::moved(const Followed& followed, const Transition& t) {
   if (followed.role == Role::Passive) served(t);
 }
 
+/// An attempt that no SYN left for is none of the destination's. Whoever gives up within a second,
+/// as a client does that tries two addresses at once, has not waited for an answer.
+void Findings::add_failure(Destination& to, const Transition& t) {
+  switch (t.reason) {
+    case Reason::Refused:
+    case Reason::RefusedByIcmp:
+      ++to.refused;
+      break;
+    case Reason::Timeout:
+      ++to.timed_out;
+      break;
+    case Reason::GivenUp:
+      to.timed_out += t.dwell.bound != Bound::Unknown && t.dwell.ns >= kSecond;
+      break;
+    case Reason::Unreachable:
+      ++to.unreachable;
+      break;
+    case Reason::NoLocalPort:
+      ++to.without_port;
+      if (to.tried > 0) --to.tried;
+      break;
+    default:
+      break;
+  }
+}
+
 void Findings::towards(const Followed& followed, const Transition& t) {
   const bool begins = t.to == State::SynSent && t.from != State::SynSent;
   const bool failed = t.from == State::SynSent && t.to == State::Close;
@@ -130,8 +156,7 @@ void Findings::towards(const Followed& followed, const Transition& t) {
   Destination* const to = destination(t.socket);
   if (to == nullptr) return;
   to->tried += begins;
-  to->refused += failed && t.reason == Reason::Refused;
-  to->timed_out += failed && t.reason == Reason::Timeout;
+  if (failed) add_failure(*to, t);
   to->ended += t.last() && followed.state != State::SynSent;
   to->closed_by_peer += peer_closed;
   if (peer_closed && t.dwell.bound == Bound::Exact) to->open_until_peer_closed.add(t.dwell.ns);
@@ -204,6 +229,25 @@ std::uint64_t Waiting::open_to(const PackedKey& destination) const {
   return found == open_to_.end() ? 0 : found->second;
 }
 
+/// The kernel itself said that there was no port left.
+void Findings::add_ports_that_ran_out(const std::vector<PortRow>& ports, const Waiting& waiting,
+                                      std::vector<Finding>& found) const {
+  for (const auto& [key, d] : destinations_) {
+    if (d.without_port == 0) continue;
+    std::uint64_t taken = 0;
+    for (const PortRow& row : ports)
+      if (endpoint_text(row.family, row.remote) == d.name) taken += row.peak;
+    const std::uint64_t all = d.without_port + std::max(d.tried, d.ended) + waiting.open_to(key);
+    found.push_back(
+        {"port_exhaustion", Severity::Critical, d.name, d.without_port,
+         fmt::format(
+             "{} of {} attempts to connect to {} found no local port (EADDRNOTAVAIL) while {} "
+             "were seen taken towards it: keep connections open and use them again, widen "
+             "net.ipv4.ip_local_port_range, or look for ports that are bound or reserved.",
+             human_count(d.without_port), human_count(all), d.name, human_count(taken))});
+  }
+}
+
 /// Of a connection that is open, a line comes when it has ended: those were tried too.
 void Findings::add_failures_to_connect(const Waiting& waiting, std::vector<Finding>& found) const {
   for (const auto& [key, d] : destinations_) {
@@ -215,6 +259,14 @@ void Findings::add_failures_to_connect(const Waiting& waiting, std::vector<Findi
                        "is full, "
                        "or a firewall rejects them.",
                        human_count(d.refused), human_count(std::max(tried, d.refused)), d.name)});
+    if (d.unreachable >= kFailures)
+      found.push_back(
+          {"connect_unreachable", Severity::Warning, d.name, d.unreachable,
+           fmt::format(
+               "{} of {} connections to {} failed as it cannot be reached: a router says so "
+               "(ICMP), nobody answers to its address (ARP, neighbour discovery), or there "
+               "is no route.",
+               human_count(d.unreachable), human_count(std::max(tried, d.unreachable)), d.name)});
     if (d.timed_out >= kFailures)
       found.push_back({"connect_timeout", Severity::Warning, d.name, d.timed_out,
                        fmt::format("{} of {} connections to {} got no answer to their SYN: the "
@@ -273,6 +325,7 @@ std::vector<Finding> Findings::take(const std::vector<PortRow>& ports,
   std::vector<Finding> found;
   add_close_wait_leaks(waiting, found);
   add_port_exhaustion(ports, found);
+  add_ports_that_ran_out(ports, waiting, found);
   add_failures_to_connect(waiting, found);
   add_keep_alive_mismatches(found);
   add_late_handshakes(found);

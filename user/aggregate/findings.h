@@ -67,6 +67,7 @@ class Findings {
   struct Destination {
     std::string name;
     std::uint64_t tried = 0, refused = 0, timed_out = 0, ended = 0, closed_by_peer = 0;
+    std::uint64_t unreachable = 0, without_port = 0;
     Histogram open_until_peer_closed;
   };
   /// A local port that this host serves.
@@ -75,11 +76,14 @@ class Findings {
     std::uint64_t requests = 0, answered_late = 0, never_answered = 0, ended = 0, closed_here = 0;
   };
 
+  void add_ports_that_ran_out(const std::vector<PortRow>& ports, const Waiting& waiting,
+                              std::vector<Finding>& found) const;
   void add_failures_to_connect(const Waiting& waiting, std::vector<Finding>& found) const;
   void add_keep_alive_mismatches(std::vector<Finding>& found) const;
   void add_late_handshakes(std::vector<Finding>& found) const;
   void add_time_wait_on_servers(std::vector<Finding>& found) const;
   void towards(const Followed& followed, const Transition& t);
+  static void add_failure(Destination& to, const Transition& t);
   void served(const Transition& t);
   Destination* destination(const Socket& socket);
   Service* service(const Socket& socket);

@@ -16,6 +16,11 @@ class Timeline {
  public:
   void open(std::int64_t wall_ns) { ++at(wall_ns).opens; }
   void close(std::int64_t wall_ns) { ++at(wall_ns).closes; }
+  /// One that open() was told of and that never was.
+  void not_opened(std::int64_t wall_ns) {
+    Interval& then = at(wall_ns);
+    if (then.opens > 0) --then.opens;
+  }
   /// One more is in `to`, one less in `from`; nullopt is outside: not there yet, or gone.
   void move(std::int64_t wall_ns, std::optional<State> from, std::optional<State> to);
   Series take() const;

@@ -102,6 +102,7 @@ Transition transition_of(const td_event& e) {
   t.dwell = dwell_of(e);
   t.gap = (e.flags & TD_F_GAP) != 0;
   t.reason = static_cast<Reason>(e.reason);
+  t.error = errno_of(e.error);
   t.timer_restarts = e.restarts;
   if (!t.last()) return t;
   t.path = Path(e.path);
@@ -156,6 +157,7 @@ Connection connection_of(const td_connection& c) {
   connection.stays_left_out = c.stays_left_out;
   connection.gap = (e.flags & TD_F_GAP) != 0;
   connection.reason = static_cast<Reason>(e.reason);
+  connection.error = errno_of(e.error);
   connection.timer_restarts = e.restarts;
   connection.path = Path(e.path);
   if (connection.state == State::Close) {

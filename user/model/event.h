@@ -95,6 +95,7 @@ struct Transition {
   Dwell dwell;                                       ///< time spent in `from`
   bool gap = false;  ///< a transition of this connection before this one was lost
   Reason reason = Reason::None;
+  Errno error = Errno::None;
   std::uint32_t timer_restarts =
       0;  ///< time-wait timer restarts, on the line that leaves TIME_WAIT
   /// The rest is known on the connection's last line (`to` is CLOSE) only.
@@ -148,6 +149,7 @@ struct Connection {
   std::uint32_t stays_left_out = 0;  ///< older ones for which there was no room
   bool gap = false;                  ///< a transition of this connection was lost
   Reason reason = Reason::None;
+  Errno error = Errno::None;
   std::uint32_t timer_restarts = 0;  ///< as Transition's
   Path path;                         ///< so far
   /// Known when it has ended.

@@ -2,7 +2,9 @@
 #include "model/state.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cerrno>
 #include <iterator>
 #include <utility>
 
@@ -22,6 +24,17 @@ constexpr Names<kReasonCount> kReasons = {
     "aborted",  "expired",         "reused",        "reopened",      "purged",
     "overflow", "syn_timeout",     "no_local_port", "unreachable",   "refused_by_icmp",
     "given_up", "listener_closed", "repaired",      "restored"};
+constexpr Names<kErrnoCount> kErrors = {"",
+                                        "EPERM",
+                                        "EACCES",
+                                        "EADDRNOTAVAIL",
+                                        "ENETDOWN",
+                                        "ENETUNREACH",
+                                        "ECONNABORTED",
+                                        "ETIMEDOUT",
+                                        "ECONNREFUSED",
+                                        "EHOSTDOWN",
+                                        "EHOSTUNREACH"};
 constexpr Names<4> kClosers = {"none", "local", "remote", "both"};
 constexpr Names<kLossPlaceCount> kLossPlaces = {"ring", "recursion", "map", "output"};
 constexpr Names<kSocketTimerCount> kTimers = {"off", "on", "keepalive", "timewait", "persist"};
@@ -82,6 +95,15 @@ std::string_view name_of(LossPlace place) { return entry_of(kLossPlaces, place);
 std::optional<Bound> parse_bound(std::string_view text) { return find_in<Bound>(kBounds, text); }
 std::optional<OwnerSource> parse_owner_source(std::string_view text) {
   return find_in<OwnerSource>(kOwnerSources, text);
+}
+std::string_view name_of(Errno error) { return entry_of(kErrors, error); }
+std::optional<Errno> parse_errno(std::string_view text) { return find_in<Errno>(kErrors, text); }
+Errno errno_of(int number) {
+  constexpr std::array<int, kErrnoCount> kNumbers = {
+      0,         EPERM,        EACCES,    EADDRNOTAVAIL, ENETDOWN, ENETUNREACH, ECONNABORTED,
+      ETIMEDOUT, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH};
+  const auto found = std::find(kNumbers.begin(), kNumbers.end(), number);
+  return found == kNumbers.end() ? Errno::None : static_cast<Errno>(found - kNumbers.begin());
 }
 std::optional<Reason> parse_reason(std::string_view text) {
   return find_in<Reason>(kReasons, text);

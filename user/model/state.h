@@ -94,6 +94,25 @@ inline constexpr std::size_t kReasonCount = 19;
 std::string_view name_of(Reason reason);  ///< "" for None, else "refused", "reset_by_peer", …
 std::optional<Reason> parse_reason(std::string_view text);
 
+/// The error that a connection ended with, of those that its socket can have by then.
+enum class Errno : std::uint8_t {
+  None = 0,
+  Perm = 1,
+  Acces = 2,
+  AddrNotAvail = 3,
+  NetDown = 4,
+  NetUnreach = 5,
+  ConnAborted = 6,
+  TimedOut = 7,
+  ConnRefused = 8,
+  HostDown = 9,
+  HostUnreach = 10,
+};
+inline constexpr std::size_t kErrnoCount = 11;
+std::string_view name_of(Errno error);  ///< "" for None, else "EPERM", …
+std::optional<Errno> parse_errno(std::string_view text);
+Errno errno_of(int number);  ///< None for any other
+
 /// Who sent the first FIN or RST.
 enum class Closer : std::uint8_t { None = 0, Local = 1, Remote = 2, Both = 3 };
 std::string_view name_of(Closer closer);  ///< "none", "local", "remote", "both"

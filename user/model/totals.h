@@ -2,6 +2,7 @@
 /// What a run has counted since it began: numbers that only grow.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -33,7 +34,13 @@ struct Totals {
 
   void add(const Tally& tally);
   /// Connections begun by this host, and towards it.
-  std::uint64_t opened_active() const { return count(State::Close, State::SynSent); }
+  std::uint64_t opened_active() const {
+    std::uint64_t without_port = 0;  // no SYN left for them
+    for (const std::uint64_t count : ends[static_cast<std::size_t>(Reason::NoLocalPort)])
+      without_port += count;
+    const std::uint64_t begun = count(State::Close, State::SynSent);
+    return begun - std::min(begun, without_port);
+  }
   std::uint64_t opened_passive() const { return count(State::Listen, State::SynRecv); }
 
  private:

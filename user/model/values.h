@@ -79,6 +79,7 @@ constexpr bool is_known(const Shown<Show::Number, T>& number) {
   return number.it.bound != Bound::Unknown;
 }
 constexpr bool is_known(const Reason& reason) { return reason != Reason::None; }
+constexpr bool is_known(const Errno& error) { return error != Errno::None; }
 inline bool is_known(const Path& path) { return !path.empty(); }
 inline bool is_known(const Comm& comm) { return comm.bytes.front() != '\0'; }
 inline bool is_known(const std::string& text) { return !text.empty(); }

@@ -179,8 +179,9 @@ void add_findings(Writer& out, const LiveState& state) {
       {"close_wait_leak", Severity::Warning},     {"close_wait_leak", Severity::Critical},
       {"port_exhaustion", Severity::Warning},     {"port_exhaustion", Severity::Critical},
       {"connect_refused", Severity::Warning},     {"connect_timeout", Severity::Warning},
-      {"keep_alive_mismatch", Severity::Warning}, {"syn_backlog", Severity::Warning},
-      {"time_wait_on_server", Severity::Note},    {"fin_wait2_held", Severity::Warning}};
+      {"connect_unreachable", Severity::Warning}, {"keep_alive_mismatch", Severity::Warning},
+      {"syn_backlog", Severity::Warning},         {"time_wait_on_server", Severity::Note},
+      {"fin_wait2_held", Severity::Warning}};
   std::map<std::pair<std::string, Severity>, std::uint64_t> counts;
   for (const auto& [kind, severity] : kKinds) counts[{std::string(kind), severity}] = 0;
   for (const Finding& finding : state.recent.findings) ++counts[{finding.kind, finding.severity}];

@@ -32,6 +32,7 @@ constexpr auto parser_of() {
   if constexpr (std::same_as<T, Bound>) return parse_bound;
   if constexpr (std::same_as<T, OwnerSource>) return parse_owner_source;
   if constexpr (std::same_as<T, Reason>) return parse_reason;
+  if constexpr (std::same_as<T, Errno>) return parse_errno;
   if constexpr (std::same_as<T, Path>) return Path::parse;
   if constexpr (std::same_as<T, Closer>) return parse_closer;
   if constexpr (std::same_as<T, LossPlace>) return parse_loss_place;
