@@ -82,11 +82,25 @@ int BPF_PROG(on_receive_reset, struct sock *sk)
 	return 0;
 }
 
+/* The error of the last ICMP message that waits for whoever has the socket open, 0 if none does
+ * (ip_icmp_error(), ipv6_icmp_error()). */
+static __always_inline int queued_error(const struct sock *sk)
+{
+	const struct sk_buff *last = BPF_CORE_READ(sk, sk_error_queue.prev);
+	__u64 queue = (__u64)sk + bpf_core_field_offset(struct sock, sk_error_queue);
+	const struct sock_exterr_skb *message;
+
+	if ((__u64)last == queue)
+		return 0;
+	message = (void *)((__u64)last + bpf_core_field_offset(struct sk_buff, cb));
+	return BPF_CORE_READ(message, ee.ee_errno);
+}
+
 /*
- * The stack reports an error to whoever has the socket open (sk_error_report, net/core/sock.c). In
- * SYN_SENT it may be the one of an ICMP message that leaves the state as it is, as the socket was
- * at work: the application takes it and closes. Loaded where there is such a tracepoint
- * (Linux 5.15, e6a3e4434000 "net: Introduce net.ipv4.tcp_migrate_req" is of the same time).
+ * The stack reports an error to whoever has the socket open (sk_error_report, net/core/sock.c). An
+ * ICMP message that finds a socket in SYN_SENT at work leaves the state as it is (tcp_v4_err,
+ * tcp_v6_err): the application takes the error and closes, and then it is not to be found any more.
+ * Loaded where there is such a tracepoint.
  */
 SEC("tp_btf/inet_sk_error_report")
 int BPF_PROG(on_error_report, const struct sock *sk)
@@ -97,7 +111,7 @@ int BPF_PROG(on_error_report, const struct sock *sk)
 		return 0;
 	s = bpf_sk_storage_get(&socks, (void *)sk, NULL, 0);
 	if (s)
-		s->error = sk->sk_err ?: sk->sk_err_soft;
+		s->error = sk->sk_err ?: queued_error(sk);
 	return 0;
 }
 

@@ -90,6 +90,7 @@ struct css_set {
 };
 
 struct sk_buff {
+	char cb[48];
 	union {
 		struct {
 			__u16 transport_header;
@@ -169,6 +170,14 @@ struct sock_common {
 	};
 };
 
+struct sk_buff_head {
+	union {
+		struct {
+			struct sk_buff *prev;
+		};
+	};
+};
+
 typedef struct {
 	int owned;
 } socket_lock_t;
@@ -177,6 +186,7 @@ struct socket;
 
 struct sock {
 	struct sock_common __sk_common;
+	struct sk_buff_head sk_error_queue;
 	u8 sk_userlocks;
 	int sk_err;
 	struct socket *sk_socket;
@@ -242,6 +252,14 @@ struct inet_sock {
 
 struct tcphdr {
 	__be16 source;
+};
+
+struct sock_extended_err {
+	__u32 ee_errno;
+};
+
+struct sock_exterr_skb {
+	struct sock_extended_err ee;
 };
 
 struct minmax_sample {

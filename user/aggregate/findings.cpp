@@ -140,7 +140,8 @@ void Findings::add_failure(Destination& to, const Transition& t) {
       ++to.unreachable;
       break;
     case Reason::NoLocalPort:
-      ++to.without_port;
+      // Else bind() chose it, and it is taken.
+      to.without_port += t.socket.local.port == 0;
       if (to.tried > 0) --to.tried;
       break;
     default:
