@@ -69,6 +69,19 @@ class Schema(support.TestCase):
         self.assertFalse(self.validator.is_valid({k: v for k, v in life("1", 0)[0].items() if k != "conn"}))
 
 
+def made_connections(name):
+    """Two connections, of which one is open."""
+    fixed = {"netns": 1, "family": 4, "laddr": "10.0.0.1", "lport": 40000, "raddr": "10.0.0.9", "rport": 443, "pid": None, "comm": "", "owner": "none", "cgroup": 0}
+    stay = {"state": "ESTABLISHED", "dwell_ns": 1_000_000, "dwell": "exact"}
+    started = {"type": "connection", "start": "2026-01-02T03:04:05.000000000Z"}
+    ended = {"end": "2026-01-02T03:04:05.001000000Z", "conn": "1", **fixed, "state": "CLOSE", "stays": [stay]}
+    ended |= {"life_ns": 1_000_000, "path": "ESTABLISHED>CLOSE", "closer": "none"}
+    still = {"ts": "2026-01-02T03:04:06.000000000Z", "open": True, "conn": "2", **fixed, "state": "CLOSE_WAIT"}
+    still |= {"stays": [stay, {"state": "CLOSE_WAIT", "dwell_ns": None, "dwell": "unknown"}]}
+    lines = [header() | {"lines": "connections"}, started | ended, started | still]
+    return scratch_file(name, "".join(json.dumps(line) + "\n" for line in lines))
+
+
 def recipes(language):
     with open(os.path.join(DOCS, "recipes.md"), encoding="utf-8") as file:
         return re.findall(rf"```{language}\n(.*?)```", file.read(), re.S)
@@ -79,6 +92,7 @@ class Recipes(support.TestCase):
         texts = recipes(language)
         self.assertGreater(len(texts), 0)
         made("trace.json")
+        made_connections("connections.json")
         environment = {**os.environ, "PATH": os.path.dirname(support.TCPDWELL) + ":" + os.environ["PATH"]}
         for text in texts:
             done = subprocess.run([*command, text], cwd=scratch(), env=environment, capture_output=True, encoding="utf-8", timeout=60, check=False)

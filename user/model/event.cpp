@@ -35,15 +35,17 @@ std::string_view Comm::view() const {
   return {bytes.data(), ::strnlen(bytes.data(), bytes.size())};
 }
 
+char* put_conn_id(char* at, const ConnId& id) {
+  char* const end = at + kMostConnIdBytes;
+  at = std::to_chars(at, end, id.cookie, 16).ptr;
+  if (id.use == 1) return at;
+  *at++ = '.';
+  return std::to_chars(at, end, id.use).ptr;
+}
+
 std::string to_string(const ConnId& id) {
-  std::array<char, 32> text;  // 16 hexadecimal digits, a dot, 10 decimal ones
-  char* const end = text.data() + text.size();
-  char* at = std::to_chars(text.data(), end, id.cookie, 16).ptr;
-  if (id.use != 1) {
-    *at++ = '.';
-    at = std::to_chars(at, end, id.use).ptr;
-  }
-  return {text.data(), at};
+  std::array<char, kMostConnIdBytes> text;
+  return {text.data(), put_conn_id(text.data(), id)};
 }
 
 std::optional<ConnId> parse_conn_id(std::string_view text) {

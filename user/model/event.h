@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -41,6 +42,9 @@ struct ConnId {
   friend bool operator==(const ConnId&, const ConnId&) = default;
 };
 std::string to_string(const ConnId& id);  ///< "1a2b", from the second use on "1a2b.2"
+/// 16 hexadecimal digits, a dot, 10 decimal ones.
+inline constexpr std::size_t kMostConnIdBytes = 27;
+char* put_conn_id(char* at, const ConnId& id);  ///< to_string() at `at`; where it ends
 std::optional<ConnId> parse_conn_id(std::string_view text);
 
 struct Owner {

@@ -148,6 +148,10 @@ class Path {
   bool contains(State state) const;
   std::size_t size() const { return (static_cast<std::size_t>(std::bit_width(packed_)) + 3) / 4; }
   State first() const;
+  /// The last one for 0, and so on to size() - 1.
+  State before_last(std::size_t states) const {
+    return static_cast<State>(packed_ >> (4 * states) & 0xfU);
+  }
   std::string to_string() const;  ///< "SYN_SENT>ESTABLISHED>CLOSE"; "" if empty
   static std::optional<Path> parse(std::string_view text);  ///< what to_string() prints, only
   friend bool operator==(Path, Path) = default;

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <array>
-#include <charconv>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +15,7 @@
 #include "model/address.h"
 #include "model/event.h"
 #include "util/duration.h"
+#include "util/line_text.h"
 
 namespace tcpdwell {
 
@@ -108,30 +108,30 @@ inline std::string_view view_of(const Comm& comm) { return comm.view(); }
 inline std::string_view view_of(const std::string& text) { return text; }
 
 // append_value(): a known value that is not hostile, without quotes.
-void append_value(std::string& out, std::integral auto number) {
-  std::array<char, 20> digits;
-  const char* const end = std::to_chars(digits.begin(), digits.end(), number).ptr;
-  out.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
+[[gnu::always_inline]] inline void append_value(LineText& out, std::integral auto number) {
+  out.append_number(number);
 }
-inline void append_value(std::string& out, bool flag) { out += flag ? "true" : "false"; }
+inline void append_value(LineText& out, bool flag) { out.append(flag ? "true" : "false"); }
 /// The only signed 64 bits of an event are the time of the wall clock.
-inline void append_value(std::string& out, std::int64_t wall_ns) { append_rfc3339(out, wall_ns); }
-void append_value(std::string& out, Word auto word) { out += name_of(word); }
-inline void append_value(std::string& out, Constant constant) { out += constant.text; }
-inline void append_value(std::string& out, const ConnId& id) { out += to_string(id); }
-inline void append_value(std::string& out, const Path& path) { out += path.to_string(); }
-inline void append_value(std::string& out, Family family) {
-  out += family == Family::V4 ? '4' : '6';
+inline void append_value(LineText& out, std::int64_t wall_ns) {
+  out.wrote(put_rfc3339(out.room(kRfc3339Bytes), wall_ns));
 }
-void append_value(std::string& out, const EphemeralPorts& ports);  ///< a list
-void append_value(std::string& out, const LossCounts& lost);       ///< an object
-void append_value(std::string& out, const Stays& stays);           ///< a list of objects
+[[gnu::always_inline]] inline void append_value(LineText& out, Word auto word) {
+  out.append_word(name_of(word));
+}
+inline void append_value(LineText& out, Constant constant) { out.append(constant.text); }
+void append_value(LineText& out, const ConnId& id);
+void append_value(LineText& out, const Path& path);
+inline void append_value(LineText& out, Family family) { out += family == Family::V4 ? '4' : '6'; }
+void append_value(LineText& out, const EphemeralPorts& ports);  ///< a list
+void append_value(LineText& out, const LossCounts& lost);       ///< an object
+void append_value(LineText& out, const Stays& stays);           ///< a list of objects
 template <class T>
-void append_value(std::string& out, const AddressOf<T>& address) {
-  append_address(out, address.family, address.endpoint);
+void append_value(LineText& out, const AddressOf<T>& address) {
+  out.wrote(put_address(out.room(kMostAddressBytes), address.family, address.endpoint));
 }
 template <Show kWhat, class T>
-void append_value(std::string& out, const Shown<kWhat, T>& value) {
+[[gnu::always_inline]] inline void append_value(LineText& out, const Shown<kWhat, T>& value) {
   if constexpr (kWhat == Show::Number) {
     append_value(out, value.it.ns);
   } else if constexpr (kWhat == Show::Worth) {
@@ -139,12 +139,18 @@ void append_value(std::string& out, const Shown<kWhat, T>& value) {
   } else if constexpr (kWhat == Show::Pid) {
     append_value(out, *value.it);
   } else {
-    out += value.it;
+    out.append(value.it);
   }
 }
 template <class T>
-void append_value(std::string& out, const std::optional<T>& known) {
+[[gnu::always_inline]] inline void append_value(LineText& out, const std::optional<T>& known) {
   append_value(out, *known);
+}
+template <class T>
+void append_value(std::string& out, const T& value) {
+  LineText text;
+  append_value(text, value);
+  text.append_to(out);
 }
 
 }  // namespace tcpdwell

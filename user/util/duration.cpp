@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstring>
 #include <initializer_list>
 
 #include "util/escape.h"
@@ -189,11 +191,14 @@ namespace {
 
 /// Lines come many a second: what stands before the fraction is put together once in each.
 struct WholeSecond {
-  std::chrono::sys_seconds second;
+  std::uint64_t begin_ns = 0;  ///< modulo 2^64: the first second there is begins before -2^63
+  bool before_1970 = false;    ///< tells the first from the last
   char text[21] = "1970-01-01T00:00:00.";
 };
 
-void put_second(WholeSecond& whole, std::chrono::sys_seconds second) {
+void put_second(WholeSecond& whole, std::int64_t wall_ns) {
+  const std::chrono::sys_time<std::chrono::nanoseconds> instant{std::chrono::nanoseconds{wall_ns}};
+  const auto second = std::chrono::floor<std::chrono::seconds>(instant);
   const auto midnight = std::chrono::floor<std::chrono::days>(second);
   const std::chrono::year_month_day date{midnight};
   const auto of_day = static_cast<std::uint32_t>((second - midnight).count());
@@ -203,21 +208,47 @@ void put_second(WholeSecond& whole, std::chrono::sys_seconds second) {
   put_digits(&whole.text[11], of_day / 3600, 2);
   put_digits(&whole.text[14], of_day / 60 % 60, 2);
   put_digits(&whole.text[17], of_day % 60, 2);
-  whole.second = second;
+  whole.begin_ns = static_cast<std::uint64_t>(second.time_since_epoch().count()) * kSecond;
+  whole.before_1970 = wall_ns < 0;
+}
+
+/// "00" to "99".
+constexpr auto kPairs = [] {
+  std::array<std::array<char, 2>, 100> pairs{};
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    pairs[i] = {static_cast<char>('0' + i / 10), static_cast<char>('0' + i % 10)};
+  return pairs;
+}();
+
+/// Below a thousand million, with its zeros.
+void put_nine(char* at, std::uint32_t value) {
+  const std::uint32_t high = value / 100'000, low = value % 100'000;  // four digits and five
+  std::memcpy(at, kPairs[high / 100].data(), 2);
+  std::memcpy(at + 2, kPairs[high % 100].data(), 2);
+  std::memcpy(at + 4, kPairs[low / 1000].data(), 2);
+  std::memcpy(at + 6, kPairs[low / 10 % 100].data(), 2);
+  at[8] = static_cast<char>('0' + low % 10);
 }
 
 }  // namespace
 
-void append_rfc3339(std::string& out, std::int64_t wall_ns) {
+char* put_rfc3339(char* at, std::int64_t wall_ns) {
   thread_local WholeSecond whole;
-  const std::chrono::sys_time<std::chrono::nanoseconds> instant{std::chrono::nanoseconds{wall_ns}};
-  const auto second = std::chrono::floor<std::chrono::seconds>(instant);
-  if (second != whole.second) put_second(whole, second);
-  const auto rest = wall_ns % static_cast<std::int64_t>(kSecond);
-  char text[] = "0000-00-00T00:00:00.000000000Z";
-  std::copy_n(whole.text, 20, text);
-  put_digits(&text[20], static_cast<std::uint32_t>(rest < 0 ? rest + kSecond : rest), 9);
-  out.append(text, sizeof text - 1);
+  std::uint64_t ns = static_cast<std::uint64_t>(wall_ns) - whole.begin_ns;
+  if (ns >= kSecond || whole.before_1970 != (wall_ns < 0)) {
+    put_second(whole, wall_ns);
+    ns = static_cast<std::uint64_t>(wall_ns) - whole.begin_ns;
+  }
+  std::memcpy(at, whole.text, 20);
+  put_nine(at + 20, static_cast<std::uint32_t>(ns));
+  at[kRfc3339Bytes - 1] = 'Z';
+  return at + kRfc3339Bytes;
+}
+
+void append_rfc3339(std::string& out, std::int64_t wall_ns) {
+  std::array<char, kRfc3339Bytes> text;
+  put_rfc3339(text.data(), wall_ns);
+  out.append(text.data(), text.size());
 }
 
 std::optional<std::int64_t> parse_rfc3339(std::string_view text) {

@@ -2,6 +2,7 @@
 /// Durations, sizes and time stamps as people and as machines write them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,6 +32,9 @@ std::string human_count(std::uint64_t count);
 /// RFC 3339, UTC, 9 digits: "2026-01-02T03:04:05.000000006Z".
 std::string rfc3339(std::int64_t wall_ns);
 void append_rfc3339(std::string& out, std::int64_t wall_ns);
+inline constexpr std::size_t kRfc3339Bytes = 30;
+/// The same at `at`; where it ends.
+char* put_rfc3339(char* at, std::int64_t wall_ns);
 /// Accepts any number of fraction digits up to 9, and only "Z". nullopt if malformed.
 std::optional<std::int64_t> parse_rfc3339(std::string_view text);
 
