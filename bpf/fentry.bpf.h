@@ -24,7 +24,6 @@ struct td_receiving {
 	__u64 decided;		 /* what it returned last, `verdict`, was about this one */
 	__u64 timing_out;	 /* inside reqsk_timer_handler() */
 	struct td_tuple request; /* of timing_out, which may be freed in there */
-	__u64 synack_ns;	 /* of the same one; only_counts */
 	__u32 verdict;
 	__u32 listener_closed; /* of timing_out */
 };
@@ -193,7 +192,7 @@ static __always_inline int added(const struct sock *sk, struct request_sock *req
 	struct td_counters *count = counters_while_live();
 	struct td_tuple t = {};
 
-	if (!count || sk->sk_protocol != IPPROTO_TCP || cfg.only_counts)
+	if (!count || sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	bpf_get_socket_cookie(req);
 	tuple_of_req(&t, req);
@@ -227,13 +226,8 @@ static __always_inline void on_req_dropped(struct request_sock *req)
 {
 	struct td_receiving *here = receiving_here();
 
-	bool times_out = here && here->timing_out == (__u64)req;
-
-	/* Then it was dropped before. */
-	if (cfg.only_counts && !times_out &&
-	    !timer_runs((__u64)req + bpf_core_field_offset(struct request_sock, rsk_timer)))
-		return;
-	on_req_gone(req, times_out ? reason_to_time_out(req) : reason_to_drop(req));
+	on_req_gone(req, here && here->timing_out == (__u64)req ? reason_to_time_out(req)
+								: reason_to_drop(req));
 }
 
 SEC("fentry/inet_csk_reqsk_queue_drop")
@@ -260,25 +254,9 @@ int BPF_PROG(on_req_timer, struct timer_list *timer)
 	if (here) {
 		here->timing_out = (__u64)req;
 		here->listener_closed = listener_is_closed(&req->__req_common);
-		if (looks_for_requests())
-			tuple_of_req(&here->request, req);
-		if (cfg.only_counts)
-			here->synack_ns = synack_ns(req);
+		tuple_of_req(&here->request, req);
 	}
 	return 0;
-}
-
-/* Where the compiler has put what drops it inside its timer's function. */
-static __always_inline void timed_out(const struct td_receiving *here,
-				      const struct request_sock *req)
-{
-	struct td_counters *count = counters_while_live();
-	struct td_gone *g = gone_here();
-
-	if (!count || !g || (g->ended_ns && g->req == (__u64)req))
-		return;
-	if (!BPF_CORE_READ(req, rsk_timer.entry.pprev) || synack_ns(req) != here->synack_ns)
-		note_gone(count, req, here->synack_ns);
 }
 
 /* It has sent the SYN-ACK again and restarted the timer, or given the request up, and then what is
@@ -294,10 +272,6 @@ int BPF_PROG(on_req_timeout, struct timer_list *timer)
 	if (!here || !live)
 		return 0;
 	here->timing_out = 0;
-	if (cfg.only_counts)
-		timed_out(here, req);
-	if (!looks_for_requests())
-		return 0;
 	t = here->request;
 	r = bpf_map_lookup_elem(&reqs, &t);
 	if (!r || r->req != (__u64)req || r->ended_ns)

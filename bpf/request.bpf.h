@@ -78,18 +78,28 @@ static __always_inline void req_begin(struct td_counters *count, const struct td
 		count_one(&count->map_full);
 }
 
+/*
+ * Where there are only counts, a request tells of itself (gone_here), and in the table are those
+ * older than the tracer alone. Not so by way of fentry: the compiler may have put the function that
+ * drops a request inside the one that gives it its child (inet_csk_complete_hashdance).
+ */
+static __always_inline bool is_without_table(void)
+{
+	return cfg.only_counts && cfg.minisockets == TD_MINI_TIMER;
+}
+
 /* 0, or an error where there is none. */
 static __always_inline long forget_request(const struct td_tuple *t)
 {
 	long error = bpf_map_delete_elem(&reqs, t);
 
-	if (!error && cfg.only_counts)
+	if (!error && is_without_table())
 		__sync_fetch_and_add(&reqs_seeded, -1);
 	return error;
 }
 
 /*
- * Where there are only counts, a request is known by what it has of itself: when its first SYN-ACK
+ * Without the table, a request is known by what it has of itself: when its first SYN-ACK
  * was sent, which is read when its timer is taken off. A child was made just before that, on the
  * same CPU, with BHs off, and has its next transition right after (tcp_check_req): it takes what
  * was noted. Or the timer is started again. If neither follows, the request came to nothing.
@@ -201,12 +211,12 @@ static __always_inline void on_req_gone(struct request_sock *req, __u32 reason)
 
 	if (!count)
 		return;
-	if (!cfg.only_counts || reqs_seeded) {
+	if (!is_without_table() || reqs_seeded) {
 		tuple_of_req(&t, req);
 		r = bpf_map_lookup_elem(&reqs, &t);
 	}
 	if (!r || r->req != (__u64)req) {
-		if (cfg.only_counts)
+		if (is_without_table())
 			note_gone(count, req, synack_ns(req));
 		return;
 	}
@@ -270,7 +280,7 @@ static __always_inline __u8 reason_to_drop(const struct request_sock *req)
 
 static __always_inline bool looks_for_requests(void)
 {
-	return cfg.minisockets && (!cfg.only_counts || reqs_seeded);
+	return cfg.minisockets && (!is_without_table() || reqs_seeded);
 }
 
 /* The child of a passive open has its first transition: since when was it SYN_RECV? */
@@ -280,7 +290,7 @@ static __always_inline void req_take(struct td_sock *s, const struct td_who *who
 	struct td_req *r = NULL;
 	struct td_tuple t = {};
 
-	if (cfg.only_counts && cfg.minisockets)
+	if (is_without_table())
 		take_gone(s, tp);
 	if (looks_for_requests()) {
 		tuple_of_who(&t, who);

@@ -402,10 +402,10 @@ static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock
 	fresh.told = s.flags & TD_S_TOLD;
 	if (!treq->snt_synack)
 		return 0;
-	if (cfg.only_counts)
+	if (is_without_table())
 		__sync_fetch_and_add(&reqs_seeded, 1);
 	if (!note_seed(&reqs, &t, &fresh)) {
-		if (cfg.only_counts)
+		if (is_without_table())
 			__sync_fetch_and_add(&reqs_seeded, -1);
 		return 0;
 	}

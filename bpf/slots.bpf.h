@@ -3,16 +3,21 @@
 #ifndef TCPDWELL_SLOTS_BPF_H
 #define TCPDWELL_SLOTS_BPF_H
 
+#include "context.bpf.h"
 #include "filter.bpf.h"
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
 
-/* The verifier allows no sums with a pointer to a socket. A number that was stored and read again
- * is none to it; `count` is of a program that does not interrupt itself. */
+/* The verifier allows no sums with a pointer to a socket; a number that was stored and read again
+ * is none to it. Where a program may interrupt itself, what is read may be of that other socket. */
 static __always_inline __u64 address_of(const struct sock *sk, struct td_counters *count)
 {
+	__u64 address, compared;
+
 	*(volatile __u64 *)&count->address = (__u64)sk;
-	return *(volatile __u64 *)&count->address;
+	address = compared = *(volatile __u64 *)&count->address;
+	barrier_var(compared); /* else the compiler, knowing them equal, takes the pointer */
+	return compared == (__u64)sk ? address : as_number(sk);
 }
 
 static __always_inline struct td_slot *slot_at(__u64 address, __u32 place)

@@ -158,7 +158,7 @@ int sweep(void *ctx)
 		bpf_for_each_map_elem(&orphans, sweep_orphan, &arg, 0);
 	}
 	bpf_for_each_map_elem(&reqs, sweep_req, &arg, 0);
-	if (cfg.only_counts)
+	if (is_without_table())
 		bpf_for_each_map_elem(&gone, sweep_gone, &arg, 0);
 	if (owed_lines)
 		bpf_for_each_map_elem(&owed, sweep_owed, &arg, 0);

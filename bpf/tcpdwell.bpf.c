@@ -224,7 +224,7 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 		return;
 	if (old_state == TD_LISTEN && new_state == TD_SYN_RECV) {
 		begin_passive(s, line.mono_ns);
-		if (cfg.only_counts && cfg.minisockets)
+		if (is_without_table())
 			expect_gone(count, line.mono_ns);
 		return;
 	}

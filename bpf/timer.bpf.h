@@ -166,21 +166,21 @@ static __always_inline void on_req_start(struct td_counters *count, struct reque
 	struct td_tuple t = {};
 	struct td_req *r;
 
-	if (cfg.only_counts) {
+	if (is_without_table()) {
 		decide_other(count, 0);
 		decide_gone(count, req);
 		if (!reqs_seeded)
 			return;
 	}
 	tuple_of_req(&t, req);
-	if (!cfg.only_counts)
+	if (!is_without_table())
 		maybe_reopened(count, &t);
 	r = bpf_map_lookup_elem(&reqs, &t);
 	if (r && r->req == (__u64)req)
 		r->ended_ns = 0; /* the SYN-ACK was sent again */
-	else if (!cfg.only_counts && r && r->ended_ns && syn_ack_was_repeated(req))
+	else if (!is_without_table() && r && r->ended_ns && syn_ack_was_repeated(req))
 		req_migrated(r, req);
-	else if (!cfg.only_counts && !syn_ack_was_repeated(req))
+	else if (!is_without_table() && !syn_ack_was_repeated(req))
 		req_begin(count, &t, req, bpf_ktime_get_ns());
 }
 
