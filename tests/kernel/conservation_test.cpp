@@ -181,8 +181,9 @@ std::vector<Agreement> agreements(const World& world, std::uint32_t netns) {
   const auto reason = [&](Reason wanted) {
     return kinds([&](const Kind& kind) { return kind.reason == wanted && !kind.request; });
   };
-  const std::uint64_t embryonic =
-      kinds([](const Kind& kind) { return kind.request && kind.reason == Reason::ResetByPeer; });
+  const std::uint64_t embryonic = kinds([](const Kind& kind) {
+    return kind.request && (kind.reason == Reason::ResetByPeer || kind.reason == Reason::ResetLocal);
+  });
   return {
       // tcp_connect() once it has sent the SYN, tcp_output.c
       {"TcpActiveOpens", lines(State::Close, State::SynSent) - never_sent},
@@ -193,7 +194,10 @@ std::vector<Agreement> agreements(const World& world, std::uint32_t netns) {
       {"TcpAttemptFails", embryonic + kinds([](const Kind& kind) {
                             return (kind.from == State::SynSent || kind.from == State::SynRecv) &&
                                    kind.to == State::Close && !kind.request &&
-                                   kind.reason != Reason::None && kind.reason != Reason::ResetLocal;
+                                   kind.reason != Reason::None &&
+                                   kind.reason != Reason::ResetLocal &&
+                                   kind.reason != Reason::GivenUp &&
+                                   kind.reason != Reason::NoLocalPort;
                           })},
       // tcp_set_state(), tcp.c
       {"TcpEstabResets",

@@ -184,7 +184,7 @@ TEST(Opening, RequestOfAClosedListener) {
   lab.hold(100);
   lab.listener().socket().close();
   call.owned = false;  // its owner was the listener's
-  call.to(State::Close, call.remote.send(kAck), Reason::ResetLocal);
+  call.to(State::Close, call.remote.send(kAck), Reason::ListenerClosed);
   call.remote.expect(kRst);
   lab.check();
 }

@@ -67,7 +67,8 @@ Explanation explain_syn_sent() {
       .measured =
           "From connect() to the answer, exact: the handshake as the client feels it, with "
           "all retries. The line that leaves it tells the reason where it failed: refused, "
-          "timeout, reset_by_peer.",
+          "refused_by_icmp, timeout, unreachable, no_local_port (no SYN was sent), given_up (the "
+          "application closed it first).",
   };
 }
 

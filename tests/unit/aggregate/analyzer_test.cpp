@@ -323,6 +323,38 @@ TEST(Findings, CloseWaitLeakNeedsAgeAndNumber) {
   EXPECT_FALSE(has(leak(3, 59 * kSecond), "close_wait_leak"));
 }
 
+TEST(Findings, WhoGivesUpAfterASecondGotNoAnswer) {
+  std::vector<Transition> all;
+  for (int n = 0; n < 3; ++n) {
+    const Socket s = socket_of(static_cast<std::uint64_t>(n + 1));
+    all.push_back(move(n, s, State::Close, State::SynSent));
+    all.push_back(last(move(n, s, State::SynSent, State::Close, 1'200'000'000),
+                       {State::SynSent, State::Close}, Reason::GivenUp));
+  }
+  EXPECT_TRUE(has(analyse(all), "connect_timeout"));
+}
+
+/// The port that bind() chose may be taken while there are others.
+TEST(Findings, PortsRanOutWhereTheKernelHadNoneToChoose) {
+  const auto without_port = [](std::uint16_t local_port) {
+    Socket s = socket_of(1);
+    s.local.port = local_port;
+    return analyse({move(0, s, State::Close, State::SynSent),
+                    last(move(0, s, State::SynSent, State::Close, 5),
+                         {State::SynSent, State::Close}, Reason::NoLocalPort)});
+  };
+  EXPECT_TRUE(has(without_port(0), "port_exhaustion"));
+  EXPECT_FALSE(has(without_port(4000), "port_exhaustion"));
+  const Analysis analysis = without_port(0);
+  std::uint64_t opens = 0, closes = 0;
+  for (const SeriesPoint& point : analysis.series.points) {
+    opens += point.opens;
+    closes += point.closes;
+  }
+  EXPECT_EQ(opens, 0U) << "no SYN left";
+  EXPECT_EQ(closes, 0U);
+}
+
 TEST(Findings, FailuresPerDestination) {
   const auto failing = [](int count, Reason reason) {
     std::vector<Transition> all;
@@ -338,6 +370,11 @@ TEST(Findings, FailuresPerDestination) {
   EXPECT_FALSE(has(failing(2, Reason::Refused), "connect_refused"));
   EXPECT_TRUE(has(failing(3, Reason::Timeout), "connect_timeout"));
   EXPECT_FALSE(has(failing(3, Reason::Timeout), "connect_refused"));
+  EXPECT_TRUE(has(failing(3, Reason::RefusedByIcmp), "connect_refused"));
+  EXPECT_TRUE(has(failing(3, Reason::Unreachable), "connect_unreachable"));
+  EXPECT_FALSE(has(failing(2, Reason::Unreachable), "connect_unreachable"));
+  // Within 5 ns, nobody waited for an answer.
+  EXPECT_TRUE(failing(3, Reason::GivenUp).findings.empty());
 }
 
 TEST(Findings, KeepAliveMismatchIsANarrowTimeoutOfTheServer) {

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Why connections end, and who closed them: each way in a network of its own, against what the workload itself knows."""
+
+import collections
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+import support
+from support import Live, needs, wait_for
+
+# A network of its own, whose number it prints first; `lo` is up, and sysctl() writes below net/ipv4.
+BEGIN = """
+import ctypes, os, socket, struct, subprocess, time
+assert ctypes.CDLL(None).unshare(0x40000000) == 0
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+print(os.stat("/proc/self/ns/net").st_ino, flush=True)
+def sysctl(name, value):
+    with open("/proc/sys/net/ipv4/" + name, "w") as file:
+        file.write(str(value))
+def listener(port=9000, backlog=64, defer=False):
+    one = socket.socket()
+    if defer:
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 30)
+    one.bind(("127.0.0.1", port))
+    one.listen(backlog)
+    return one
+def connect(port=9000):
+    return socket.create_connection(("127.0.0.1", port))
+def abort(one):
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    one.close()
+"""
+
+# A router between a client, in whose network `script` runs, and addresses that it treats as `routes` says.
+ROUTED = """
+set -e
+for name in $1 $2; do ip netns add $name; ip -n $name link set lo up; done
+stat -Lc %i /run/netns/$1
+ip link add x0 netns $1 type veth peer name x1 netns $2
+ip -n $1 addr add 10.8.0.1/24 dev x0; ip -n $1 link set x0 up
+ip -n $2 addr add 10.8.0.2/24 dev x1; ip -n $2 link set x1 up
+ip -n $1 route add default via 10.8.0.2
+ip netns exec $2 sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0
+ip -n $2 route add unreachable 10.9.1.0/24; ip -n $2 route add prohibit 10.9.2.0/24; ip -n $2 route add blackhole 10.9.3.0/24
+sleep 0.5
+"""
+
+
+@support.needs_root
+@needs("ip")
+class Reasons(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.path = support.scratch_file("reasons.json")
+        cls.netns = {}
+        with Live("record", "-q", "-o", cls.path):
+            wait_for(lambda: os.path.exists(cls.path) and os.path.getsize(cls.path) > 0)
+            for name in [name for name in dir(cls) if name.startswith("world_")]:
+                cls.netns[name[6:]] = getattr(cls, name)()
+            # Requests are told to be over a moment later.
+            subprocess.run(["sleep", "1"], check=True)
+        with open(cls.path, encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        cls.ends = {
+            name: [l for l in lines if l.get("netns") == netns and l["type"] == "transition"]
+            for name, netns in cls.netns.items()
+        }
+
+    @staticmethod
+    def python(script):
+        done = subprocess.run([sys.executable, "-c", BEGIN + script], capture_output=True, text=True, check=True, timeout=30)
+        return int(done.stdout.split()[0])
+
+    @staticmethod
+    def routed(script):
+        names = f"c{os.getpid()}", f"r{os.getpid()}"
+        try:
+            made = subprocess.run(["sh", "-c", ROUTED, "sh", *names], capture_output=True, text=True, check=True, timeout=30)
+            subprocess.run(["ip", "netns", "exec", names[0], sys.executable, "-c", script], check=True, timeout=30)
+        finally:
+            for name in names:
+                subprocess.run(["ip", "netns", "del", name], check=False)
+        return int(made.stdout.split()[0])
+
+    def counted(self, name, old, new="CLOSE", port=None):
+        """Lines of that transition, by reason, closer and error; with `port`, of the socket that has it."""
+        chosen = [
+            l for l in self.ends[name] if (l["old"], l["new"]) == (old, new) and (port is None or l["lport"] == port)
+        ]
+        return dict(collections.Counter((l.get("reason"), l.get("closer"), l.get("errno")) for l in chosen))
+
+    @classmethod
+    def world_no_port(cls):
+        return cls.python("""
+sysctl("ip_local_port_range", "40000 40004")
+server, kept, failed = listener(), [], 0
+for _ in range(8):
+    one = socket.socket()
+    try:
+        one.connect(("127.0.0.1", 9000))
+        kept.append(one)
+    except OSError:
+        failed += 1
+assert failed == 3, failed
+""")
+
+    def test_no_local_port(self):
+        self.assertEqual(self.counted("no_port", "SYN_SENT"), {("no_local_port", "none", "EADDRNOTAVAIL"): 3})
+        report = json.loads(support.run("report", "--format", "json", self.path).out)
+        found = [f["text"] for f in report["findings"] if f["kind"] == "port_exhaustion" and "127.0.0.1:9000" in f["text"]]
+        self.assertEqual(len(found), 1, found)
+        self.assertTrue(found[0].startswith("3 of 8 attempts"), found)
+
+    @classmethod
+    def world_unreachable(cls):
+        return cls.routed("""
+import socket
+for address in ("10.9.1.1", "10.9.2.1", "10.9.4.1", "10.8.0.9"):
+    try:
+        socket.create_connection((address, 80), 12)
+    except OSError:
+        pass
+""")
+
+    def test_unreachable(self):
+        found = self.counted("unreachable", "SYN_SENT")
+        self.assertEqual({(reason, closer) for reason, closer, _ in found}, {("unreachable", "none")})
+        self.assertEqual(sum(found.values()), 4)
+        self.assertLessEqual({"EHOSTUNREACH", "ENETUNREACH"}, {error for _, _, error in found})
+
+    @classmethod
+    def world_given_up(cls):
+        return cls.routed("""
+import socket, time
+waiting = [socket.socket() for _ in range(5)]
+for one in waiting:
+    one.setblocking(False)
+    one.connect_ex(("10.9.3.1", 80))
+time.sleep(1.2)
+""")
+
+    def test_given_up_by_the_application(self):
+        self.assertEqual(self.counted("given_up", "SYN_SENT"), {("given_up", "none", None): 5})
+        for line in self.ends["given_up"]:
+            if line["new"] == "CLOSE":
+                self.assertGreaterEqual(line["segs_out"], 1)
+
+    @classmethod
+    def world_overflow(cls):
+        return cls.python("""
+sysctl("tcp_abort_on_overflow", 1)
+server = listener(backlog=2, defer=True)
+first = [connect() for _ in range(2)]
+for one in first:
+    one.send(b"x")
+time.sleep(0.1)
+more = [connect() for _ in range(4)]
+for one in more:
+    one.send(b"x")
+time.sleep(0.2)
+""")
+
+    def test_an_accept_queue_that_overflows_is_this_sides_reset(self):
+        requests = self.counted("overflow", "SYN_RECV")
+        self.assertEqual(set(requests), {("reset_local", "local", None)})
+        self.assertGreaterEqual(sum(requests.values()), 3)
+        # Those that waited in it until their listener was closed.
+        self.assertEqual(set(self.counted("overflow", "ESTABLISHED", port=9000)), {("listener_closed", "local", None)})
+
+    @classmethod
+    def world_listener_closed(cls):
+        return cls.python("""
+server = listener(defer=True)
+clients = [connect() for _ in range(4)]
+time.sleep(0.2)
+server.close()
+time.sleep(2.5)
+""")
+
+    def test_a_listener_that_is_closed_takes_its_requests_along(self):
+        self.assertEqual(self.counted("listener_closed", "SYN_RECV"), {("listener_closed", "local", None): 4})
+
+    @classmethod
+    def world_reset_by_client(cls):
+        return cls.python("""
+server = listener(defer=True)
+for _ in range(3):
+    abort(connect())
+time.sleep(0.2)
+""")
+
+    def test_a_request_that_the_peer_resets(self):
+        self.assertEqual(self.counted("reset_by_client", "SYN_RECV"), {("reset_by_peer", "remote", None): 3})
+
+    @classmethod
+    def world_reused(cls):
+        return cls.python("""
+sysctl("ip_local_port_range", "40000 40000")
+sysctl("tcp_tw_reuse", 1)
+if os.path.exists("/proc/sys/net/ipv4/tcp_tw_reuse_delay"):
+    sysctl("tcp_tw_reuse_delay", 20)
+server = listener()
+for n in range(3):
+    one = socket.socket()
+    if n == 0:
+        one.connect(("127.0.0.1", 9000))
+    else:
+        one.sendto(b"x", 0x20000000, ("127.0.0.1", 9000))  # MSG_FASTOPEN
+    other, _ = server.accept()
+    one.close()
+    other.close()
+    time.sleep(1.2 if n == 0 else 0.1)
+""")
+
+    def test_whatever_connects_reuses_a_time_wait(self):
+        self.assertEqual(self.counted("reused", "TIME_WAIT")[("reused", "local", None)], 2)
+
+    @classmethod
+    def world_repair(cls):
+        return cls.python("""
+server = listener()
+one = connect()
+other, _ = server.accept()
+REPAIR, QUEUE, SEQ = 19, 20, 21
+one.setsockopt(6, REPAIR, 1)
+here = one.getsockname()
+one.setsockopt(6, QUEUE, 2); sent = one.getsockopt(6, SEQ) & 0xffffffff
+one.setsockopt(6, QUEUE, 1); received = one.getsockopt(6, SEQ) & 0xffffffff
+one.close()
+time.sleep(0.1)
+again = socket.socket()
+again.setsockopt(6, REPAIR, 1)
+again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+again.setsockopt(6, QUEUE, 2); again.setsockopt(6, SEQ, struct.pack("I", sent))
+again.setsockopt(6, QUEUE, 1); again.setsockopt(6, SEQ, struct.pack("I", received))
+again.bind(here)
+again.connect(("127.0.0.1", 9000))
+again.setsockopt(6, REPAIR, 0)
+again.send(b"hi")
+assert other.recv(2) == b"hi"
+""")
+
+    def test_what_tcp_repair_takes_sends_nothing_and_brings_back_without_a_handshake(self):
+        self.assertEqual(self.counted("repair", "ESTABLISHED"), {("repaired", "none", None): 1})
+        back = [l for l in self.ends["repair"] if l.get("reason") == "restored"]
+        self.assertEqual([(l["old"], l["new"], l["dwell"]) for l in back], [("SYN_SENT", "ESTABLISHED", "unknown")])
+
+    @classmethod
+    def world_pending_error(cls):
+        return cls.routed("""
+import socket, struct, subprocess, time
+# The answer to what is sent while the route is gone is an ICMP message; IP_RECVERR keeps it as an error of the socket.
+# The other end is in this network too, by a detour over the router.
+subprocess.run("ip addr add 10.8.0.3/32 dev lo", shell=True, check=True)
+server = socket.create_server(("10.8.0.3", 9000))
+one = socket.create_connection(("10.8.0.3", 9000))
+other, _ = server.accept()
+one.setsockopt(0, 11, 1)
+time.sleep(0.1)
+one.close()
+time.sleep(0.7)
+other.close()
+time.sleep(0.2)
+""")
+
+    def test_ends_without_an_error_have_none(self):
+        self.assertEqual(self.counted("pending_error", "LAST_ACK"), {(None, "remote", None): 1})
+        waited = [l["dwell_ns"] for l in self.ends["pending_error"] if (l["old"], l["new"]) == ("FIN_WAIT2", "TIME_WAIT")]
+        self.assertEqual([0.6e9 < ns < 0.9e9 for ns in waited], [True])
+
+    @classmethod
+    def world_plain(cls):
+        return cls.python("""
+server = listener()
+def pair():
+    one = connect()
+    return one, server.accept()[0]
+one, other = pair(); abort(one); other.close()                      # SO_LINGER 0
+one, other = pair(); other.send(b"unread"); time.sleep(0.05); one.close(); other.close()
+one, other = pair(); one.setsockopt(6, 8, -1); one.close(); time.sleep(0.05); other.close()  # TCP_LINGER2
+one, other = pair(); one.connect_ex(("0.0.0.0", 0)); one = socket.socket()
+try:
+    connect(9001)
+except ConnectionRefusedError:
+    pass
+""")
+
+    def test_resets_say_who_sent_them(self):
+        self.assertEqual(self.counted("plain", "SYN_SENT"), {("refused", "remote", None): 1})
+        established = self.counted("plain", "ESTABLISHED")
+        self.assertLessEqual(set(established), {("reset_local", "local", None), ("reset_by_peer", "remote", None)})
+        self.assertGreaterEqual(established[("reset_local", "local", None)], 2)
+
+    def test_only_plain_closes_have_no_reason(self):
+        for name, lines in self.ends.items():
+            for line in lines:
+                if line["new"] != "CLOSE" or "reason" in line:
+                    continue
+                self.assertIn(line["old"], ("LISTEN", "LAST_ACK"), (name, line))
+
+
+if __name__ == "__main__":
+    unittest.main()
