@@ -154,7 +154,8 @@ static __always_inline void write_record(struct td_counters *count, const struct
 {
 	struct td_event *e;
 
-	if (line->new_state == TD_CLOSE && ring_is_half_full() && owe(line, who, s, stats)) {
+	if (line->new_state == TD_CLOSE && (line->waits || ring_is_half_full()) &&
+	    owe(line, who, s, stats)) {
 		count_connection(count, s);
 		return;
 	}
@@ -186,7 +187,7 @@ static __always_inline void write_connection(struct td_counters *count, const st
 {
 	struct td_connection *c;
 
-	if (ring_is_half_full() && owe(line, who, s, stats))
+	if ((line->waits || ring_is_half_full()) && owe(line, who, s, stats))
 		return;
 	c = bpf_ringbuf_reserve(&ring, sizeof(*c), 0);
 	if (!c)

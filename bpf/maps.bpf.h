@@ -75,7 +75,8 @@ struct td_line {
 	__u8 old_state, new_state, dwell, reason;
 	__u8 restarts;
 	__u8 error;
-	__u8 pad[2];
+	__u8 waits; /* for what may yet say another reason (bpf/abort.bpf.h) */
+	__u8 pad;
 };
 
 struct {

@@ -48,29 +48,6 @@ static __always_inline void forget_reset(void)
 		last->sk = 0;
 }
 
-/* skb is NULL where no segment is answered; `reason` is there since Linux 6.10 (5691276b39da
- * "rstreason: prepare for active reset"). */
-SEC("tp_btf/tcp_send_reset")
-int on_send_reset(__u64 *ctx)
-{
-	const struct sk_buff *skb = (void *)ctx[1];
-	__u32 zero = 0;
-	struct td_reset *last = bpf_map_lookup_elem(&resets, &zero);
-	struct tcphdr *header;
-
-	if (!last)
-		return 0;
-	last->at_ns = bpf_ktime_get_ns();
-	last->why = cfg.resets_told ? 1 + (__u32)ctx[2] : 0;
-	last->rport = 0;
-	if (skb) {
-		header = (void *)BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, transport_header);
-		last->rport = bpf_ntohs(BPF_CORE_READ(header, source));
-	}
-	last->sk = ctx[0];
-	return 0;
-}
-
 /* A RST that is taken ends the socket before anything else happens to it. */
 SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(on_receive_reset, struct sock *sk)

@@ -108,6 +108,9 @@ static long sweep_owed(struct bpf_map *map, struct td_owed_key *key, struct td_c
 
 	if (!published(&from->size)) /* owe() is at it */
 		return 0;
+	/* What follows at once may say another reason (abort.bpf.h). */
+	if (!stopped_ns && sweep->now - from->mono_ns < TD_MOMENT_NS)
+		return 0;
 	if (ring_is_half_full())
 		return 1;
 	if (cfg.detail == TD_DETAIL_CONNECTIONS) {

@@ -120,19 +120,26 @@ static __always_inline __u32 closer_of(__u64 path, __u8 reason)
 	       reason == TD_REASON_LISTENER_CLOSED;
 }
 
+static __always_inline void tally_end(__u8 reason, __u32 closer, __u64 more)
+{
+	__u32 zero = 0, end = (reason << 2 | closer) & 255;
+	struct td_moves *m = bpf_map_lookup_elem(&moves, &zero);
+
+	if (m)
+		add_to(&m->ended[end], more);
+}
+
 static __noinline int tally_move(const struct td_line *line, const struct td_sock *s)
 {
 	__u32 zero = 0, moved = (line->old_state & 15) << 4 | (line->new_state & 15);
 	struct td_moves *m = bpf_map_lookup_elem(&moves, &zero);
-	__u32 end;
 
 	if (!m)
 		return 0;
 	add_to(&m->moved[moved & 255], 1);
 	if (line->new_state != TD_CLOSE || line->old_state == TD_LISTEN)
 		return 0;
-	end = line->reason << 2 | closer_of(s->path, line->reason);
-	add_to(&m->ended[end & 255], 1);
+	tally_end(line->reason, closer_of(s->path, line->reason), 1);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
  * The state a socket is in, since when, and who owns it live with the socket; the ring carries
  * finished lines. Losing a line therefore never falsifies the next one.
  */
+#include "abort.bpf.h"
 #include "context.bpf.h"
 #include "emit.bpf.h"
 #include "fentry.bpf.h"
@@ -192,6 +193,7 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 	read_stats(&stats, tp, s->flags & TD_S_FIN_IN);
 	if (!handed)
 		line->reason = reason_of(sk, tp, s, line);
+	line->waits = may_be_our_abort(sk, line);
 	sent = reset_sent(sk);
 	if (sent)
 		stats.rst = sent->why;

@@ -194,6 +194,7 @@ struct sock {
 	int sk_err_soft;
 	struct timer_list sk_timer;
 	u16 sk_protocol;
+	u8 sk_shutdown;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
 };

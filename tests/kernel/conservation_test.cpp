@@ -182,7 +182,8 @@ std::vector<Agreement> agreements(const World& world, std::uint32_t netns) {
     return kinds([&](const Kind& kind) { return kind.reason == wanted && !kind.request; });
   };
   const std::uint64_t embryonic = kinds([](const Kind& kind) {
-    return kind.request && (kind.reason == Reason::ResetByPeer || kind.reason == Reason::ResetLocal);
+    return kind.request &&
+           (kind.reason == Reason::ResetByPeer || kind.reason == Reason::ResetLocal);
   });
   return {
       // tcp_connect() once it has sent the SYN, tcp_output.c

@@ -342,8 +342,9 @@ Result<bool> Tracer::drain(Consumer& consumer) {
       [&](const void* data, std::size_t size) { return impl_->take(data, size); });
   if (!impl_->outcome) return impl_->outcome.error();
   if (!emptied || impl_->skeleton->bss->owed_lines == 0) return !emptied;
+  const std::uint64_t owed = impl_->skeleton->bss->owed_lines;
   impl_->sweep();  // there is room now
-  return true;
+  return impl_->skeleton->bss->owed_lines < owed;
 }
 
 Status Tracer::tally(Consumer& consumer) {

@@ -244,6 +244,7 @@ class RandomEvents {
   void set(State& state) { state = chance(2) ? State::Close : below<State>(kStateCount); }
   void set(OwnerSource& source) { source = below<OwnerSource>(kOwnerSourceCount); }
   void set(Reason& reason) { reason = below<Reason>(kReasonCount); }
+  void set(Errno& error) { error = below<Errno>(kErrnoCount); }
   void set(Shown<Show::Number, Dwell> number_of) { number_of.it = {Bound::Exact, number()}; }
   void set(Shown<Show::Worth, Dwell> worth) {
     if (!all_known_ && chance(3)) worth.it = {};
