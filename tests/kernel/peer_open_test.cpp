@@ -108,7 +108,7 @@ TEST(Opening, ClosedInSynSent) {
   Lab lab;
   Call& call = lab.dial();
   lab.hold(100);
-  call.to(State::Close, call.local.close());
+  call.to(State::Close, call.local.close(), Reason::GivenUp);
   lab.check();
 }
 
