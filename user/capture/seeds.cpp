@@ -6,8 +6,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <tcpdwell/event.h>
 #include <unistd.h>
 
@@ -51,14 +55,30 @@ struct LinkFree {
 };
 using Link = std::unique_ptr<bpf_link, LinkFree>;
 
+/// By the file system it is of, which can be asked for without opening anything: what is no
+/// namespace may be a device, or a pipe that waits for its other end.
+bool is_namespace(const fs::path& path) {
+  struct statfs about {};
+  return statfs(path.c_str(), &about) == 0 && about.f_type == NSFS_MAGIC;
+}
+
 /// Namespaces by inode number, each with a descriptor that keeps it alive.
 class Namespaces {
  public:
   void add(const fs::path& path) {
     Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat st {};
     if (fd.get() < 0 && errno == EACCES) ++refused_;
-    if (fd.get() >= 0 && fstat(fd.get(), &st) == 0) found_.try_emplace(st.st_ino, std::move(fd));
+    add(std::move(fd));
+  }
+  /// A name under /run/netns: what was not unmounted is a plain file, as any other file may be.
+  void add_named(const fs::path& path) {
+    if (is_namespace(path)) add(path);
+  }
+  void add(Fd fd) {
+    struct stat st {};
+    if (fd.get() >= 0 && ioctl(fd.get(), NS_GET_NSTYPE) == CLONE_NEWNET &&
+        fstat(fd.get(), &st) == 0)
+      found_.try_emplace(st.st_ino, std::move(fd));
   }
   const std::map<ino_t, Fd>& all() const { return found_; }
   unsigned refused() const { return refused_; }
@@ -84,7 +104,7 @@ Namespaces find_namespaces() {
     if (name.front() >= '1' && name.front() <= '9') namespaces.add(entry.path() / "ns/net");
   }
   for (const auto& entry : fs::directory_iterator("/run/netns", ignored))
-    namespaces.add(entry.path());
+    namespaces.add_named(entry.path());
   return namespaces;
 }
 
@@ -94,12 +114,23 @@ Error iterator_error(const char* what) {
 
 /// An iterator belongs to the namespace of the thread that makes it. Entering one takes
 /// CAP_SYS_ADMIN, even the own (setns(2)).
-Fd iterator_in(int link, int netns, bool own) {
-  if (own) return Fd(bpf_iter_create(link));
-  int fd = -1;
-  std::thread([&] {
-    if (setns(netns, CLONE_NEWNET) == 0) fd = bpf_iter_create(link);
-  }).join();
+Result<Fd> iterator_in(int link, int netns, bool own) {
+  int fd = -1, code = 0;
+  const auto make = [&] {
+    fd = bpf_iter_create(link);
+    if (fd < 0) code = errno;
+  };
+  if (own) {
+    make();
+  } else {
+    std::thread([&] {
+      if (setns(netns, CLONE_NEWNET) == 0)
+        make();
+      else
+        code = errno;
+    }).join();
+  }
+  if (fd < 0) return os_error(Fault::Runtime, code, "cannot be entered");
   return Fd(fd);
 }
 
@@ -149,14 +180,15 @@ Result<SeedReport> walk_sockets(const SeedPlan& plan) {
     report.unseen_processes = namespaces.refused();
   for (const auto& [inode, netns] : namespaces.all()) {
     if (plan.netns && *plan.netns != inode) continue;
-    const Fd iterator =
+    const auto iterator =
         iterator_in(bpf_link__fd(link.get()), netns.get(), inode == own_namespace());
-    if (iterator.get() < 0) {
+    if (!iterator) {
       ++report.unreachable;
+      report.unreachable_why = iterator.error().os_errno;
       continue;
     }
     ++report.namespaces;
-    if (Status status = read_records(iterator.get(), plan, report.sockets); !status)
+    if (Status status = read_records(iterator->get(), plan, report.sockets); !status)
       return status.error();
   }
   return report;

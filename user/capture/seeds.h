@@ -16,7 +16,8 @@ namespace tcpdwell {
 struct SeedReport {
   std::uint64_t sockets = 0;
   unsigned namespaces = 0;
-  unsigned unreachable = 0;       ///< namespaces that could not be entered (CAP_SYS_ADMIN)
+  unsigned unreachable = 0;       ///< namespaces that could not be entered
+  int unreachable_why = 0;        ///< errno of the last one: EPERM without CAP_SYS_ADMIN
   unsigned unseen_processes = 0;  ///< whose namespace could not be looked up (CAP_SYS_PTRACE)
 };
 
