@@ -216,6 +216,7 @@ struct bpf_iter__task_file {
 	union {
 		struct task_struct *task;
 	};
+	u32 fd;
 	union {
 		void *file;
 	};

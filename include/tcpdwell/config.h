@@ -74,7 +74,7 @@ struct td_config {
 	__u8 surveys;	  /* what is open is counted when the reader asks (survey.h) */
 	__u16 first_port; /* net.ipv4.ip_local_port_range, both inclusive; `surveys` only */
 	__u16 last_port;
-	__u8 pad[4];
+	__u32 pidns; /* inode number of the reader's pid namespace; 0 = the initial one */
 	struct td_cidr local[TD_MAX_CIDRS];
 	struct td_cidr remote[TD_MAX_CIDRS];
 };

@@ -34,4 +34,12 @@ void append_value(std::string& out, const Stays& stays) {
   out += ']';
 }
 
+void append_value(std::string& out, const HolderList& holders) {
+  JsonText json(out);
+  json.begin_list();
+  for (const Holder& holder : holders.all)
+    json.begin_object().field("pid", holder.pid).field("comm", holder.comm.view()).end_object();
+  json.end_list();
+}
+
 }  // namespace tcpdwell
