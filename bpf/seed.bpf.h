@@ -8,6 +8,7 @@
 
 #include "emit.bpf.h"
 #include "filter.bpf.h"
+#include "holders.bpf.h"
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
 #include "minisocket.bpf.h"
@@ -57,14 +58,30 @@ static __always_inline bool cgroup_below(struct cgroup *group)
 	return id == cfg.cgroup_id;
 }
 
-/* Owners, by the files that processes have open. A connect() on another CPU may learn the owner at
- * the same time: it is the process that has the file open in either case. */
+/* Owners, by the files that processes have open: of a listing the first to have it, in any case a
+ * record of each. A connect() on another CPU may learn the owner at the same time: it is the
+ * process that has the file open in either case. */
+static __always_inline void note_owner(struct td_sock *s, struct task_struct *task)
+{
+	struct cgroup *group = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+
+	/* Who asks for a cgroup asks for what anybody in it has open. */
+	if (cfg.cgroup_id && (cfg.listing || s->owner == TD_OWNER_NONE) && cgroup_below(group))
+		s->in_cgroup = 1;
+	if (s->owner != TD_OWNER_NONE)
+		return;
+	s->cgroup_id = BPF_CORE_READ(group, kn, id);
+	s->pid = task->tgid;
+	bpf_probe_read_kernel(s->comm, sizeof(s->comm), task->group_leader->comm);
+	s->owner = TD_OWNER_SEED;
+}
+
 SEC("iter/task_file")
 int seed_owner(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct cgroup *group;
+	struct td_holder holder = {};
 	struct socket *socket;
 	struct td_sock *s;
 	struct sock *sk;
@@ -73,19 +90,21 @@ int seed_owner(struct bpf_iter__task_file *ctx)
 		return 0;
 	socket = bpf_sock_from_file(file);
 	sk = socket ? socket->sk : NULL;
-	if (!sk || sk->sk_protocol != IPPROTO_TCP ||
+	if (!sk || (sk->sk_protocol != IPPROTO_TCP && sk->sk_protocol != IPPROTO_MPTCP) ||
 	    (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6))
 		return 0;
-	s = bpf_sk_storage_get(&socks, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!s || s->owner != TD_OWNER_NONE)
-		return 0;
-	group = BPF_CORE_READ(task, cgroups, dfl_cgrp);
-	s->cgroup_id = BPF_CORE_READ(group, kn, id);
-	s->pid = task->tgid;
-	bpf_probe_read_kernel(s->comm, sizeof(s->comm), task->group_leader->comm);
-	if (cfg.cgroup_id && cgroup_below(group))
-		s->in_cgroup = 1;
-	s->owner = TD_OWNER_SEED;
+	holder.cookie = bpf_get_socket_cookie(sk);
+	holder.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	holder.pid = task->tgid;
+	holder.ns_pid = cfg.pidns ? pid_in(task, cfg.pidns) : holder.pid;
+	holder.fd = ctx->fd;
+	bpf_probe_read_kernel(holder.comm, sizeof(holder.comm), task->group_leader->comm);
+	if (sk->sk_protocol == IPPROTO_TCP) {
+		s = bpf_sk_storage_get(&socks, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (s)
+			note_owner(s, task);
+	}
+	bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
 	return 0;
 }
 
@@ -273,7 +292,7 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 	struct td_counters *count = counters_of(TD_PROGRAM_SWEEP);
 	__u64 quiet = 0, key = (__u64)tp;
 
-	if (state == TD_CLOSE || !count)
+	if (!count || (state == TD_CLOSE && !(cfg.listing && cfg.states & 1u << TD_CLOSE)))
 		return 0;
 	s = entry_of(sk, count);
 	if (!s || s->state)
@@ -292,9 +311,14 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 		line.dwell_ns = quiet;
 	}
 	identify(&who, tp);
-	/* Also of a listing: its requests have its owner. */
-	if (state == TD_LISTEN && asks_for_owners())
+	if (state == TD_LISTEN &&
+	    asks_for_owners()) { /* also of a listing: its requests have its owner */
 		bpf_map_update_elem(&listeners, &key, s, BPF_NOEXIST);
+		note_accept_queue(tp);
+	}
+	held_of(&live, tp, cookie);
+	if (live.held == TD_HELD_NOT_ACCEPTED)
+		take_owner_of_listener(s, key);
 	expect_seed(&who, s, state);
 	live_of_full(&live, tp, state);
 	if (!write_seed(seq, &line, &who, s, &live))
@@ -437,6 +461,11 @@ int seed_socket(struct bpf_iter__tcp *ctx)
 		return 0;
 	cookie = bpf_get_socket_cookie(c);
 	tp = bpf_skc_to_tcp_sock(c);
+	if (cfg.listing && look_again) {
+		if (tp)
+			tell_held(seq, tp, cookie);
+		return 0;
+	}
 	if (tp) {
 		seed_full(seq, tp, cookie, c->skc_state);
 		return 0;
@@ -451,6 +480,22 @@ int seed_socket(struct bpf_iter__tcp *ctx)
 	req = bpf_skc_to_tcp_request_sock(c);
 	if (req)
 		seed_request(seq, req, cookie);
+	return 0;
+}
+
+/* What the walk over network namespaces did not show: sockets of one that cannot be entered, as no
+ * process is in it, and those in no state, which are in no table of the kernel's. Of a listing
+ * alone: it holds no lock. */
+SEC("iter/task_file")
+int seed_file(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct socket *socket = file ? bpf_sock_from_file(file) : NULL;
+	struct sock *sk = socket ? socket->sk : NULL;
+	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+
+	if (tp)
+		seed_full(ctx->meta->seq, tp, bpf_get_socket_cookie(sk), sk->__sk_common.skc_state);
 	return 0;
 }
 

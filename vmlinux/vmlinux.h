@@ -45,6 +45,8 @@ typedef __u32 __be32;
 
 typedef __kernel_pid_t pid_t;
 
+typedef _Bool bool;
+
 typedef struct {
 	int counter;
 } atomic_t;
@@ -57,12 +59,15 @@ struct hlist_node {
 	void *pprev;
 };
 
+struct pid;
+
 struct css_set;
 
 struct task_struct {
 	unsigned int flags;
 	pid_t tgid;
 	struct task_struct *group_leader;
+	struct pid *thread_pid;
 	char comm[16];
 	struct css_set *cgroups;
 };
@@ -71,17 +76,36 @@ struct pt_regs {
 	long unsigned int orig_ax;
 };
 
+struct refcount_struct {
+	atomic_t refs;
+};
+
+typedef struct refcount_struct refcount_t;
+
+struct ns_common {
+	unsigned int inum;
+	refcount_t __ns_ref;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
 struct timer_list {
 	struct hlist_node entry;
 	long unsigned int expires;
 	void *function;
 };
 
-struct refcount_struct {
-	atomic_t refs;
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
 };
 
-typedef struct refcount_struct refcount_t;
+struct pid {
+	unsigned int level;
+	struct upid numbers[0];
+};
 
 struct cgroup;
 
@@ -109,11 +133,6 @@ struct cgroup {
 
 struct kernfs_node {
 	u64 id;
-};
-
-struct ns_common {
-	unsigned int inum;
-	refcount_t __ns_ref;
 };
 
 struct inet_timewait_death_row {
@@ -194,6 +213,7 @@ struct sock {
 	int sk_err_soft;
 	struct timer_list sk_timer;
 	u16 sk_protocol;
+	u8 sk_kern_sock: 1;
 	u8 sk_shutdown;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
@@ -213,10 +233,12 @@ struct request_sock_ops {
 
 struct request_sock {
 	struct sock_common __req_common;
+	struct request_sock *dl_next;
 	u8 num_retrans;
 	u8 num_timeout: 7;
 	struct timer_list rsk_timer;
 	const struct request_sock_ops *rsk_ops;
+	struct sock *sk;
 };
 
 struct bpf_array {
@@ -241,6 +263,7 @@ struct bpf_iter__task_file {
 	union {
 		struct task_struct *task;
 	};
+	u32 fd;
 	union {
 		void *file;
 	};
@@ -263,6 +286,10 @@ struct sock_exterr_skb {
 	struct sock_extended_err ee;
 };
 
+struct request_sock_queue {
+	struct request_sock *rskq_accept_head;
+};
+
 struct minmax_sample {
 	u32 v;
 };
@@ -273,7 +300,9 @@ struct minmax {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	struct request_sock_queue icsk_accept_queue;
 	struct timer_list icsk_retransmit_timer;
+	void *icsk_ulp_data;
 	__u8 icsk_pending;
 };
 
@@ -296,6 +325,7 @@ struct tcp_sock {
 	u64 bytes_retrans;
 	u32 total_retrans;
 	int linger2;
+	bool is_mptcp;
 };
 
 struct inet_request_sock {
@@ -326,6 +356,10 @@ struct bpf_iter__tcp {
 	union {
 		struct sock_common *sk_common;
 	};
+};
+
+struct mptcp_subflow_context {
+	struct sock *conn;
 };
 
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX

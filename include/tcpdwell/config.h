@@ -73,16 +73,18 @@ struct td_config {
 	__u8 counts;	  /* enum td_counts: which sums are made (tally.h) */
 	__u8 only_counts; /* nothing is told or filtered by but states and durations of theirs */
 	__u8 surveys;	  /* what is open is counted when the reader asks (survey.h) */
-	__u8 pad1;
+	__u8 pad;
 	__u16 first_port; /* net.ipv4.ip_local_port_range, both inclusive; `surveys` only */
 	__u16 last_port;
-	__u8 pad[2];
+	__u16 pad2;
+	__u32 pidns; /* inode number of the reader's pid namespace; 0 = the initial one */
+	__u32 pad3;
 	struct td_cidr local[TD_MAX_CIDRS];
 	struct td_cidr remote[TD_MAX_CIDRS];
 };
 
 TD_STATIC_ASSERT(sizeof(struct td_cidr) == 32, "td_cidr layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, local) == 96, "td_config layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, local) == 104, "td_config layout");
 
 /* Ports as bitmaps: bit p % 64 of word p / 64. */
 #define TD_PORT_WORDS 1024

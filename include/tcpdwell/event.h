@@ -120,6 +120,16 @@ enum td_timer {
 	TD_TIMER_COUNT = 5,
 };
 
+/* Whether a process may have the socket open. */
+enum td_held {
+	TD_HELD_UNKNOWN = 0,
+	TD_HELD_FILE = 1,	  /* it has a struct socket: whose, a walk over files tells */
+	TD_HELD_NOT_ACCEPTED = 2, /* it has none yet: accept() has not fetched it */
+	TD_HELD_CLOSED = 3,	  /* it has none any more: closed by all, the kernel ends it */
+	TD_HELD_KERNEL = 4,	  /* the kernel made it for itself */
+	TD_HELD_COUNT = 5,
+};
+
 /* Bits of td_live.known. */
 #define TD_KNOWN_QUEUES 0x01u
 #define TD_KNOWN_TIMER 0x02u
@@ -147,7 +157,24 @@ struct td_live {
 	__u32 retrans;	  /* segments sent again in this socket's life (tcp_sock.total_retrans) */
 	__u8 timer;	  /* enum td_timer; with TD_KNOWN_TIMER only */
 	__u8 known;	  /* TD_KNOWN_*: queues and retrans of a full socket only */
-	__u8 pad[18];
+	__u8 held;	  /* enum td_held */
+	__u8 pad;
+	__u64 file_cookie; /* with TD_HELD_FILE: of the socket that descriptors name, which is this
+			    * one, or MPTCP's that it is a subflow of; 0 where that has none */
+	__u8 pad2[8];
+};
+
+/*
+ * One descriptor of a process that is a TCP socket, or MPTCP's. A record of its own, written by the
+ * walk over open files.
+ */
+struct td_holder {
+	__u64 cookie;
+	__u32 netns;  /* inode number */
+	__u32 pid;    /* thread group id in the initial pid namespace */
+	__u32 ns_pid; /* the same in td_config.pidns; 0 where it is not in there */
+	__u32 fd;
+	char comm[TD_COMM_LEN];
 };
 
 struct td_event {
@@ -211,6 +238,8 @@ struct td_connection {
 
 TD_STATIC_ASSERT(sizeof(struct td_stats) == 40, "td_stats layout");
 TD_STATIC_ASSERT(sizeof(struct td_live) == 40, "td_live layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_live, file_cookie) == 24, "td_live layout");
+TD_STATIC_ASSERT(sizeof(struct td_holder) == 40, "td_holder layout");
 TD_STATIC_ASSERT(sizeof(struct td_event) == 168, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, mono_ns) == 8, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, use) == 56, "td_event layout");

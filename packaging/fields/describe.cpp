@@ -29,6 +29,8 @@ constexpr Reason kLast<Reason> = static_cast<Reason>(kReasonCount - 1);
 template <>
 constexpr Errno kLast<Errno> = static_cast<Errno>(kErrnoCount - 1);
 template <>
+constexpr Held kLast<Held> = static_cast<Held>(kHeldCount - 1);
+template <>
 constexpr Closer kLast<Closer> = Closer::Both;
 template <>
 constexpr SocketTimer kLast<SocketTimer> = static_cast<SocketTimer>(kSocketTimerCount - 1);
@@ -128,6 +130,13 @@ ValueKind kind_of(const Stays&, Presence) {
                       stay(integer(0, kMax64), R"({"enum":["exact","at_least"]})")),
           "Array(Tuple(state String, dwell_ns Nullable(UInt64), dwell String))"};
 }
+ValueKind kind_of(const HolderList&, Presence) {
+  return {"list",
+          fmt::format(R"({{"type":"array","maxItems":{},"items":{{"type":"object","properties":)"
+                      R"({{"pid":{},"comm":{{"type":"string"}}}},"required":["pid","comm"]}}}})",
+                      Holders::kMost, integer(1, kMax32)),
+          "Array(Tuple(pid UInt32, comm String))"};
+}
 template <Show kWhat, class T>
 ValueKind kind_of(Shown<kWhat, T>, Presence) {
   switch (kWhat) {
@@ -206,7 +215,7 @@ std::vector<LineType> line_types() {
           line_type<Transition>("transition", kTransitionFields),
           line_type<Seed>("seed", kSeedFields),
           line_type<Connection>("connection", kConnectionFields),
-          line_type<Listed>("socket", kListedFields, {{}, std::make_shared<CgroupName>()}),
+          line_type<Listed>("socket", kListedFields, {{}, std::make_shared<CgroupName>(), {}}),
           line_type<Loss>("loss", kLossFields),
           line_type<TraceEnd>("end", kEndFields)};
 }

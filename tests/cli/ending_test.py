@@ -256,6 +256,22 @@ class Readers(support.TestCase):
         outcome = shell('"$0" trace -q "$@" | true; echo ${PIPESTATUS[0]}', *HERE)
         self.assertEqual(outcome.out, "0\n", outcome.err)
 
+    def test_a_file_does_not_hang_on_who_reads_standard_output(self):
+        """What goes to FILE is as long as was asked for, though nobody reads standard output."""
+        for command in ("record", "trace --format json", "trace --format csv", "stat 100ms --format csv"):
+            with self.subTest(command=command):
+                path = scratch_file("goes-on." + command.split()[0])
+                begun = time.monotonic()
+                outcome = shell(f'"$0" {command} -q -o "$1" "${{@:2}}" --duration 900ms | true; echo ${{PIPESTATUS[0]}}',
+                                path, *HERE)
+                self.assertEqual((outcome.out, outcome.err), ("0\n", ""))
+                self.assertGreaterEqual(time.monotonic() - begun, 0.9)
+        self.assertGreaterEqual(read_trace(scratch_file("goes-on.record")).end["duration_ns"], 900_000_000)
+        # FILE may be standard output by another name.
+        begun = time.monotonic()
+        shell('"$0" trace -q -o /dev/stdout "$@" --duration 9s | true', *HERE)
+        self.assertLess(time.monotonic() - begun, 8)
+
     def test_full_disk(self):
         with open("/dev/full", "w") as full:
             for args in (

@@ -4,6 +4,7 @@
 #include <tcpdwell/event.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -20,6 +21,10 @@ static_assert(static_cast<unsigned>(Reason::SynTimeout) == TD_REASON_SYN_TIMEOUT
               kReasonCount == TD_REASON_COUNT);
 static_assert(static_cast<unsigned>(SocketTimer::Persist) == TD_TIMER_PERSIST &&
               kSocketTimerCount == TD_TIMER_COUNT);
+
+constexpr std::array kHeld = {Held::Unknown, Held::Process, Held::NotAccepted, Held::Closed,
+                              Held::Kernel};
+static_assert(kHeld.size() == TD_HELD_COUNT && kHeld[TD_HELD_KERNEL] == Held::Kernel);
 
 constexpr std::size_t kShortSize = TD_OFFSETOF(td_event, stats);
 
@@ -56,6 +61,7 @@ const char* fault_in(const td_event& e, std::size_t size) {
   if (e.kind == TD_KIND_CONNECTION && e.mono_ns > INT64_MAX) return "a time there is none";
   if ((e.flags & TD_F_STATS) && e.kind == TD_KIND_SEED) return "traffic of a seed";
   if ((e.flags & TD_F_LIVE) && e.live.timer >= TD_TIMER_COUNT) return "unknown timer";
+  if ((e.flags & TD_F_LIVE) && e.live.held >= TD_HELD_COUNT) return "unknown kind of holder";
   if (bad_path(e.path)) return "unknown state in the path";
   return nullptr;
 }
@@ -116,6 +122,8 @@ Live live_of(const td_live& l) {
   if (l.known & TD_KNOWN_QUEUES) live.queues = {l.recv_queue, l.send_queue, l.retrans};
   if (l.known & TD_KNOWN_TIMER) live.timer = static_cast<SocketTimer>(l.timer);
   if (live.timer && *live.timer != SocketTimer::Off) live.timer_ns = l.timer_ns;
+  live.held = kHeld[l.held];
+  live.file_cookie = l.file_cookie;
   return live;
 }
 

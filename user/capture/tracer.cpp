@@ -81,6 +81,7 @@ struct Tracer::Impl {
   std::optional<Walker> walker;
   std::optional<Looker> looker;
   std::optional<Surveyor> surveyor;           ///< where `surveys` was asked for
+  std::vector<std::uint64_t> file_cookies;    ///< of the listing under way
   std::vector<Connection>* listed = nullptr;  ///< of the survey under way
   bool seeds_wanted = true;
 
@@ -90,7 +91,9 @@ struct Tracer::Impl {
   Status attach();
   void stop_events();
   Status open_listing(const TracerOptions& options);
-  Result<SeedReport> walk(Consumer& to, std::function<Status()> between);
+  Result<SeedReport> walk(Consumer& to, std::function<Status()> between,
+                          HolderTable* holders = nullptr);
+  void look_for_holders(SeedPlan& plan, HolderTable& holders);
   void sweep_if_due();
   void sweep();
   bool take(const void* data, std::size_t size);  ///< whether to go on
@@ -160,10 +163,12 @@ Status Tracer::Impl::open_listing(const TracerOptions& options) {
   config.jiffy_ns = jiffy_ns();
   config.minisockets = TD_MINI_TIMER;
   config.listing = 1;
+  config.pidns = options.pid_namespace;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(program, false);
   bpf_program__set_autoload(skeleton->progs.seed_owner, true);
   bpf_program__set_autoload(skeleton->progs.seed_socket, true);
+  bpf_program__set_autoload(skeleton->progs.seed_file, true);
   if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
   return fill_lists(*skeleton, options.filter);
 }
@@ -295,7 +300,30 @@ const std::string& Tracer::minisockets_note() const { return impl_->note; }
 
 int Tracer::poll_fd() const { return impl_->ring->poll_fd(); }
 
-Result<SeedReport> Tracer::Impl::walk(Consumer& to, std::function<Status()> between) {
+/// Of a socket that nobody seems to have open it is to be said for certain.
+void Tracer::Impl::look_for_holders(SeedPlan& plan, HolderTable& holders) {
+  plan.files = skeleton->progs.seed_file;
+  plan.look_again = &skeleton->bss->look_again;
+  plan.on_holder = [&holders](const td_holder& h) {
+    const std::string_view comm(h.comm, strnlen(h.comm, sizeof h.comm));
+    holders.add(h.cookie, {h.pid, Comm(comm), h.ns_pid});
+  };
+  plan.on_open = [&holders](std::uint64_t cookie) { holders.add_open(cookie); };
+  plan.on_record = [this, &holders, play_on = plan.on_record](const void* data, std::size_t size) {
+    td_event e{};
+    std::memcpy(&e, data, std::min(size, sizeof e));
+    if (e.live.held == TD_HELD_FILE) file_cookies.push_back(e.live.file_cookie);
+    return play_on(data, size);
+  };
+  plan.doubts = [this, &holders] {
+    holders.sort();
+    return std::any_of(file_cookies.begin(), file_cookies.end(),
+                       [&](std::uint64_t cookie) { return !holders.knows(cookie); });
+  };
+}
+
+Result<SeedReport> Tracer::Impl::walk(Consumer& to, std::function<Status()> between,
+                                      HolderTable* holders) {
   SeedPlan plan;
   plan.owners = skeleton->progs.seed_owner;
   plan.sockets = skeleton->progs.seed_socket;
@@ -306,7 +334,10 @@ Result<SeedReport> Tracer::Impl::walk(Consumer& to, std::function<Status()> betw
     return outcome;
   };
   plan.between = std::move(between);
-  return walk_sockets(plan);
+  if (holders != nullptr) look_for_holders(plan, *holders);
+  auto report = walk_sockets(plan);
+  if (holders != nullptr) holders->sort();
+  return report;
 }
 
 Result<SeedReport> Tracer::seed(Consumer& consumer) {
@@ -321,7 +352,8 @@ Result<SeedReport> Tracer::seed(Consumer& consumer) {
 
 bool Tracer::can_count(const Filter& filter) { return decided_in_kernel(filter); }
 
-Result<SeedReport> Tracer::list(const TracerOptions& options, Consumer& consumer) {
+Result<SeedReport> Tracer::list(const TracerOptions& options, Consumer& consumer,
+                                HolderTable& holders) {
   if (!missing_capabilities().empty()) return permission_error(EPERM);
   if (Status status = host_clock_known(); !status) return status.error();
   Impl impl;
@@ -330,7 +362,8 @@ Result<SeedReport> Tracer::list(const TracerOptions& options, Consumer& consumer
     if (Status kernel = check_kernel(); !kernel) return kernel.error();
     return status.error();
   }
-  return impl.walk(consumer, []() -> Status { return Ok; });
+  return impl.walk(
+      consumer, []() -> Status { return Ok; }, &holders);
 }
 
 Result<bool> Tracer::drain(Consumer& consumer) {

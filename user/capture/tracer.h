@@ -12,6 +12,7 @@
 #include "capture/seeds.h"
 #include "model/event.h"
 #include "model/filter.h"
+#include "model/listing.h"
 #include "model/survey.h"
 
 namespace tcpdwell {
@@ -42,6 +43,7 @@ struct TracerOptions {
       0;                           ///< time-wait sockets followed at once; 0 = the host's own limit
   std::uint32_t max_requests = 0;  ///< request sockets followed at once; 0 = from the host's limits
   std::int64_t wall_offset_ns = 0;  ///< wall clock minus host_clock_ns(), for wall_ns of events
+  std::uint32_t pid_namespace = 0;  ///< inode number of the own one; 0 = the initial one
   bool verbose = false;             ///< libbpf's own messages to standard error
 };
 
@@ -56,7 +58,9 @@ class Tracer {
   static bool can_count(const Filter& filter);
   /// Plays a seed for every socket that exists now, without attaching to anything: ages are what
   /// the kernel remembers. Time-wait and request sockets too, whatever `options.minisockets` says.
-  static Result<SeedReport> list(const TracerOptions& options, Consumer& consumer);
+  /// `holders` says afterwards who has them open.
+  static Result<SeedReport> list(const TracerOptions& options, Consumer& consumer,
+                                 HolderTable& holders);
   ~Tracer();
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;

@@ -31,10 +31,24 @@ class Gathering : public Consumer {
   Status transition(const Transition&) override { return Ok; }
   Status seed(const Seed& seed) override {
     if (!wanted(seed.state, raw_, filter_.states != 0)) return Ok;
-    if (known_ == nullptr) return add(seed);
-    Seed better = seed;
-    known_->improve(better);
-    return filter_.matches(better) ? add(better) : Status(Ok);
+    sockets.push_back({seed, nullptr, {}});
+    if (known_ != nullptr) known_->improve(sockets.back().seed);
+    return Ok;
+  }
+  /// Says of each who has it open, and leaves out whom nobody asked for.
+  void finish(const HolderTable& holders, bool all_walked) {
+    std::erase_if(sockets, [&](const Listed& one) { return !asked_for(one.seed, holders); });
+    for (Listed& one : sockets) {
+      one.holders = holders.holders_of(one.seed.live, all_walked);
+      Owner& owner = one.seed.socket.owner;
+      // One that has executed another program since it connected is known by its name of now.
+      holders.any_holder(one.seed.live.file_cookie, [&](const Holder& holder) {
+        if (owner.pid != holder.pid) return false;
+        owner.comm = holder.comm;
+        return true;
+      });
+      one.cgroup = names_.find(owner.cgroup_id);
+    }
   }
   std::vector<Listed> sockets;
 
@@ -43,9 +57,18 @@ class Gathering : public Consumer {
   /// read of them.
   static constexpr std::size_t kExpected = 1U << 17;
 
-  Status add(const Seed& seed) {
-    sockets.push_back({seed, names_.find(seed.socket.owner.cgroup_id)});
-    return Ok;
+  /// By its owner, or by any process that has it open.
+  bool asked_for(const Seed& seed, const HolderTable& holders) const {
+    // What is asked for are pids of the own namespace, and an owner's is the host's.
+    const bool own_pids = !filter_.pids.empty() && !in_initial_pid_namespace();
+    if (!own_pids && filter_.matches(seed)) return true;
+    if (filter_.pids.empty() && filter_.comms.empty()) return false;
+    Seed held = seed;
+    return holders.any_holder(seed.live.file_cookie, [&](const Holder& holder) {
+      held.socket.owner.pid = own_pids ? holder.own_pid : holder.pid;
+      held.socket.owner.comm = holder.comm;
+      return filter_.matches(held);
+    });
   }
 
   const RawOptions& raw_;
@@ -68,6 +91,7 @@ Result<TracerOptions> listing_options(const RawOptions& raw) {
   TracerOptions options;
   options.filter = std::move(choice->filter);
   options.cgroup = choice->cgroup;
+  options.pid_namespace = own_pid_namespace();
   options.verbose = raw.verbose;
   options.wall_offset_ns = WallClock().offset_ns();
   return options;
@@ -93,7 +117,7 @@ std::optional<ServeAnswer> ask_serve(const Invocation& invocation) {
 }
 
 /// What the kernel may have forgotten, and serve has not, must not be held against a socket before
-/// it is asked.
+/// it is asked; nor who has it open before all who have are known.
 void leave_to_us(Filter& filter) {
   filter.pids.clear();
   filter.comms.clear();
@@ -109,11 +133,14 @@ Result<int> run_stuck(const Invocation& invocation) {
   auto options = listing_options(raw);
   if (!options) return options.error();
   const std::optional<ServeAnswer> known = ask_serve(invocation);
-  const Filter filter = options->filter;
+  Filter filter = options->filter;
+  filter.cgroups.clear();  // which the kernel side knows of all who have a socket open
   Gathering gathering(raw, filter, known ? &*known : nullptr);
-  if (known) leave_to_us(options->filter);
-  auto report = Tracer::list(*options, gathering);
+  leave_to_us(options->filter);
+  HolderTable holders;
+  auto report = Tracer::list(*options, gathering, holders);
   if (!report) return report.error();
+  gathering.finish(holders, in_initial_pid_namespace());
   auto out = open_output(raw);
   if (!out) return out.error();
   std::vector<Listed>& sockets = gathering.sockets;

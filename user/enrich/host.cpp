@@ -98,6 +98,13 @@ Result<std::uint32_t> netns_inode(const std::string& pid_or_path) {
   return static_cast<std::uint32_t>(st.st_ino);
 }
 
+std::uint32_t own_pid_namespace() {
+  constexpr ino_t kInitial = 0xEFFFFFFC;  // PROC_PID_INIT_INO, include/linux/proc_ns.h
+  struct stat st {};
+  if (stat("/proc/self/ns/pid", &st) != 0 || st.st_ino == kInitial) return 0;
+  return static_cast<std::uint32_t>(st.st_ino);
+}
+
 std::string cgroup_mount() {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> mounts(setmntent("/proc/self/mounts", "re"),
                                                          endmntent);

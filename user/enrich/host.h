@@ -44,6 +44,11 @@ class Suspension {
 /// is none such.
 Result<std::uint32_t> netns_inode(const std::string& pid_or_path);
 
+/// Inode number of the pid namespace that this process is in; 0 for the initial one, whose
+/// processes are all there are.
+std::uint32_t own_pid_namespace();
+inline bool in_initial_pid_namespace() { return own_pid_namespace() == 0; }
+
 /// Where cgroup v2 is mounted; empty if nowhere.
 std::string cgroup_mount();
 

@@ -178,6 +178,9 @@ struct Live {
   std::optional<SocketTimer> timer;
   std::optional<std::uint64_t>
       timer_ns;  ///< until it expires, 0 if overdue; absent with SocketTimer::Off
+  /// Process where it has a struct socket: who has that open a walk over files tells (Holders).
+  Held held = Held::Unknown;
+  std::uint64_t file_cookie = 0;  ///< of the socket that descriptors of it name; 0 where not known
   friend bool operator==(const Live&, const Live&) = default;
 };
 

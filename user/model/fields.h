@@ -241,11 +241,21 @@ inline constexpr auto kCgroupFields = std::tuple{
           "absent where the path shows none"),
     field("pod", &CgroupName::pod, IfKnown, "uid of the Kubernetes pod", "as above"),
     field("unit", &CgroupName::unit, IfKnown, "systemd's service or scope that is no container", "as above")};
+inline constexpr auto kHolderFields = std::tuple{
+    field("held", &Holders::held, IfKnown,
+          "who has it open: a `process`; `nobody`, as its descriptor is on its way in a unix socket's queue or in io_uring's table; "
+          "`not_accepted`, as nobody has called accept() for it; `closed` by all, and ended by the kernel; or the `kernel` itself",
+          "not known, or a time-wait or request socket, which nobody can have open").added_later(1),
+    field("holders", &Holders::first, IfKnown,
+          "the processes that have it open now, as objects of `pid` and `comm`, 8 at most; `pid` beside it is who opened or accepted it, "
+          "where that is known", "`held` is").added_later(2),
+    field("holders_more", &Holders::more, IfKnown, "how many processes beyond these have it open", "absent if none").added_later(3)};
 /// `socket`: a seed's fields first.
 inline constexpr auto kListedFields = std::tuple{
     part(&Listed::seed, kSeedFields),
     part([](auto& listed) -> auto& { return listed.seed.live; }, kLiveFields),
-    part([](auto& listed) -> auto& { return *listed.cgroup; }, kCgroupFields)};
+    part([](auto& listed) -> auto& { return *listed.cgroup; }, kCgroupFields),
+    part(&Listed::holders, kHolderFields)};
 
 inline constexpr auto kLossFields = std::tuple{
     field("ts", &Loss::wall_ns, Always, "when it was noticed"),

@@ -13,6 +13,47 @@ std::string CgroupName::label() const {
   return path;
 }
 
+void HolderTable::sort() {
+  const auto key = [](const auto& entry) { return std::pair(entry.first, entry.second.pid); };
+  std::stable_sort(all_.begin(), all_.end(),
+                   [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  all_.erase(std::unique(all_.begin(), all_.end(),
+                         [&](const auto& a, const auto& b) { return key(a) == key(b); }),
+             all_.end());
+  std::sort(open_.begin(), open_.end());
+}
+
+HolderTable::Entries::const_iterator HolderTable::begin_of(std::uint64_t cookie) const {
+  return std::lower_bound(
+      all_.begin(), all_.end(), cookie,
+      [](const auto& entry, std::uint64_t wanted) { return entry.first < wanted; });
+}
+
+bool HolderTable::knows(std::uint64_t cookie) const {
+  const auto at = begin_of(cookie);
+  return at != all_.end() && at->first == cookie;
+}
+
+Holders HolderTable::holders_of(const Live& live, bool all) const {
+  Holders holders;
+  const std::uint64_t cookie = live.file_cookie;
+  std::vector<Holder>& first = holders.first.all;
+  for (auto at = begin_of(cookie); cookie != 0 && at != all_.end() && at->first == cookie; ++at) {
+    if (first.size() < Holders::kMost)
+      first.push_back(at->second);
+    else
+      ++holders.more;
+  }
+  holders.held = live.held;
+  if (!first.empty())
+    holders.held = Held::Process;
+  else if (live.held == Held::Process)
+    holders.held = all && std::binary_search(open_.begin(), open_.end(), cookie) ? Held::Nobody
+                                                                                 : Held::Unknown;
+  holders.first.known = holders.held != Held::Unknown;
+  return holders;
+}
+
 void sort_oldest_first(std::vector<Listed>& sockets) {
   const auto rank = [](const Listed& one) {
     const Dwell& age = one.seed.age;

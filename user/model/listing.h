@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/event.h"
@@ -28,10 +29,56 @@ struct CgroupName {
 /// Of a hundred thousand sockets most have the same. Never null.
 using CgroupRef = std::shared_ptr<const CgroupName>;
 
+/// A process that has a socket open.
+struct Holder {
+  std::uint32_t pid = 0;  ///< in the host's pid namespace
+  Comm comm;
+  std::uint32_t own_pid =
+      0;  ///< in the pid namespace that tcpdwell runs in; 0 if it is not in there
+  friend bool operator==(const Holder&, const Holder&) = default;
+};
+struct HolderList {
+  std::vector<Holder> all;
+  bool known = false;  ///< an empty one is of a socket that nobody has open
+};
+
+struct Holders {
+  static constexpr std::size_t kMost = 8;
+  Held held = Held::Unknown;
+  HolderList first;        ///< kMost at most, each process once
+  std::uint32_t more = 0;  ///< beyond these
+};
+
+/// Who has which socket open: gathered by a walk over all open files, then asked.
+class HolderTable {
+ public:
+  void add(std::uint64_t cookie, const Holder& holder) { all_.emplace_back(cookie, holder); }
+  /// A socket that a second walk found still open.
+  void add_open(std::uint64_t cookie) { open_.push_back(cookie); }
+  void sort();  ///< after the last add()
+  bool knows(std::uint64_t cookie) const;
+  /// `all`: every process was walked over.
+  Holders holders_of(const Live& live, bool all) const;
+  /// Calls `visit` with each holder of a socket, as long as it says no.
+  template <class Visit>
+  bool any_holder(std::uint64_t cookie, const Visit& visit) const {
+    for (auto at = begin_of(cookie); at != all_.end() && at->first == cookie; ++at)
+      if (visit(at->second)) return true;
+    return false;
+  }
+
+ private:
+  using Entries = std::vector<std::pair<std::uint64_t, Holder>>;
+  Entries::const_iterator begin_of(std::uint64_t cookie) const;
+  Entries all_;  ///< sorted: by cookie, then by pid
+  std::vector<std::uint64_t> open_;
+};
+
 /// One socket of a listing.
 struct Listed {
   Seed seed;
   CgroupRef cgroup;
+  Holders holders = {};
 };
 
 /// Oldest in its state first; unknown ages last.

@@ -86,6 +86,11 @@ Closer first_fin(Path path) {
 
 std::string_view name_of(State state) { return entry_of(kStates, state); }
 std::string_view name_of(Bound bound) { return entry_of(kBounds, bound); }
+std::string_view name_of(Held held) {
+  static constexpr Names<kHeldCount> kWords = {"",       "process", "nobody", "not_accepted",
+                                               "closed", "kernel"};
+  return entry_of(kWords, held);
+}
 std::string_view name_of(OwnerSource source) { return entry_of(kOwnerSources, source); }
 std::string_view name_of(Reason reason) { return entry_of(kReasons, reason); }
 std::string_view name_of(Closer closer) { return entry_of(kClosers, closer); }

@@ -68,6 +68,18 @@ inline constexpr std::size_t kOwnerSourceCount = 6;
 std::string_view name_of(OwnerSource source);  ///< "none", "connect", …
 std::optional<OwnerSource> parse_owner_source(std::string_view text);
 
+/// Who has a socket open.
+enum class Held : std::uint8_t {
+  Unknown = 0,
+  Process = 1,
+  Nobody = 2,  ///< there is a descriptor, and no process has it: sent and not received, io_uring's
+  NotAccepted = 3,
+  Closed = 4,  ///< by all who had it
+  Kernel = 5
+};
+inline constexpr std::size_t kHeldCount = 6;
+std::string_view name_of(Held held);  ///< "", "process", …
+
 /// Why a state or a connection ended, where the kernel tells.
 enum class Reason : std::uint8_t {
   None = 0,

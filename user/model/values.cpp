@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "model/values.h"
 
+#include "util/json.h"
+
 namespace tcpdwell {
 
 void append_value(LineText& out, const ConnId& id) {
@@ -48,6 +50,16 @@ void append_value(LineText& out, const Stays& stays) {
     out.append(R"("})");
   }
   out += ']';
+}
+
+void append_value(LineText& out, const HolderList& holders) {
+  std::string text;
+  JsonText json(text);
+  json.begin_list();
+  for (const Holder& holder : holders.all)
+    json.begin_object().field("pid", holder.pid).field("comm", holder.comm.view()).end_object();
+  json.end_list();
+  out.append(text);
 }
 
 }  // namespace tcpdwell

@@ -14,6 +14,7 @@
 
 #include "model/address.h"
 #include "model/event.h"
+#include "model/listing.h"
 #include "util/duration.h"
 #include "util/line_text.h"
 
@@ -80,6 +81,8 @@ constexpr bool is_known(const Shown<Show::Number, T>& number) {
 }
 constexpr bool is_known(const Reason& reason) { return reason != Reason::None; }
 constexpr bool is_known(const Errno& error) { return error != Errno::None; }
+constexpr bool is_known(const Held& held) { return held != Held::Unknown; }
+inline bool is_known(const HolderList& holders) { return holders.known; }
 inline bool is_known(const Path& path) { return !path.empty(); }
 inline bool is_known(const Comm& comm) { return comm.bytes.front() != '\0'; }
 inline bool is_known(const std::string& text) { return !text.empty(); }
@@ -95,6 +98,8 @@ template <>
 inline constexpr bool is_bare<LossCounts> = true;
 template <>
 inline constexpr bool is_bare<Stays> = true;
+template <>
+inline constexpr bool is_bare<HolderList> = true;
 template <Show kWhat, class T>
 inline constexpr bool is_bare<Shown<kWhat, T>> =
     kWhat == Show::Number || kWhat == Show::Pid || kWhat == Show::Object;
@@ -126,6 +131,7 @@ inline void append_value(LineText& out, Family family) { out += family == Family
 void append_value(LineText& out, const EphemeralPorts& ports);  ///< a list
 void append_value(LineText& out, const LossCounts& lost);       ///< an object
 void append_value(LineText& out, const Stays& stays);           ///< a list of objects
+void append_value(LineText& out, const HolderList& holders);    ///< a list of objects
 template <class T>
 void append_value(LineText& out, const AddressOf<T>& address) {
   out.wrote(put_address(out.room(kMostAddressBytes), address.family, address.endpoint));

@@ -65,8 +65,8 @@ struct LiveOutcome {
 
 /// Plays header, events, losses and end to `consumer`. SIGINT, SIGTERM, SIGHUP (see on_hangup) and
 /// every other signal that would end the process but SIGQUIT, the duration, the count, the
-/// command's end and a closed standard output all end it well; an error of the consumer other than
-/// EPIPE is returned after detaching.
+/// command's end and (watch_stdout) a closed standard output all end it well; an error of the
+/// consumer other than EPIPE is returned after detaching.
 Result<LiveOutcome> run_live(const LivePlan& plan, Header header, Consumer& consumer);
 
 }  // namespace tcpdwell

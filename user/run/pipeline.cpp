@@ -2,9 +2,12 @@
 #include "run/pipeline.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include "enrich/host.h"
 #include "sinks/csv_lines.h"
@@ -44,6 +47,14 @@ Status write_table(Format format, const RawOptions& raw, int fd, Output& out,
   return write_table_text(out, summary, TableOptions{want_colour(raw, fd), raw.wide});
 }
 
+bool writes_to_stdout(const RawOptions& raw) {
+  if (raw.output.empty() || raw.output == "-") return true;
+  struct stat file {
+  }, standard{};
+  return stat(raw.output.c_str(), &file) == 0 && fstat(STDOUT_FILENO, &standard) == 0 &&
+         file.st_dev == standard.st_dev && file.st_ino == standard.st_ino;
+}
+
 Result<std::unique_ptr<Output>> open_output(const RawOptions& raw) {
   const auto mode = parse_mode(raw.mode);
   if (!mode) return Error{Fault::Usage, "--mode: " + mode.error().message};
@@ -66,6 +77,12 @@ Header live_header(const Filter& filter) {
 
 Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>& command,
                            const FilterChoice& choice) {
+  if (!choice.filter.pids.empty() && !in_initial_pid_namespace())
+    return Error{
+        Fault::Usage,
+        "--pid: tcpdwell runs in a pid namespace, and traces by the host's pids, which are "
+        "others than those seen here; choose by --comm, or run it where the host's "
+        "processes are seen (`stuck` takes the pids of this namespace)"};
   LivePlan plan;
   plan.tracer.filter = choice.filter;
   plan.tracer.cgroup = choice.cgroup;
@@ -73,6 +90,7 @@ Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>
   plan.tracer.max_time_wait = raw.max_time_wait;
   plan.tracer.max_requests = raw.max_requests;
   plan.count = raw.count;
+  plan.watch_stdout = writes_to_stdout(raw);
   plan.command = command;
   auto user = choose_user(raw.user);
   if (!user) return user.error();
@@ -113,9 +131,11 @@ Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>
 
 void complain_of_gaps(const SeedReport& report, std::string_view sockets, std::string_view fate) {
   if (report.unreachable != 0)
-    complain(
-        fmt::format("{} network namespaces could not be entered (needs CAP_SYS_ADMIN): their {} {}",
-                    report.unreachable, sockets, fate));
+    complain(fmt::format("{} network namespaces could not be entered ({}): their {} {}",
+                         report.unreachable,
+                         report.unreachable_why == EPERM ? "needs CAP_SYS_ADMIN"
+                                                         : std::strerror(report.unreachable_why),
+                         sockets, fate));
   if (report.unseen_processes != 0)
     complain(
         fmt::format("the network namespaces of {} processes could not be looked up (needs "

@@ -64,6 +64,9 @@ std::unique_ptr<Consumer> line_sink(Format format, const RawOptions& raw, int fd
 Status write_table(Format format, const RawOptions& raw, int fd, Output& out,
                    const Summary& summary, bool first);
 
+/// False where -o names another file, and who reads standard output is nothing to the command.
+bool writes_to_stdout(const RawOptions& raw);
+
 /// Standard output, or the file of -o (plain or compressed by its suffix).
 Result<std::unique_ptr<Output>> open_output(const RawOptions& raw);
 

@@ -51,6 +51,10 @@ template <class T>
 [[gnu::always_inline]] inline void add_csv_value(CsvText& csv, const T& value) {
   if constexpr (is_hostile<T>) {
     csv.cell(view_of(value));
+  } else if constexpr (std::same_as<T, HolderList>) {
+    std::string list;
+    append_value(list, value);
+    csv.cell(list);
   } else {
     csv.bare([&value](std::string& out) { append_value(out, value); });
   }

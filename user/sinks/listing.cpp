@@ -30,9 +30,43 @@ std::string timer_text(const Live& live) {
   return fmt::format("{} {}", name_of(*live.timer), human_duration(*live.timer_ns));
 }
 
+/// Who has it open, and where that is nobody, why, and whose it was.
+std::string holders_text(const Listed& one) {
+  const Holders& holders = one.holders;
+  const Owner& owner = one.seed.socket.owner;
+  const auto nobody = [&](std::string_view why) {
+    if (!owner.pid) return std::string(why);
+    const bool opened = owner.source == OwnerSource::Connect || owner.source == OwnerSource::Accept;
+    return fmt::format("{}, {}{}", why, opened ? "opened by " : "", owner_text(owner));
+  };
+  switch (holders.held) {
+    case Held::Process: {
+      const Holder& first = holders.first.all.front();
+      const std::size_t others = holders.first.all.size() - 1 + holders.more;
+      const std::string text = owner_text({.pid = first.pid, .comm = first.comm});
+      return others == 0 ? text : fmt::format("{} +{}", text, others);
+    }
+    case Held::Nobody:
+      return nobody("nobody");
+    case Held::NotAccepted:
+      return nobody("not accepted");
+    case Held::Closed:
+      return nobody("closed");
+    case Held::Kernel:
+      return "kernel";
+    case Held::Unknown:
+      break;
+  }
+  return owner_text(owner);
+}
+
 /// Named by what a person would restart: the process's name, and where it runs.
 std::string group_text(const Listed& one) {
-  const std::string_view comm = one.seed.socket.owner.comm.view();
+  const Holders& holders = one.holders;
+  if (holders.held == Held::Nobody) return "nobody";
+  const Comm& who =
+      holders.held == Held::Process ? holders.first.all.front().comm : one.seed.socket.owner.comm;
+  const std::string_view comm = who.view();
   std::string text = comm.empty() ? "nobody known" : printable(comm);
   if (!one.cgroup->container.empty()) text += " (" + printable(one.cgroup->label()) + ")";
   return text;
@@ -75,7 +109,7 @@ Cells cells_of(const Listed& one, const ListingOptions& options) {
                  timer_text(seed.live),
                  endpoint_text(socket.family, socket.local),
                  endpoint_text(socket.family, socket.remote),
-                 owner_text(socket.owner),
+                 holders_text(one),
                  cgroup.empty() ? "-" : printable(cgroup)};
   if (options.wide) cells.insert(cells.end(), {to_string(socket.id), std::to_string(socket.netns)});
   if (options.time) cells.insert(cells.begin() + 6, since_text(seed));

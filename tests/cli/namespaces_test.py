@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Namespaces: which network namespaces are walked over, and whose pids are meant."""
+
+import support
+from support import TestCase, main, needs_root, shell
+
+setUpModule = support.own_network
+
+
+@needs_root
+class Names(TestCase):
+    """What lies under /run/netns need not be a network namespace."""
+
+    def test_what_is_no_network_namespace_is_none_that_could_not_be_entered(self):
+        script = """unshare -m sh -c '
+            mount --make-rprivate / && mkdir -p /run/netns && mount -t tmpfs t /run/netns && cd /run/netns || exit 9
+            touch stale other mine; mkfifo waits; mkdir directory; ln -s nowhere dangling; mknod device c 1 7
+            mount --bind /proc/self/ns/uts other && mount --bind /proc/self/ns/net mine || exit 9
+            exec timeout 10 "$0" "$@"' "$0" "$@" """
+        for command in (("stuck", "--socket", ""), ("trace", "--duration", "100ms", "--format", "csv")):
+            with self.subTest(command=command):
+                outcome = shell(script, *command)
+                self.assertEqual(outcome.status, 0, outcome)
+                self.assertNotIn("could not be entered", outcome.err)
+
+
+@needs_root
+class Pids(TestCase):
+    """In a pid namespace a process has another number than the host knows it by."""
+
+    HOLD = """
+import socket, time
+server = socket.create_server(("127.0.0.1", 0))
+print(flush=True)
+time.sleep(20)
+"""
+
+    def inside(self, command):
+        hold = support.scratch_file("hold.py", self.HOLD)
+        return shell(f"""exec unshare -p -f --mount-proc --kill-child bash -c '
+            exec 3< <(exec python3 {hold} 2>/dev/null); pid=$!; read -u 3; {command}' "$0" """)
+
+    def test_stuck_takes_those_of_its_own_namespace(self):
+        outcome = self.inside('"$0" stuck --socket "" -a --netns $$ -p $pid')
+        self.assertEqual((outcome.status, outcome.err), (0, ""), outcome)
+        self.assertIn("1 socket: 1 LISTEN", outcome.out)
+
+    def test_others_say_that_they_need_the_hosts(self):
+        for command in ("trace", "record -o /dev/null", "stat", "top", "serve"):
+            with self.subTest(command=command):
+                self.assert_error(self.inside(f'exec "$0" {command} --duration 1s -p $pid'), 2, "host's pids", "--comm")
+
+
+if __name__ == "__main__":
+    main()
