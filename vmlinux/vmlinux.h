@@ -45,8 +45,6 @@ typedef __u32 __be32;
 
 typedef __kernel_pid_t pid_t;
 
-typedef _Bool bool;
-
 typedef struct {
 	int counter;
 } atomic_t;

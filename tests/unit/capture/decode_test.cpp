@@ -222,7 +222,7 @@ TEST(Decode, EveryRangeIsChecked) {
   expect_range(&td_event::new_state, 0, TD_CLOSING, "unknown state");
   expect_range(&td_event::dwell, 0, TD_DWELL_AT_LEAST, "unknown kind of dwell");
   expect_range(&td_event::owner, 0, TD_OWNER_SEED, "unknown owner source");
-  expect_range(&td_event::reason, 0, TD_REASON_SYN_TIMEOUT, "unknown reason");
+  expect_range(&td_event::reason, 0, TD_REASON_RESTORED, "unknown reason");
 }
 
 TEST(Decode, AFamilyIsFourOrSix) {
