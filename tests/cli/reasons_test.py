@@ -9,7 +9,7 @@ import sys
 import unittest
 
 import support
-from support import Live, needs, wait_for
+from support import Live, needs
 
 # A network of its own, whose number it prints first; `lo` is up, and sysctl() writes below net/ipv4.
 BEGIN = """
@@ -56,8 +56,7 @@ class Reasons(support.TestCase):
     def setUpClass(cls):
         cls.path = support.scratch_file("reasons.json")
         cls.netns = {}
-        with Live("record", "-q", "-o", cls.path):
-            wait_for(lambda: os.path.exists(cls.path) and os.path.getsize(cls.path) > 0)
+        with Live("record", "-q", "-o", cls.path, network=()):
             for name in [name for name in dir(cls) if name.startswith("world_")]:
                 cls.netns[name[6:]] = getattr(cls, name)()
             # Requests are told to be over a moment later.
@@ -69,16 +68,29 @@ class Reasons(support.TestCase):
             for name, netns in cls.netns.items()
         }
 
-    @staticmethod
-    def python(script):
-        done = subprocess.run([sys.executable, "-c", BEGIN + script], capture_output=True, text=True, check=True, timeout=30)
-        return int(done.stdout.split()[0])
+    @classmethod
+    def keep(cls, path):
+        """The network stays for as long as the test, so that no other one gets its number."""
+        cls.addClassCleanup(os.close, os.open(path, os.O_RDONLY))
 
-    @staticmethod
-    def routed(script):
+    @classmethod
+    def python(cls, script):
+        with subprocess.Popen(
+            [sys.executable, "-c", BEGIN + "input()\n" + script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            netns = int(process.stdout.readline())
+            cls.keep(f"/proc/{process.pid}/ns/net")
+            process.communicate("\n", timeout=30)
+        assert process.returncode == 0, script
+        return netns
+
+    @classmethod
+    def routed(cls, script):
         names = f"c{os.getpid()}", f"r{os.getpid()}"
         try:
             made = subprocess.run(["sh", "-c", ROUTED, "sh", *names], capture_output=True, text=True, check=True, timeout=30)
+            for name in names:
+                cls.keep(f"/run/netns/{name}")
             subprocess.run(["ip", "netns", "exec", names[0], sys.executable, "-c", script], check=True, timeout=30)
         finally:
             for name in names:
@@ -96,11 +108,11 @@ class Reasons(support.TestCase):
     def world_no_port(cls):
         return cls.python("""
 sysctl("ip_local_port_range", "40000 40004")
-server, kept, failed = listener(), [], 0
+server, kept, failed = listener(9107), [], 0
 for _ in range(8):
     one = socket.socket()
     try:
-        one.connect(("127.0.0.1", 9000))
+        one.connect(("127.0.0.1", 9107))
         kept.append(one)
     except OSError:
         failed += 1
@@ -110,7 +122,7 @@ assert failed == 3, failed
     def test_no_local_port(self):
         self.assertEqual(self.counted("no_port", "SYN_SENT"), {("no_local_port", "none", "EADDRNOTAVAIL"): 3})
         report = json.loads(support.run("report", "--format", "json", self.path).out)
-        found = [f["text"] for f in report["findings"] if f["kind"] == "port_exhaustion" and "127.0.0.1:9000" in f["text"]]
+        found = [f["text"] for f in report["findings"] if f["kind"] == "port_exhaustion" and "127.0.0.1:9107" in f["text"]]
         self.assertEqual(len(found), 1, found)
         self.assertTrue(found[0].startswith("3 of 8 attempts"), found)
 
@@ -210,9 +222,11 @@ for n in range(3):
     else:
         one.sendto(b"x", 0x20000000, ("127.0.0.1", 9000))  # MSG_FASTOPEN
     other, _ = server.accept()
+    if n > 0:
+        other.recv(1)
     one.close()
     other.close()
-    time.sleep(1.2 if n == 0 else 0.1)
+    time.sleep(1.2)
 """)
 
     def test_whatever_connects_reuses_a_time_wait(self):
