@@ -33,8 +33,7 @@
  * tcp_write_err() and tcp_abort() alone. */
 static __always_inline bool ended_by_force(const struct sock *sk, const struct td_sock *s)
 {
-	return s->flags & TD_S_RST_IN || sk->sk_err == ETIMEDOUT || sk->sk_err == ECONNABORTED ||
-	       reset_sent(sk);
+	return s->flags & TD_S_RST_IN || sk->sk_err == ETIMEDOUT || sk->sk_err == ECONNABORTED;
 }
 
 /*
@@ -133,7 +132,9 @@ static __always_inline __u8 reason_of(const struct sock *sk, const struct tcp_so
 		line->error = error;
 		return error == ETIMEDOUT ? TD_REASON_TIMEOUT : TD_REASON_ABORTED;
 	}
-	if (reset_sent(sk))
+	/* Another socket may have had this address just before. But tcp_out_of_resources() gives up
+	 * what is not acknowledged. */
+	if (tp->snd_una != tp->write_seq && reset_sent(sk))
 		return TD_REASON_RESET_LOCAL;
 	if (BPF_CORE_READ_BITFIELD(tp, repair))
 		return TD_REASON_REPAIRED;

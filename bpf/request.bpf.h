@@ -301,7 +301,8 @@ static __always_inline void req_take(struct td_sock *s, const struct td_who *who
 	if (r) {
 		s->first_ns = r->start_ns;
 		s->counted = r->counted;
-		s->look = r->look;
+		if (cfg.detail == TD_DETAIL_CONNECTIONS)
+			s->look = r->look;
 		s->flags |= r->told;
 		if (r->seeded)
 			s->flags &= ~TD_S_FIRST_DUE;

@@ -317,7 +317,7 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 		note_accept_queue(tp);
 	}
 	held_of(&live, tp, cookie);
-	if (live.held == TD_HELD_NOT_ACCEPTED)
+	if (asks_for_owners() && live.held == TD_HELD_NOT_ACCEPTED)
 		take_owner_of_listener(s, key);
 	expect_seed(&who, s, state);
 	live_of_full(&live, tp, state);

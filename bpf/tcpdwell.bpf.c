@@ -195,7 +195,7 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 		line->reason = reason_of(sk, tp, s, line);
 	line->waits = may_be_our_abort(sk, line);
 	sent = reset_sent(sk);
-	if (sent)
+	if (sent && line->reason == TD_REASON_RESET_LOCAL)
 		stats.rst = sent->why;
 	s->path = s->path << 4 | TD_CLOSE;
 	emit(count, line, who, s, &stats);
