@@ -203,10 +203,12 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 
 /* A connection that TCP_REPAIR brings back is in SYN_SENT for an instant, and sends no SYN
  * (tcp_connect, net/ipv4/tcp_output.c): that is no handshake. */
-static __always_inline void note_restored(struct td_line *line, const struct tcp_sock *tp)
+static __always_inline void note_restored(struct td_line *line, const struct sock *sk)
 {
+	const struct tcp_sock *tp = (const void *)sk;
+
 	if (line->old_state != TD_SYN_SENT || line->new_state != TD_ESTABLISHED ||
-	    !BPF_CORE_READ_BITFIELD(tp, repair))
+	    !BPF_CORE_READ_BITFIELD_PROBED(tp, repair))
 		return;
 	line->reason = TD_REASON_RESTORED;
 	line->dwell = TD_DWELL_UNKNOWN;
@@ -267,7 +269,7 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 			close_full(count, sk, s, &who, tp, &line);
 	} else {
 		s->path = s->path << 4 | new_state;
-		note_restored(&line, tp);
+		note_restored(&line, sk);
 		if (!defer_first(&who, s, &line))
 			emit(count, &line, &who, s, NULL);
 	}
