@@ -82,7 +82,12 @@ def by_ss():
 def populations(path):
     """By ss, by serve, by ss again: what expires in between may be in one and not in the other."""
     before = by_ss()
+    begin = time.monotonic()
     told = metrics(path)
+    # A list of very many sockets is not waited for: then the one before is told, and how old it is.
+    while told["tcpdwell_survey_age_seconds"] > time.monotonic() - begin and time.monotonic() - begin < 30:
+        time.sleep(0.3)
+        told = metrics(path)
     after = by_ss()
     ours = {state: int(told[f'tcpdwell_sockets{{state="{state}"}}']) for state in STATES}
     wrong = {

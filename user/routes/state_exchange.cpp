@@ -12,12 +12,9 @@ namespace {
 
 constexpr std::uint64_t kMillisecond = 1'000'000, kSecond = 1000 * kMillisecond;
 constexpr std::uint64_t kBetweenNs = kSecond / 4;
-/// Of a processor's time surveys take one part in so many, and those with a list, which are asked
-/// for more rarely.
-constexpr std::uint64_t kShare = 33, kListShare = 8;
-/// A survey that takes no longer is waited for; else the last one is told, with how old it is, and
-/// a new one made for whoever asks next.
-constexpr std::uint64_t kQuickNs = 30 * kMillisecond;
+/// A survey that costs no more is waited for; else the last one is told, with how old it is, and a
+/// new one made for whoever asks next.
+constexpr std::int64_t kQuickNs = 80'000'000;
 constexpr std::uint64_t kOldestToldNs = 20 * kSecond;
 constexpr std::uint64_t kListKeptNs = 5 * kSecond;
 
@@ -42,9 +39,17 @@ StateExchange::State StateExchange::get(std::uint64_t since_ns, const SurveyWish
   return nullptr;
 }
 
-bool StateExchange::may_survey(std::uint64_t now_ns, bool list) const {
-  const std::uint64_t rest = list ? list_cost_ns_ * kListShare : survey_cost_ns_ * kShare;
-  return surveyed_ns_ == 0 || now_ns - surveyed_ns_ >= std::max(rest, kBetweenNs);
+bool SurveyBudget::allows(std::uint64_t now_ns) {
+  const std::uint64_t passed = now_ns - credited_ns_;
+  credited_ns_ = now_ns;
+  credit_ns_ = std::min<std::int64_t>(
+      credit_ns_ + static_cast<std::int64_t>(std::min(passed, kOverNs) / share_), most_);
+  return credit_ns_ > 0;
+}
+
+void SurveyBudget::spend(std::uint64_t cost_ns) {
+  last_ns_ = static_cast<std::int64_t>(cost_ns);
+  credit_ns_ -= last_ns_;
 }
 
 StateExchange::Task StateExchange::next(std::uint64_t now_ns) {
@@ -55,18 +60,20 @@ StateExchange::Task StateExchange::next(std::uint64_t now_ns) {
     old.push_back(std::move(lists_.front()));
     lists_.pop_front();
   }
-  if (!wishes_.empty() && may_survey(now_ns, true) && lists_in_use() < kMostLists)
+  if (!wishes_.empty() && now_ns - surveyed_ns_ >= kBetweenNs && lists_in_use() < kMostLists &&
+      of_lists_.allows(now_ns))
     return {true, wishes_.front(), false};
   if (!wanted_ || (newest_ && now_ns - newest_->mono_ns < kBetweenNs)) return {};
-  const bool may = may_survey(now_ns, false);
-  if (survey_cost_ns_ <= kQuickNs || now_ns - surveyed_ns_ >= kOldestToldNs)
-    return may ? Task{true, SurveyWish{}, false} : Task{};
+  const bool may = of_numbers_.allows(now_ns);
+  const bool stale = now_ns - surveyed_ns_ >= kOldestToldNs;
+  if (may && (stale || of_numbers_.last_ns() <= kQuickNs)) return {true, SurveyWish{}, false};
+  if (stale) return {};
   return {true, may ? std::optional(SurveyWish{}) : std::nullopt, true};
 }
 
 void StateExchange::surveyed(const Survey& survey, bool list) {
   surveyed_ns_ = survey.mono_ns + survey.took_ns;
-  (list ? list_cost_ns_ : survey_cost_ns_) = survey.cost_ns;
+  (list ? of_lists_ : of_numbers_).spend(survey.cost_ns);
 }
 
 void StateExchange::put(State state) {

@@ -13,6 +13,23 @@
 
 namespace tcpdwell {
 
+/// One part in `share` of a processor's time, over a minute: so that who asks now and then is
+/// answered at once, and who asks all the time costs no more.
+class SurveyBudget {
+ public:
+  explicit SurveyBudget(std::uint64_t share)
+      : share_(share), most_(static_cast<std::int64_t>(kOverNs / share)), credit_ns_(most_) {}
+  bool allows(std::uint64_t now_ns);
+  void spend(std::uint64_t cost_ns);
+  std::int64_t last_ns() const { return last_ns_; }  ///< what the last one cost
+
+ private:
+  static constexpr std::uint64_t kOverNs = 60'000'000'000;
+
+  std::uint64_t share_, credited_ns_ = 0;
+  std::int64_t most_, credit_ns_, last_ns_ = 0;
+};
+
 /// Between two threads: one asks for a state, the other makes it, at most a few times a second
 /// however many ask, and surveys what is open no more often than its own cost allows. Neither waits
 /// for the other.
@@ -38,7 +55,6 @@ class StateExchange {
   /// Lists that are kept, being asked for, or being answered from: each is of some megabytes.
   static constexpr std::size_t kMostLists = 3;
 
-  bool may_survey(std::uint64_t now_ns, bool list) const;
   std::size_t lists_in_use();
 
   std::mutex mutex_;  ///< held for as long as it takes to copy a pointer
@@ -49,7 +65,8 @@ class StateExchange {
   // Of the thread that makes states.
   std::vector<std::weak_ptr<const LiveState>> lists_made_;
   std::uint64_t surveyed_ns_ = 0;  ///< when the last survey was over
-  std::uint64_t survey_cost_ns_ = 0, list_cost_ns_ = 0;
+  // Lists are asked for more rarely.
+  SurveyBudget of_numbers_{33}, of_lists_{8};
 };
 
 }  // namespace tcpdwell
