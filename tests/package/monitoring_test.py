@@ -13,6 +13,7 @@ PROMETHEUS = PACKAGING / "prometheus"
 # What `serve` exports; docs/metrics.md is held against this.
 EXPORTED = {
     "tcpdwell_dwell_seconds", "tcpdwell_dwells_inexact_total", "tcpdwell_sockets", "tcpdwell_oldest_seconds",
+    "tcpdwell_survey_age_seconds",
     "tcpdwell_transitions_total", "tcpdwell_connections_opened_total", "tcpdwell_connections_ended_total",
     "tcpdwell_ports_used", "tcpdwell_ports_range", "tcpdwell_open_sockets_owner", "tcpdwell_findings",
     "tcpdwell_lost_total", "tcpdwell_not_followed_total", "tcpdwell_build_info",
