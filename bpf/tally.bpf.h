@@ -129,17 +129,18 @@ static __always_inline void tally_end(__u8 reason, __u32 closer, __u64 more)
 		add_to(&m->ended[end], more);
 }
 
-static __noinline int tally_move(const struct td_line *line, const struct td_sock *s)
+/* For every value, which the verifier then looks at once and not wherever a line is counted. */
+__noinline int tally_move(__u32 from, __u32 to, __u32 reason, __u64 path)
 {
-	__u32 zero = 0, moved = (line->old_state & 15) << 4 | (line->new_state & 15);
+	__u32 zero = 0, moved = (from & 15) << 4 | (to & 15);
 	struct td_moves *m = bpf_map_lookup_elem(&moves, &zero);
 
 	if (!m)
 		return 0;
 	add_to(&m->moved[moved & 255], 1);
-	if (line->new_state != TD_CLOSE || line->old_state == TD_LISTEN)
+	if (to != TD_CLOSE || from == TD_LISTEN)
 		return 0;
-	tally_end(line->reason, closer_of(s->path, line->reason), 1);
+	tally_end(reason, closer_of(path, reason), 1);
 	return 0;
 }
 
@@ -180,7 +181,7 @@ static __always_inline void tally_line(const struct td_line *line, struct td_soc
 	__u8 counted = s->counted;
 
 	if (cfg.counts == TD_COUNTS_ALL)
-		tally_move(line, s);
+		tally_move(line->old_state, line->new_state, line->reason, s->path);
 	s->counted = line->new_state == TD_CLOSE ? 0 : counted_as(line->new_state);
 	tally_enter(s->counted);
 	if (begins || !is_asked_for(line->old_state)) {
