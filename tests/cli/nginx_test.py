@@ -92,7 +92,7 @@ class Nginx(support.TestCase):
 
     def test_nothing_is_lost(self):
         self.assertEqual(self.end["type"], "end")
-        self.assertEqual(set(self.end["lost"].values()), {0}, self.end)
+        self.assert_nothing_lost(self.end["lost"])
         self.assertEqual(self.end["connections"], len(self.chains))
         self.assertEqual(self.end["transitions"], sum(map(len, self.chains.values())))
 

@@ -12,11 +12,11 @@ import time
 from support import HERE, Live, free_port, scratch_file, wait_for
 
 # Both ends of connections, one after the other: argv is seconds to go on, milliseconds that the server waits
-# in CLOSE_WAIT (each in turn), a rate limit. Prints how many there were.
+# in CLOSE_WAIT (each in turn), a rate limit, the server's port. Prints how many there were.
 STORM = """
 import socket, sys, time
 seconds, waits, rate = float(sys.argv[1]), [float(w) / 1000 for w in sys.argv[2].split(",")], float(sys.argv[3])
-server = socket.create_server(("127.0.0.1", 0), backlog=512)
+server = socket.create_server(("127.0.0.1", int(sys.argv[4])), backlog=512)
 begin, n = time.monotonic(), 0
 while time.monotonic() - begin < seconds:
     client = socket.create_connection(server.getsockname())
@@ -33,7 +33,7 @@ print(n, flush=True)
 
 def storm(seconds, waits="0", rate=1e9):
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", STORM, str(seconds), waits, str(rate)],
+        [sys.executable, "-I", "-S", "-c", STORM, str(seconds), waits, str(rate), str(free_port())],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -101,6 +101,10 @@ def samples(text):
         for line in text.splitlines()
         if not line.startswith("#")
     }
+
+
+def lost_by_place(metrics):
+    return {name.split('"')[1]: int(value) for name, value in metrics.items() if name.startswith("tcpdwell_lost_total{")}
 
 
 class Leak:
