@@ -112,11 +112,12 @@ def growth(build, tool, sockets, connections):
             raise RuntimeError("the sockets could not be opened")
         with bpf_stats(), Running(tool) as run:
             load(build, "storm", connections, 1)
+            slowest = max((run.ask_metrics_s() for _ in range(10)), default=None) if run.is_serve else None
     finally:
         holder.stdin.close()
         holder.wait()
     events = TRANSITIONS * connections
-    return {"sockets": sockets, "kernel_ns": run.kernel_ns / events,
+    return {"sockets": sockets, "metrics_ms": slowest and 1e3 * slowest, "kernel_ns": run.kernel_ns / events,
             "consumer_ns_per_event": 1e9 * run.cpu_s / events, "rss_bytes": run.rss_bytes, "lost": run.lost}
 
 
@@ -193,29 +194,40 @@ def micro(build, names, seconds):
 
 
 def reports(build, connections):
-    """How fast a recorded trace is read again, beside jq on the same file."""
+    """How fast a recorded trace is read again, beside jq on the same file; and the connections of the same storm from lines of
+    connections."""
     us = os.path.join(build, "tcpdwell")
     with tempfile.TemporaryDirectory(prefix="tcpdwell-bench-") as directory:
-        path = os.path.join(directory, "trace.json")
-        record = subprocess.Popen([us, "record", "-q", "-o", path])
-        time.sleep(1.5)
+        path, by_connection = (os.path.join(directory, name) for name in ("trace.json", "connections.json"))
+        recorders = [subprocess.Popen([us, "record", "-q", "-o", path]),
+                     subprocess.Popen([us, "record", "--lines", "connections", "-q", "-o", by_connection])]
+        time.sleep(2)
         load(build, "storm", connections, 1)
         time.sleep(0.3)
-        record.send_signal(signal.SIGINT)
-        record.wait()
+        for record in recorders:
+            record.send_signal(signal.SIGINT)
+            record.wait()
         with open(path, "rb") as file:
             lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
 
-        def events_per_cpu_second(*command):
-            before = os.times()
-            start = time.monotonic()
-            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-            after = os.times()
-            cpu = after.children_user + after.children_system - before.children_user - before.children_system
-            return lines / cpu, lines / (time.monotonic() - start)
+        def seconds(*command):
+            """Of processor time, and by the clock: medians of three."""
+            rows = []
+            for _ in range(3):
+                before = os.times()
+                start = time.monotonic()
+                subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+                after = os.times()
+                cpu = after.children_user + after.children_system - before.children_user - before.children_system
+                rows.append((cpu, time.monotonic() - start))
+            return [statistics.median(column) for column in zip(*rows)]
 
-        ours, ours_wall = events_per_cpu_second(us, "report", path)
-        result = {"lines": lines, "report_per_cpu_s": ours, "report_per_s": ours_wall}
+        def events_per_cpu_second(*command):
+            return [lines / s for s in seconds(*command)]
+
+        cpu, wall = seconds(us, "report", path)
+        result = {"lines": lines, "report_per_cpu_s": lines / cpu, "report_per_s": lines / wall,
+                  "connections_times": cpu / seconds(us, "report", by_connection)[0]}
         if shutil.which("jq"):
             count = 'reduce (inputs | select(.type == "transition")) as $t ({}; .[$t.old] += 1)'
             result["jq_per_cpu_s"], result["jq_per_s"] = events_per_cpu_second("jq", "-n", count, path)

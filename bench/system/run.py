@@ -17,6 +17,11 @@ from verdicts import verdicts
 MICRO = ("decode", "aggregate", "sinks", "trace")
 
 
+LEVELS = (  # in turn with each other
+    "empty program", "tcpdwell stat", "tcpdwell serve", "tcpdwell record", "tcpdwell record .zst", "tcpdwell record connections",
+    "tcpdwell record connections .zst", "da8e1f8 stat", "da8e1f8 serve", "da8e1f8 record", "da8e1f8 record .zst")
+
+
 def say(text):
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
@@ -24,9 +29,9 @@ def say(text):
 def quick_or_full(quick):
     if quick:
         return {"connections": 20_000, "rounds": 1, "peers": 1, "web_seconds": 2, "web_rounds": 1,
-                "sockets": (1_000, 100_000), "micro_seconds": 0.1, "report": 20_000, "levels": 3}
+                "sockets": (1_000, 100_000), "micro_seconds": 0.1, "report": 20_000, "levels": 3, "level_connections": 20_000}
     return {"connections": 50_000, "rounds": 3, "peers": 2, "web_seconds": 4, "web_rounds": 3,
-            "sockets": (1_000, 10_000, 100_000, 1_000_000), "micro_seconds": 0.5, "report": 100_000, "levels": 9}
+            "sockets": (1_000, 10_000, 100_000, 1_000_000), "micro_seconds": 0.5, "report": 100_000, "levels": 9, "level_connections": 20_000}
 
 
 def measure_all(build, plan):
@@ -49,16 +54,15 @@ def measure_all(build, plan):
             figures["missing"][name] = str(failure).strip().splitlines()[0]
     say("what a connection costs, in turn")
     figures["levels"] = measure.levels(
-        build, [t for t in present.values() if t.name.startswith(("empty", "tcpdwell", "da8e1f8"))],
-        plan["connections"], plan["levels"])
-    stat, record = present["tcpdwell stat"], present["tcpdwell record"]
+        build, [present[name] for name in LEVELS if name in present], plan["level_connections"], plan["levels"])
+    stat, record, serve = (present[f"tcpdwell {name}"] for name in ("stat", "record", "serve"))
     for kind, workers in (("storm", 2), ("exchange", 1)):
         for tool in (present["empty program"], stat, record):
             say(f"{tool.name}: {kind}, {workers} workers")
             figures.setdefault(f"{kind}{workers}", {})[tool.name] = measure.storm(
                 build, tool, kind, plan["connections"], workers, plan["rounds"])
     for keepalive in (False, True):
-        for tool in (stat, record):
+        for tool in (stat, serve, record):
             say(f"{tool.name}: nginx and wrk, {'with' if keepalive else 'without'} keep-alive")
             figures.setdefault("keepalive" if keepalive else "web", {})[tool.name] = measure.web(
                 tool, keepalive, plan["web_seconds"], plan["web_rounds"])
@@ -66,7 +70,8 @@ def measure_all(build, plan):
     figures["timers"] = measure.timers(build, stat, 500_000, plan["rounds"])
     for sockets in plan["sockets"]:
         say(f"with {sockets:,} sockets open")
-        figures.setdefault("growth", []).append(measure.growth(build, stat, sockets, plan["connections"]))
+        for tool in (stat, serve):
+            figures.setdefault(f"growth {tool.name}", []).append(measure.growth(build, tool, sockets, plan["connections"]))
     say("rooms")
     figures["micro"] = measure.micro(build, MICRO, plan["micro_seconds"])
     say("report")
@@ -113,7 +118,7 @@ def report(figures, plan, seconds):
     f = figures
     parts = [f"Kernel {platform.release()}, {os.cpu_count()} processors, {plan['connections']:,} connections a run, "
              f"medians of {plan['rounds']} (peers {plan['peers']}); {seconds:.0f} s in all.",
-             f"### A connection, beyond untraced: medians of {plan['levels']} in turn", level_table(f["levels"]),
+             f"### A connection, beyond untraced: medians of {plan['levels']} in turn, {plan['level_connections']:,} connections each", level_table(f["levels"]),
              "### A storm from one thread, a processor to spare", storm_table(f["storm"], f["kernel"]),
              "### A storm on both processors", storm_table(f["storm2"], {}),
              "### A client and a server, a request and a response a connection", storm_table(f["exchange1"], {}),
@@ -122,10 +127,11 @@ def report(figures, plan, seconds):
                    [[f"{name}, {'keep-alive' if kind == 'keepalive' else 'a connection a request'}", f"{w['ratio']:.2f}",
                      f"{w['untraced_p99_us']:.0f} us", f"{w['p99_us']:.0f} us"]
                     for kind in ("web", "keepalive") for name, w in f[kind].items()]),
-             "### Growth (tcpdwell stat)",
-             table(["sockets open", "kernel ns/event", "consumer ns/event", "RSS MiB", "lost"],
-                   [[f"{g['sockets']:,}", number(g["kernel_ns"]), number(g["consumer_ns_per_event"]),
-                     f"{g['rss_bytes'] / 2**20:.0f}", g["lost"]] for g in f["growth"]]),
+             "### Growth",
+             table(["sockets open", "tool", "kernel ns/event", "consumer ns/event", "RSS MiB", "/metrics ms", "lost"],
+                   [[f"{g['sockets']:,}", name, number(g["kernel_ns"]), number(g["consumer_ns_per_event"]),
+                     f"{g['rss_bytes'] / 2**20:.0f}", number(g.get("metrics_ms"), "{:.1f}"), g["lost"]]
+                    for name in ("tcpdwell stat", "tcpdwell serve") for g in f["growth " + name]]),
              f"A timer of a socket's keep-alive, set or stopped by a system call: {f['timers']['timer_ns']:.0f} ns untraced, "
              f"{f['timers']['traced_timer_ns']:.0f} ns traced.",
              "### Rooms, without a kernel",

@@ -43,6 +43,8 @@ def tools(build):
         Tool("tcpdwell stat --by comm", [us, "stat", "--by", "comm", "--format", "json", "-o", "{out}"]),
         Tool("tcpdwell record", [us, "record", "-q", "-o", "{out}"], ".json"),
         Tool("tcpdwell record .zst", [us, "record", "-q", "-o", "{out}"], ".json.zst"),
+        Tool("tcpdwell record connections", [us, "record", "--lines", "connections", "-q", "-o", "{out}"], ".json"),
+        Tool("tcpdwell record connections .zst", [us, "record", "--lines", "connections", "-q", "-o", "{out}"], ".json.zst"),
         Tool("tcpdwell trace json", [us, "trace", "-q", "--format", "json"], ".json", writes_stdout=True),
         Tool("tcpdwell serve", [us, "serve", "-q", "--listen", "127.0.0.1:19978", "--socket", "{out}"]),
         Tool("tcpdwell stat, minisockets off", [us, "stat", "--minisockets", "off", "--format", "json", "-o", "{out}"]),
@@ -79,6 +81,7 @@ class Running:
         self.directory = tempfile.TemporaryDirectory(prefix="tcpdwell-bench-")
         self.path = os.path.join(self.directory.name, "out" + tool.suffix)
         self.before = set(programs())
+        self.is_serve = tool.name.endswith(" serve")
 
     def __enter__(self):
         stdout = open(self.path, "wb") if self.tool.writes_stdout else subprocess.DEVNULL
@@ -117,7 +120,7 @@ class Running:
         self.cpu_s = self._cpu_s() - self.cpu_at_start
         self.rss_bytes = self._rss_bytes()
         self.kernel_ns = self._kernel_ns() - self.kernel_ns_at_start
-        asked = self._ask_serve() if self.tool.name.endswith(" serve") else None
+        asked = self._ask_serve() if self.is_serve else None
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(60)
@@ -155,12 +158,21 @@ class Running:
             return sum(int(line.split()[1]) for line in said.splitlines() if line.startswith("Lost "))
         return None
 
-    def _ask_serve(self):
+    def _ask(self, what):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(self.path)
-            connection.sendall(b"GET /api/states HTTP/1.0\r\n\r\n")
-            answer = b"".join(iter(lambda: connection.recv(65536), b""))
-        return sum(json.loads(answer.partition(b"\r\n\r\n")[2])["lost"].values())
+            connection.sendall(b"GET " + what + b" HTTP/1.0\r\n\r\n")
+            return b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")[2]
+
+    def _ask_serve(self):
+        return sum(json.loads(self._ask(b"/api/states"))["lost"].values())
+
+    def ask_metrics_s(self):
+        """How long an answer takes, half a second after the one before."""
+        time.sleep(0.5)
+        start = time.monotonic()
+        self._ask(b"/metrics")
+        return time.monotonic() - start
 
     def _last_line(self):
         if self.path.endswith(".zst"):
