@@ -100,6 +100,20 @@ static __noinline __u32 pid_in(struct task_struct *task, __u32 pidns)
 	return 0;
 }
 
+SEC("iter/task")
+int number_of_process(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct td_numbers numbers;
+
+	if (!task || task != task->group_leader)
+		return 0;
+	numbers.pid = task->tgid;
+	numbers.ns_pid = pid_in(task, cfg.pidns);
+	bpf_seq_write(ctx->meta->seq, &numbers, sizeof(numbers));
+	return 0;
+}
+
 /* MPTCP's socket that this one is a subflow of; NULL if it is none. */
 static __always_inline struct sock *mptcp_of(const struct tcp_sock *tp)
 {

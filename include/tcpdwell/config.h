@@ -106,6 +106,12 @@ struct td_counters {
 	__u64 address; /* of the socket at hand (bpf/slots.bpf.h) */
 };
 
+/* A process's numbers. A record of its own, written by the walk over processes. */
+struct td_numbers {
+	__u32 pid;    /* in the initial pid namespace */
+	__u32 ns_pid; /* in td_config.pidns; 0 where it is not in there */
+};
+
 enum td_program {
 	TD_PROGRAM_STATE = 0, /* on_state */
 	TD_PROGRAM_SPARE = 1, /* on_state_spare */

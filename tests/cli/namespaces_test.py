@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Namespaces: which network namespaces are walked over, and whose pids are meant."""
 
+import json
+
 import support
 from support import TestCase, main, needs_root, shell
 
@@ -45,10 +47,18 @@ time.sleep(20)
         self.assertEqual((outcome.status, outcome.err), (0, ""), outcome)
         self.assertIn("1 socket: 1 LISTEN", outcome.out)
 
-    def test_others_say_that_they_need_the_hosts(self):
-        for command in ("trace", "record -o /dev/null", "stat", "top", "serve"):
+    def test_so_does_who_traces(self):
+        outcome = self.inside('"$0" trace --duration 1s --format json -q -p $pid')
+        self.assertEqual((outcome.status, outcome.err), (0, ""), outcome)
+        lines = [json.loads(line) for line in outcome.out.splitlines()]
+        self.assertEqual([line["state"] for line in lines if line["type"] == "seed"], ["LISTEN"])
+        # A shell's own sockets are none: what another process has is not shown.
+        self.assertNotIn('"seed"', self.inside('"$0" trace --duration 1s --format json -q -p $$').out)
+
+    def test_one_that_is_not_there_is_named(self):
+        for command in ("trace", "record -o /dev/null", "stat"):
             with self.subTest(command=command):
-                self.assert_error(self.inside(f'exec "$0" {command} --duration 1s -p $pid'), 2, "host's pids", "--comm")
+                self.assert_error(self.inside(f'exec "$0" {command} --duration 1s -p 999999'), 2, "--pid 999999", "no such process")
 
 
 if __name__ == "__main__":

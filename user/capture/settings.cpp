@@ -12,6 +12,7 @@
 
 #include "capture/config.h"
 #include "capture/failures.h"
+#include "capture/pids.h"
 #include "capture/probe.h"
 #include "capture/programs.h"
 #include "model/totals.h"
@@ -108,6 +109,7 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
     config.cgroup_id = options.cgroup->id;
     config.cgroup_level = options.cgroup->level;
   }
+  config.pidns = options.pid_namespace;
   config.only_counts = options.detail == Detail::Counts && needs_states_alone(config);
   std::memcpy(const_cast<__u64*>(skeleton.rodata->td_lports), k.local_ports.data(),
               sizeof k.local_ports);
@@ -118,15 +120,21 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   skeleton.bss->next_own_id = host_clock_ns();
 }
 
-Status fill_lists(const tcpdwell_bpf& skeleton, const Filter& filter) {
+Status fill_lists(const tcpdwell_bpf& skeleton, const TracerOptions& options) {
   const __u8 wanted = 1;
   const auto add = [&](const bpf_map* map, const void* key) {
     return bpf_map_update_elem(bpf_map__fd(map), key, &wanted, BPF_ANY) == 0 ? Status(Ok)
                                                                              : load_error(errno);
   };
-  for (const std::uint32_t pid : filter.pids)
+  std::vector<std::uint32_t> pids = options.filter.pids;
+  if (bpf_program__autoload(skeleton.progs.number_of_process)) {
+    auto outside = numbers_outside(skeleton.progs.number_of_process, pids);
+    if (!outside) return outside.error();
+    pids = std::move(outside).value();
+  }
+  for (const std::uint32_t pid : pids)
     if (Status status = add(skeleton.maps.wanted_pids, &pid); !status) return status;
-  for (const Comm& comm : filter.comms)
+  for (const Comm& comm : options.filter.comms)
     if (Status status = add(skeleton.maps.wanted_comms, comm.bytes.data()); !status) return status;
   return Ok;
 }

@@ -14,6 +14,6 @@ bool counts(const TracerOptions& options);
 void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options);
 void configure(tcpdwell_bpf& skeleton, const TracerOptions& options);
 /// The owners asked for: once the maps exist, and before anything is attached.
-Status fill_lists(const tcpdwell_bpf& skeleton, const Filter& filter);
+Status fill_lists(const tcpdwell_bpf& skeleton, const TracerOptions& options);
 
 }  // namespace tcpdwell

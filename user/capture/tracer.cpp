@@ -163,14 +163,13 @@ Status Tracer::Impl::open_listing(const TracerOptions& options) {
   config.jiffy_ns = jiffy_ns();
   config.minisockets = TD_MINI_TIMER;
   config.listing = 1;
-  config.pidns = options.pid_namespace;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(program, false);
   bpf_program__set_autoload(skeleton->progs.seed_owner, true);
   bpf_program__set_autoload(skeleton->progs.seed_socket, true);
   bpf_program__set_autoload(skeleton->progs.seed_file, true);
   if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
-  return fill_lists(*skeleton, options.filter);
+  return fill_lists(*skeleton, options);
 }
 
 Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options) {
@@ -188,8 +187,10 @@ Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options
   size_maps(*skeleton, options);
   if (Status status = prepare(*skeleton, candidate); !status) return status;
   load_only_chosen(*skeleton, way);
+  bpf_program__set_autoload(skeleton->progs.number_of_process,
+                            options.pid_namespace != 0 && !options.filter.pids.empty());
   if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
-  if (Status status = fill_lists(*skeleton, options.filter); !status) return status;
+  if (Status status = fill_lists(*skeleton, options); !status) return status;
   auto mapped =
       Ring::map(bpf_map__fd(skeleton->maps.ring), bpf_map__max_entries(skeleton->maps.ring));
   if (!mapped) return mapped.error();

@@ -77,14 +77,9 @@ Header live_header(const Filter& filter) {
 
 Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>& command,
                            const FilterChoice& choice) {
-  if (!choice.filter.pids.empty() && !in_initial_pid_namespace())
-    return Error{
-        Fault::Usage,
-        "--pid: tcpdwell runs in a pid namespace, and traces by the host's pids, which are "
-        "others than those seen here; choose by --comm, or run it where the host's "
-        "processes are seen (`stuck` takes the pids of this namespace)"};
   LivePlan plan;
   plan.tracer.filter = choice.filter;
+  plan.tracer.pid_namespace = own_pid_namespace();
   plan.tracer.cgroup = choice.cgroup;
   plan.tracer.verbose = raw.verbose;
   plan.tracer.max_time_wait = raw.max_time_wait;
