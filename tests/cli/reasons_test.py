@@ -309,6 +309,8 @@ except ConnectionRefusedError:
         self.assertGreaterEqual(established[("reset_local", "local", None)], 2)
 
     def test_only_plain_closes_have_no_reason(self):
+        reasons = collections.Counter(line.get("reason") for lines in self.ends.values() for line in lines if line["new"] == "CLOSE")
+        print(f"{reasons.total()} ends: {dict(reasons)}", flush=True)
         for name, lines in self.ends.items():
             for line in lines:
                 if line["new"] != "CLOSE" or "reason" in line:

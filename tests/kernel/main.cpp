@@ -2,12 +2,13 @@
 /// The main() of every kernel test. A test that fails is looked at with its Shadow: when the host
 /// was hiding events of that very test, the failure says nothing about tcpdwell, and the program's
 /// last line says so (scripts/test runs it again, scripts/test-summary counts it). Else it is a
-/// failure.
+/// failure. So is an end, in any test, that has no reason and is no plain close.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
 
+#include "support/end_reasons.h"
 #include "support/shadow.h"
 
 namespace tcpdwell::test {
@@ -41,7 +42,9 @@ int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   auto* const witness = new tcpdwell::test::Witness;  // GoogleTest's from here on
   testing::UnitTest::GetInstance()->listeners().Append(witness);
-  const int status = RUN_ALL_TESTS();
+  int status = RUN_ALL_TESTS();
+  fmt::print("{}", tcpdwell::test::end_reasons().text());
+  if (status == 0 && tcpdwell::test::end_reasons().unexplained() > 0) status = 1;
   if (status == 0 || !witness->every_failure_is_excused()) return status;
   fmt::print("RETRY: in each failed test the host hid events\n");
   return tcpdwell::test::kTemporaryFailure;

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "support/end_reasons.h"
 #include "support/shadow.h"
 
 namespace tcpdwell::test {
@@ -15,9 +16,10 @@ namespace {
 /// Passes everything on, and notes what was told.
 class Noting : public Consumer {
  public:
-  explicit Noting(Consumer& consumer) : consumer_(consumer) {}
+  Noting(Consumer& consumer, bool minisockets) : consumer_(consumer), minisockets_(minisockets) {}
   Status transition(const Transition& transition) override {
     told_in_test().add(transition);
+    end_reasons().add(transition, minisockets_);
     return consumer_.transition(transition);
   }
   Status seed(const Seed& seed) override { return consumer_.seed(seed); }
@@ -28,10 +30,11 @@ class Noting : public Consumer {
 
  private:
   Consumer& consumer_;
+  bool minisockets_;
 };
 
 void drain(Tracer& tracer, Consumer& consumer) {
-  Noting noting(consumer);
+  Noting noting(consumer, tracer.minisockets() != Minisockets::Off);
   while (true) {
     const Result<bool> more = tracer.drain(noting);
     if (!more) throw std::runtime_error("drain: " + more.error().message);
