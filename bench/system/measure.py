@@ -81,12 +81,15 @@ def levels(build, tools, connections, rounds):
     return {name: {**medians(of), "spread": spread(of, "both_us")} for name, of in rows.items()}
 
 
-def kernel_ns(build, tool, connections, rounds):
-    """Time in the tool's programs for one transition, by the kernel's own count."""
+def kernel_ns(build, tool, connections, rounds, warm_up=0):
+    """Time in the tool's programs for one transition, by the kernel's own count, after so many connections before."""
     rows = []
     with bpf_stats():
         for _ in range(rounds):
             with Running(tool) as run:
+                if warm_up:
+                    load(build, "storm", warm_up, 1)
+                    run.begin_anew()
                 load(build, "storm", connections, 1)
             rows.append({"kernel_ns": run.kernel_ns / (TRANSITIONS * connections)})
     return {**medians(rows), "kernel_ns_spread": spread(rows, "kernel_ns")}

@@ -91,9 +91,12 @@ class Running:
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=self.errors)
         self._wait_until_attached()
         self._wait_until_at_rest()  # a walk over the sockets of before is another matter
+        self.begin_anew()
+        return self
+
+    def begin_anew(self):
         self.cpu_at_start = self._cpu_s()
         self.kernel_ns_at_start = self._kernel_ns()
-        return self
 
     def _wait_until_at_rest(self):
         """Of a million sockets the walk takes seconds."""
