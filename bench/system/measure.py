@@ -205,18 +205,18 @@ def reports(build, connections):
         recorders = [subprocess.Popen([us, "record", "-q", "-o", path]),
                      subprocess.Popen([us, "record", "--lines", "connections", "-q", "-o", by_connection])]
         time.sleep(2)
-        load(build, "storm", connections, 1)
-        time.sleep(0.3)
+        for _ in range(4):
+            load(build, "storm", connections, 1)
         for record in recorders:
             record.send_signal(signal.SIGINT)
             record.wait()
         with open(path, "rb") as file:
             lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
 
-        def seconds(*command):
-            """Of processor time, and by the clock: medians of three."""
+        def seconds(*command, times=5):
+            """Of processor time, and by the clock: medians."""
             rows = []
-            for _ in range(3):
+            for _ in range(times):
                 before = os.times()
                 start = time.monotonic()
                 subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
@@ -225,13 +225,10 @@ def reports(build, connections):
                 rows.append((cpu, time.monotonic() - start))
             return [statistics.median(column) for column in zip(*rows)]
 
-        def events_per_cpu_second(*command):
-            return [lines / s for s in seconds(*command)]
-
         cpu, wall = seconds(us, "report", path)
         result = {"lines": lines, "report_per_cpu_s": lines / cpu, "report_per_s": lines / wall,
-                  "connections_times": cpu / seconds(us, "report", by_connection)[0]}
+                  "connections_times": wall / seconds(us, "report", by_connection)[1]}
         if shutil.which("jq"):
             count = 'reduce (inputs | select(.type == "transition")) as $t ({}; .[$t.old] += 1)'
-            result["jq_per_cpu_s"], result["jq_per_s"] = events_per_cpu_second("jq", "-n", count, path)
+            result["jq_per_cpu_s"], result["jq_per_s"] = (lines / s for s in seconds("jq", "-n", count, path, times=1))
         return result
