@@ -35,6 +35,8 @@ class Analyzer::Impl {
   void transition(const Transition& t);
   void seed(const Seed& seed);
   void connection(const Connection& c);
+  void socket(const Listed& one);
+  void begin_look() { waiting_.clear(); }
   void note(std::int64_t wall_ns) { last_wall_ns_ = std::max(last_wall_ns_, wall_ns); }
   Analysis take();
   Analysis look(std::int64_t wall_ns) const;
@@ -71,6 +73,8 @@ class Analyzer::Impl {
   Ports ports_;
   Connections connections_;
   Findings findings_;
+  static constexpr std::size_t kMostWaiting = 65'536;
+  std::vector<Listed> waiting_;  ///< as the last look found it
   /// Of connection(): to clear new ones takes longer than all that is done with most of them.
   Followed passing_;
   Transition line_;
@@ -124,6 +128,23 @@ void Analyzer::Impl::seed(const Seed& seed) {
   if (holds_port(seed.state))
     followed->port_row =
         ports_.take_port(seed.socket, followed->role, seed.state == State::TimeWait, seed.wall_ns);
+}
+
+/// Whom it belongs to now is known, if it is in the same state still.
+void Analyzer::Impl::socket(const Listed& one) {
+  note(one.seed.wall_ns);
+  if (waiting_.size() < kMostWaiting) waiting_.push_back(one);
+  Followed* const followed = find(one.seed.socket.id);
+  const std::vector<Holder>& holders = one.holders.first.all;
+  if (followed == nullptr || followed->state != one.seed.state || holders.empty()) return;
+  Owner& owner = followed->socket.owner;
+  const auto same = std::find_if(holders.begin(), holders.end(),
+                                 [&](const Holder& holder) { return owner.pid == holder.pid; });
+  if (same != holders.end()) {
+    owner.comm = same->comm;
+    return;
+  }
+  owner = {holders.front().pid, holders.front().comm, OwnerSource::Seed, 0};
 }
 
 void Analyzer::Impl::transition(const Transition& t) {
@@ -230,6 +251,8 @@ void Analyzer::Impl::connection(const Connection& c) {
   t.life_ns.reset();
   t.path = {};
   t.traffic.reset();
+  t.accept_queue.reset();
+  t.deferred = t.queue_full = false;
   if (known == nullptr && is_whole(c)) begin_whole(followed, t, first, moments.begin_of(0));
   timeline_.move(moments.begin_of(0), known != nullptr ? std::optional(known->state) : std::nullopt,
                  first);
@@ -241,11 +264,14 @@ void Analyzer::Impl::connection(const Connection& c) {
     t.from = stay.state;
     t.to = i + 1 < c.stays.size() ? (c.stays.begin() + i + 1)->state : State::Close;
     t.dwell = stay.dwell;
+    t.deferred = c.deferred && t.from == State::SynRecv;
+    t.queue_full = c.queue_full && t.from == State::SynRecv;
     if (t.last()) {
       t.reason = c.reason;
       t.life_ns = c.life_ns;
       t.path = c.path;
       t.traffic = c.traffic;
+      t.accept_queue = c.accept_queue;
     }
     end_stay(followed, t);
   }
@@ -311,8 +337,9 @@ void Analyzer::Impl::add_open(std::int64_t wall_ns, Connections& connections,
                               Waiting& waiting) const {
   slots_.each([&](const Followed& followed) {
     connections.open_at_end(host_, followed, wall_ns);
-    waiting.open_at_end(followed, wall_ns);
+    waiting.open_at_end(followed, wall_ns, !waiting_.empty());
   });
+  waiting.looked(waiting_);
 }
 
 void Analyzer::Impl::end_host(bool goes_on) {
@@ -327,6 +354,7 @@ void Analyzer::Impl::end_host(bool goes_on) {
   }
   open_.drop_all(&OpenTable::Entry::slot);
   slots_ = {};
+  waiting_.clear();
 }
 
 void Analyzer::Impl::tell_open() const {
@@ -409,6 +437,11 @@ Status Analyzer::connection(const Connection& connection) {
   impl_->connection(connection);
   return Ok;
 }
+Status Analyzer::socket(const Listed& one) {
+  impl_->socket(one);
+  return Ok;
+}
+void Analyzer::begin_look() { impl_->begin_look(); }
 Status Analyzer::loss(const Loss&) { return Ok; }
 Status Analyzer::end(const TraceEnd& end) {
   impl_->note(end.wall_ns);

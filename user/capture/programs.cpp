@@ -135,6 +135,8 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
   bpf_program__set_autoload(skeleton.progs.look_at_socket, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_file, of_connections);
   bpf_program__set_autoload(skeleton.progs.seed_file, false);  // of a listing
+  bpf_program__set_autoload(skeleton.progs.tell_stuck, reasons);
+  bpf_program__set_autoload(skeleton.progs.tell_holder, reasons);
   bpf_program__set_autoload(skeleton.progs.look_at_requests, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_minis, of_connections);
   bpf_program__set_autoload(skeleton.progs.forget_survey, config_of(skeleton).surveys);

@@ -12,6 +12,7 @@
 #include "model/analysis.h"
 #include "model/event.h"
 #include "model/filter.h"
+#include "model/listing.h"
 
 namespace tcpdwell {
 
@@ -55,6 +56,8 @@ struct Survey {
   /// Open ones, with all their stays, the longest in their state first. Seen a moment after the
   /// rest was counted, each at its own. Requests without a cookie are none.
   std::vector<Connection> listed;
+  /// What waits for somebody, with who has it open now; absent where nobody looked.
+  std::optional<std::vector<Listed>> waiting;
 };
 
 }  // namespace tcpdwell
