@@ -55,7 +55,8 @@ class Analyzer::Impl {
   void move(Followed& followed, const Transition& t);
   void finish(Followed& followed, const Transition& t);
   void forget(const ConnId& id);
-  void add_open(std::int64_t wall_ns, Connections& connections, Waiting& waiting) const;
+  void add_open(std::int64_t wall_ns, Connections& connections, Waiting& waiting,
+                Ends::TimeWaits& waits) const;
   void end_host(bool goes_on);
   void tell_open() const;
 
@@ -68,6 +69,7 @@ class Analyzer::Impl {
   FollowedSlots slots_;
   std::uint64_t not_followed_ = 0;
   Ends ends_;
+  Ends::TimeWaits time_waits_{};  ///< of traces of other hosts
   Edges edges_;
   Timeline timeline_;
   Ports ports_;
@@ -333,11 +335,22 @@ void Analyzer::Impl::each_open(
   slots_.each([&](const Followed& followed) { visit(followed, followed.age(wall_ns)); });
 }
 
-void Analyzer::Impl::add_open(std::int64_t wall_ns, Connections& connections,
-                              Waiting& waiting) const {
+/// Who closed a connection that was seen to enter TIME_WAIT.
+std::optional<Closer> closer_of_time_wait(const Followed& followed) {
+  if (followed.state != State::TimeWait || followed.segments == 0) return std::nullopt;
+  Path path;
+  for (const Segment& segment : followed.finished_segments()) path.push(segment.state);
+  path.push(followed.state);
+  return closer_of(path, Reason::None);
+}
+
+void Analyzer::Impl::add_open(std::int64_t wall_ns, Connections& connections, Waiting& waiting,
+                              Ends::TimeWaits& waits) const {
   slots_.each([&](const Followed& followed) {
     connections.open_at_end(host_, followed, wall_ns);
     waiting.open_at_end(followed, wall_ns, !waiting_.empty());
+    if (const auto closer = closer_of_time_wait(followed))
+      ++waits[static_cast<std::size_t>(*closer)];
   });
   waiting.looked(waiting_);
 }
@@ -349,7 +362,7 @@ void Analyzer::Impl::end_host(bool goes_on) {
   if (goes_on) {
     ports_.release_all();
   } else {
-    add_open(last_wall_ns_, connections_, findings_.waiting());
+    add_open(last_wall_ns_, connections_, findings_.waiting(), time_waits_);
     tell_open();
   }
   open_.drop_all(&OpenTable::Entry::slot);
@@ -368,11 +381,12 @@ void Analyzer::Impl::tell_open() const {
 Analysis Analyzer::Impl::look(std::int64_t wall_ns) const {
   Connections connections = connections_;
   Waiting waiting = findings_.waiting();
-  add_open(wall_ns, connections, waiting);
+  Ends::TimeWaits waits = time_waits_;
+  add_open(wall_ns, connections, waiting, waits);
   Analysis analysis;
   analysis.series = timeline_.take();
   analysis.series.minisockets_off = minisockets_off_;
-  analysis.ends = ends_.take();
+  analysis.ends = ends_.take(waits);
   analysis.edges = edges_.take();
   analysis.ports = ports_.take(options_.most_ports);
   analysis.findings = findings_.take(analysis.ports, waiting);
@@ -405,6 +419,7 @@ Analysis Analyzer::Impl::take() {
 
 void Analyzer::Impl::begin_window(std::int64_t wall_ns) {
   ends_ = {};
+  time_waits_ = {};
   edges_ = {};
   findings_ = {};
   timeline_ = {};

@@ -2,6 +2,8 @@
 #include "aggregate/host_activity.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 
 namespace tcpdwell {
@@ -82,7 +84,7 @@ void add_before(Analysis& now, const Analysis& before) {
       [](const Edge& a, const Edge& b) { return a.from == b.from && a.to == b.to; }, &Edge::dwell);
   add_rows(
       now.ends, before.ends,
-      [](const EndRow& a, const EndRow& b) { return a.reason == b.reason && a.closer == b.closer; },
+      [](const EndRow& a, const EndRow& b) { return a.reason == b.reason && a.closer == b.closer && a.time_wait == b.time_wait; },
       &EndRow::life);
   now.slowest.insert(now.slowest.end(), before.slowest.begin(), before.slowest.end());
   std::stable_sort(
@@ -95,7 +97,9 @@ void add_before(Analysis& now, const Analysis& before) {
 /// A finding about what is open says it again as long as it is so; if it has ended, it is of the
 /// past.
 bool is_of_now(const Finding& finding) {
-  return finding.kind == "close_wait_leak" || finding.kind == "port_exhaustion";
+  constexpr std::array<std::string_view, 4> kOfNow = {"close_wait_leak", "close_wait_chain",
+                                                      "not_accepted", "port_exhaustion"};
+  return std::find(kOfNow.begin(), kOfNow.end(), finding.kind) != kOfNow.end();
 }
 
 }  // namespace
@@ -125,6 +129,7 @@ Status HostActivity::loss(const Loss& loss) {
 
 void HostActivity::survey(Survey survey, const SurveyWish& wish, std::int64_t wall_ns) {
   ports_.add(survey, wall_ns);
+  if (!survey.waiting) survey.waiting = survey_.waiting;
   survey_ = std::move(survey);
   wish_ = wish;
 }

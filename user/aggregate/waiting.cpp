@@ -299,8 +299,9 @@ void Waiting::add_queues(std::vector<Finding>& found) const {
     if (q.late >= kUnacceptedCount) {
       const std::string of = q.most > 0 ? " of " + human_count(q.most) : "";
       const std::string closed =
-          q.closed > 0 ? fmt::format(", of {} the peer has closed already", human_count(q.closed))
-                       : "";
+          q.closed > 0
+              ? fmt::format("; the peers of {} have closed already", human_count(q.closed))
+              : "";
       found.push_back(
           {"not_accepted", Severity::Critical, q.name, q.late,
            fmt::format("{} does not accept: {}{} wait in the accept queue of {}, the oldest for {} "

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -16,6 +17,7 @@
 #include "run/notify.h"
 #include "run/pipeline.h"
 #include "serve/http.h"
+#include "util/clock.h"
 #include "util/host_clock.h"
 
 namespace tcpdwell {
@@ -24,6 +26,19 @@ namespace {
 constexpr std::uint64_t kTickNs = 1'000'000'000;
 /// The other thread is thought dead after so many ticks without a beat of it.
 constexpr unsigned kSilentTicks = 10;
+
+/// Of connections, those that a finding may be about, lest a busy host's were kept.
+class Waiters : public Consumer {
+ public:
+  Status transition(const Transition&) override { return Ok; }
+  Status socket(const Listed& one) override {
+    const Seed& seed = one.seed;
+    const bool young = seed.age.bound == Bound::Unknown || seed.age.ns < kHeldAgeNs;
+    if (seed.state == State::Listen || !young) found.push_back(one);
+    return Ok;
+  }
+  std::vector<Listed> found;
+};
 
 class Serve {
  public:
@@ -105,9 +120,24 @@ class Serve {
       return survey.error();
     }
     surveyed_ = true;
+    if (wish.states == 0)
+      if (Status status = look_who_waits(tracer, *survey); !status) return status.error();
     exchange_.surveyed(*survey, wish.states != 0);
     activity_.survey(std::move(survey).value(), wish, clock_.now());
     return true;
+  }
+
+  /// Findings name who has a socket open now.
+  static Status look_who_waits(Tracer& tracer, Survey& survey) {
+    const std::int64_t spent_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    Waiters waiters;
+    Status status = tracer.tell_stuck(waiters);
+    std::sort(waiters.found.begin(), waiters.found.end(), [](const Listed& a, const Listed& b) {
+      return a.seed.socket.id.cookie < b.seed.socket.id.cookie;
+    });
+    survey.waiting = std::make_shared<const std::vector<Listed>>(std::move(waiters.found));
+    survey.cost_ns += static_cast<std::uint64_t>(clock_ns(CLOCK_THREAD_CPUTIME_ID) - spent_ns);
+    return status;
   }
 
   /// There is nothing to read anew. What was gathered of the last minutes begins again.

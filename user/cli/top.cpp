@@ -134,7 +134,11 @@ class TopRun {
       top_.tell(unconfined_words(why));  // standard error is the screen
       return Status(Ok);
     };
-    plan.after_drain = [this](Tracer&) { return repaint(); };
+    plan.keep.looks = true;
+    plan.after_drain = [this](Tracer& tracer) {
+      tracer_ = &tracer;
+      return repaint();
+    };
     plan.on_tick = [this](std::int64_t wall_ns) { return tick(wall_ns); };
     std::uint64_t suspended_ns = 0;  // said when the screen is a terminal again
     plan.on_suspended = [&](std::uint64_t ns) { suspended_ns = ns; };
@@ -251,12 +255,20 @@ class TopRun {
   /// No older than this.
   const std::vector<Finding>& findings(std::int64_t wall_ns, std::int64_t age_ns) {
     if (findings_wall_ns_ == 0 || wall_ns - findings_wall_ns_ >= age_ns) {
+      look_who_waits();
       Analysis analysis = analyzer_.look(wall_ns);
       findings_ = std::move(analysis.findings);
       not_followed_ = analysis.not_followed;
       findings_wall_ns_ = wall_ns;
     }
     return findings_;
+  }
+
+  /// Findings and rows name who has a socket open now.
+  void look_who_waits() {
+    if (tracer_ == nullptr) return;
+    analyzer_.begin_look();
+    [[maybe_unused]] const Status told = tracer_->tell_stuck(analyzer_);
   }
 
   Result<bool> pressed() {
@@ -327,6 +339,7 @@ class TopRun {
   std::unique_ptr<CursesScreen> screen_;
   std::optional<SignalFd> signals_;
   Status failure_ = Ok;
+  Tracer* tracer_ = nullptr;  ///< while the run lasts
   bool dirty_ = false;
   std::uint64_t begin_ns_ = 0, not_followed_ = 0;
   std::int64_t gather_again_wall_ns_ = 0, findings_wall_ns_ = 0, window_ends_wall_ns_ = 0;
