@@ -11,6 +11,21 @@
 #include "open.bpf.h"
 #include "seed.bpf.h"
 
+/* Set by the reader for a walk: what listeners have dropped, and the most that waited there, is
+ * counted anew from then on. */
+volatile __u8 begins_anew;
+
+static __always_inline void count_anew(const struct tcp_sock *tp, const struct td_live *live)
+{
+	__u64 key = (__u64)tp;
+	struct td_sock *s = bpf_map_lookup_elem(&listeners, &key);
+
+	if (!s)
+		return;
+	s->peak = live->recv_queue;
+	s->drops_before += live->drops;
+}
+
 static __always_inline bool may_be_stuck(const struct td_live *live, __u8 state)
 {
 	switch (state) {
@@ -53,7 +68,8 @@ static __noinline int tell_waiting(struct seq_file *seq, struct tcp_sock *tp, st
 	e->size = sizeof(*e);
 	e->flags |= TD_F_LIVE;
 	e->live = live;
-	bpf_seq_write(seq, e, sizeof(*e));
+	if (!bpf_seq_write(seq, e, sizeof(*e)) && begins_anew && state == TD_LISTEN)
+		count_anew(tp, &live);
 	return 0;
 }
 

@@ -136,8 +136,8 @@ void HostActivity::survey(Survey survey, const SurveyWish& wish, std::int64_t wa
 
 Analysis HostActivity::window() const { return analyzer_.look(survey_, ports_.rows(survey_)); }
 
-void HostActivity::keep_window(std::int64_t wall_ns) {
-  if (wall_ns - window_wall_ns_ < kWindowNs) return;
+bool HostActivity::keep_window(std::int64_t wall_ns) {
+  if (wall_ns - window_wall_ns_ < kWindowNs) return false;
   before_ = window();
   std::erase_if(before_.findings, is_of_now);
   before_.stuck.clear();
@@ -146,6 +146,7 @@ void HostActivity::keep_window(std::int64_t wall_ns) {
   window_wall_ns_ = wall_ns;
   analyzer_.begin_window(wall_ns);
   ports_.begin_window();
+  return true;
 }
 
 void HostActivity::begin_window(std::int64_t wall_ns) {

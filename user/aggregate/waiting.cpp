@@ -205,6 +205,7 @@ void Waiting::listens(const Listed& one) {
   at->comm = one.holders.first.all.empty() ? one.seed.socket.owner.comm : holder_of(one).comm;
   if (!live.queues) return;
   at->waiting += live.queues->receive;
+  at->most += live.queues->send;
   note_listener(*at, one.seed.socket,
                 {live.queues->receive, live.queues->send, live.peak, live.drops});
 }
@@ -214,9 +215,9 @@ void Waiting::note_listener(Queue& at, const Socket& socket, const AcceptQueue& 
   at.name = endpoint_text(socket.family, socket.local);
   at.netns = socket.netns;
   at.everywhere = socket.local.addr == decltype(socket.local.addr){};
-  at.most += queue.most;
   if (std::max(queue.peak, queue.waiting) <= queue.most) return;
   at.full = true;
+  at.limit = queue.most;
   at.drops += queue.drops;
 }
 
@@ -312,7 +313,7 @@ void Waiting::add_queues(std::vector<Finding>& found) const {
     const std::uint64_t dropped = std::max(q.drops, q.delayed);
     if (!q.was_full() || dropped < kDropped) continue;
     const std::string most =
-        q.full ? fmt::format(" ({} may wait)", human_count(q.most)) : std::string();
+        q.full ? fmt::format(" ({} may wait)", human_count(q.limit)) : std::string();
     found.push_back(
         {"accept_queue_full", Severity::Warning, q.name, dropped,
          fmt::format("{} accepts too slowly: the accept queue of {} was full{}, and {} SYNs and "

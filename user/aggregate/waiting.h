@@ -47,7 +47,8 @@ class Waiting {
     Comm comm;                  ///< who has it open, or opened it
     std::uint64_t waiting = 0;  ///< nobody has accepted these yet; of all who listen there
     std::uint64_t most = 0;     ///< that may wait
-    bool full = false;          ///< one had more waiting than may wait
+    bool full = false;          ///< a listener had more waiting than may wait:
+    std::uint64_t limit = 0;    ///< which are as many
     std::uint64_t drops = 0;    ///< segments, of listeners whose queue was full
     std::uint64_t delayed = 0;  ///< handshakes whose last ACK found no room
     std::uint64_t late = 0;     ///< of those that wait, those that do for kUnacceptedAgeNs

@@ -411,8 +411,9 @@ Status Tracer::tell_open(Consumer& consumer, bool changed) {
   return impl_->looker->look(changed, [&] { return impl_->drain_all(*this, consumer); });
 }
 
-Status Tracer::tell_stuck(Consumer& consumer) {
+Status Tracer::tell_stuck(Consumer& consumer, bool anew) {
   if (!impl_->stuck) return Ok;
+  impl_->skeleton->bss->begins_anew = anew;
   auto found = impl_->stuck->look();
   if (!found) return Ok;
   for (Listed& one : *found) {

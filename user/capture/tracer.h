@@ -90,7 +90,8 @@ class Tracer {
   /// Plays each socket that waits for somebody, with who has it open now: what one side has closed
   /// and the other has not, what nobody has accepted, listeners that have such or that dropped
   /// segments. Of every network namespace. Where the kernel does not let it look, none.
-  Status tell_stuck(Consumer& consumer);
+  /// `anew`: what listeners dropped, and the most that waited there, is counted from now on.
+  Status tell_stuck(Consumer& consumer, bool anew = false);
 
   /// What is open now; where `surveys` was asked for. What else comes meanwhile goes to `consumer`.
   /// As little privilege as tell_open() needs. Takes some 0.2 us for each open socket.

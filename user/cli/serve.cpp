@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "aggregate/host_activity.h"
@@ -128,10 +129,10 @@ class Serve {
   }
 
   /// Findings name who has a socket open now.
-  static Status look_who_waits(Tracer& tracer, Survey& survey) {
+  Status look_who_waits(Tracer& tracer, Survey& survey) {
     const std::int64_t spent_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     Waiters waiters;
-    Status status = tracer.tell_stuck(waiters);
+    Status status = tracer.tell_stuck(waiters, std::exchange(looks_anew_, false));
     std::sort(waiters.found.begin(), waiters.found.end(), [](const Listed& a, const Listed& b) {
       return a.seed.socket.id.cookie < b.seed.socket.id.cookie;
     });
@@ -146,13 +147,14 @@ class Serve {
     notifier_.tell(
         fmt::format("RELOADING=1\nMONOTONIC_USEC={}", (now - clock_.offset_ns()) / 1000));
     activity_.begin_window(now);
+    looks_anew_ = true;
     if (!raw_.quiet)
       complain("SIGHUP: recent findings start afresh; counters and connections are kept");
     notifier_.tell("READY=1");
   }
 
   void tick(std::int64_t wall_ns) {
-    activity_.keep_window(wall_ns);
+    looks_anew_ = activity_.keep_window(wall_ns) || looks_anew_;
     const std::uint64_t beats = server_->beats();
     silent_ = beats == beats_ ? silent_ + 1 : 0;
     beats_ = beats;
@@ -168,6 +170,7 @@ class Serve {
   Routes routes_;
   std::unique_ptr<HttpServer> server_;  ///< first to go: its thread uses the rest
   std::uint64_t beats_ = 0;
+  bool looks_anew_ = false;  ///< a window has begun
   unsigned silent_ = 0;
   bool surveyed_ = false;
 };

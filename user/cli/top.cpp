@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "aggregate/aggregator.h"
 #include "aggregate/analyzer.h"
@@ -188,6 +189,7 @@ class TopRun {
     top_.add(by_state_.take_summary(wall_ns), self());
     if (wall_ns >= window_ends_wall_ns_) {
       if (window_ends_wall_ns_ != 0) analyzer_.begin_window(wall_ns);
+      looks_anew_ = true;
       window_ends_wall_ns_ = wall_ns + kFindingsOfNs;
     }
     if (!top_.paused() && wall_ns >= gather_again_wall_ns_) gather(wall_ns);
@@ -268,7 +270,7 @@ class TopRun {
   void look_who_waits() {
     if (tracer_ == nullptr) return;
     analyzer_.begin_look();
-    [[maybe_unused]] const Status told = tracer_->tell_stuck(analyzer_);
+    [[maybe_unused]] const Status told = tracer_->tell_stuck(analyzer_, std::exchange(looks_anew_, false));
   }
 
   Result<bool> pressed() {
@@ -340,7 +342,7 @@ class TopRun {
   std::optional<SignalFd> signals_;
   Status failure_ = Ok;
   Tracer* tracer_ = nullptr;  ///< while the run lasts
-  bool dirty_ = false;
+  bool dirty_ = false, looks_anew_ = false;
   std::uint64_t begin_ns_ = 0, not_followed_ = 0;
   std::int64_t gather_again_wall_ns_ = 0, findings_wall_ns_ = 0, window_ends_wall_ns_ = 0;
   std::vector<Finding> findings_;

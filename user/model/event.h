@@ -105,7 +105,7 @@ struct TrafficStats {
   std::uint64_t bytes_sent = 0, bytes_received = 0;
   std::uint32_t segs_out = 0, segs_in = 0, retrans = 0;
   std::optional<std::uint32_t> srtt_us, min_rtt_us;  ///< absent where no sample was taken
-  KernelWord rst;  ///< why this host sent the RST that ended it; empty where it sent none
+  KernelWord rst{};  ///< why this host sent the RST that ended it; empty where it sent none
   /// How long nothing had come from the peer when data was sent that was answered by a RST of
   /// somebody who knows no such connection; 0 where it did not end so.
   std::uint32_t idle_ms = 0;
