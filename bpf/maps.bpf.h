@@ -57,7 +57,7 @@ struct td_sock {
 	__u16 look; /* the last one that it was told in (bpf/open.bpf.h) */
 	__u8 stays_left_out;
 	__u8 n_stays;
-	__u8 error; /* the last that the stack reported to whoever has it open */
+	__u8 error;   /* the last that the stack reported to whoever has it open */
 	__u8 request; /* TD_F_DEFERRED or TD_F_QUEUE_FULL of the request it was */
 	__u8 pad[2];
 	/* Of a listener, in `listeners`: */

@@ -215,7 +215,8 @@ struct inet_connection_sock___defer {
 } __attribute__((preserve_access_index));
 
 /* What a request waited for whose last ACK had come. tcp_check_req() notes that ACK (`acked`) where
- * it makes no child of it: while TCP_DEFER_ACCEPT waits for data, or when the accept queue is full. */
+ * it makes no child of it: while TCP_DEFER_ACCEPT waits for data, or when the accept queue is full.
+ */
 static __always_inline __u8 waited_for(const struct request_sock *req, __u64 listener)
 {
 	struct inet_request_sock___acked *ireq = (void *)req;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "aggregate/analyzer.h"
 
+#include <tsl/robin_map.h>
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -12,10 +14,17 @@
 #include "aggregate/open_table.h"
 #include "aggregate/ports.h"
 #include "aggregate/timeline.h"
+#include "model/conn_id_hash.h"
 #include "util/moments.h"
 
 namespace tcpdwell {
 namespace {
+
+Closer closer_so_far(const Followed& followed) {
+  Path path;
+  for (const Segment& segment : followed.finished_segments()) path.push(segment.state);
+  return closer_of(path, Reason::None);
+}
 
 bool holds_port(State state) {
   return state != State::Listen && state != State::Close && state != State::Unknown;
@@ -70,6 +79,8 @@ class Analyzer::Impl {
   std::uint64_t not_followed_ = 0;
   Ends ends_;
   Ends::TimeWaits time_waits_{};  ///< of traces of other hosts
+  /// In TIME_WAIT when the trace before this one of the same host ended: who closed them.
+  tsl::robin_map<ConnId, Closer, ConnIdHash> time_waits_before_;
   Edges edges_;
   Timeline timeline_;
   Ports ports_;
@@ -127,6 +138,9 @@ void Analyzer::Impl::seed(const Seed& seed) {
   Followed* const followed = follow(seed.socket, seed.state, seed.wall_ns);
   if (followed == nullptr) return;
   followed->since_before = seed.age;
+  if (const auto before = time_waits_before_.find(seed.socket.id);
+      before != time_waits_before_.end() && seed.state == State::TimeWait)
+    followed->closer = before->second;
   if (holds_port(seed.state))
     followed->port_row =
         ports_.take_port(seed.socket, followed->role, seed.state == State::TimeWait, seed.wall_ns);
@@ -190,6 +204,7 @@ void Analyzer::Impl::move(Followed& followed, const Transition& t) {
   }
   followed.socket = t.socket;
   followed.state = t.to;
+  followed.closer = waits ? std::optional(closer_so_far(followed)) : std::nullopt;
   followed.since_wall_ns = t.wall_ns;
   followed.since_before = {Bound::Exact, 0};
 }
@@ -317,6 +332,7 @@ void Analyzer::Impl::keep_open(const Connection& c, const Followed& followed, bo
   now.state = c.state;
   now.since_wall_ns = c.wall_ns();
   now.since_before = c.stays.empty() ? Dwell{} : c.stays.back().dwell;
+  if (c.state == State::TimeWait && c.path.size() > 1) now.closer = closer_of(c.path, Reason::None);
   if (known) {
     *find(c.socket.id) = now;
   } else if (slots_.taken() >= options_.max_followed) {
@@ -335,22 +351,12 @@ void Analyzer::Impl::each_open(
   slots_.each([&](const Followed& followed) { visit(followed, followed.age(wall_ns)); });
 }
 
-/// Who closed a connection that was seen to enter TIME_WAIT.
-std::optional<Closer> closer_of_time_wait(const Followed& followed) {
-  if (followed.state != State::TimeWait || followed.segments == 0) return std::nullopt;
-  Path path;
-  for (const Segment& segment : followed.finished_segments()) path.push(segment.state);
-  path.push(followed.state);
-  return closer_of(path, Reason::None);
-}
-
 void Analyzer::Impl::add_open(std::int64_t wall_ns, Connections& connections, Waiting& waiting,
                               Ends::TimeWaits& waits) const {
   slots_.each([&](const Followed& followed) {
     connections.open_at_end(host_, followed, wall_ns);
     waiting.open_at_end(followed, wall_ns, !waiting_.empty());
-    if (const auto closer = closer_of_time_wait(followed))
-      ++waits[static_cast<std::size_t>(*closer)];
+    if (followed.closer) ++waits[static_cast<std::size_t>(*followed.closer)];
   });
   waiting.looked(waiting_);
 }
@@ -359,7 +365,11 @@ void Analyzer::Impl::end_host(bool goes_on) {
   slots_.each([&](const Followed& followed) {
     timeline_.move(last_wall_ns_, followed.state, std::nullopt);
   });
+  time_waits_before_.clear();
   if (goes_on) {
+    slots_.each([&](const Followed& followed) {
+      if (followed.closer) time_waits_before_[followed.socket.id] = *followed.closer;
+    });
     ports_.release_all();
   } else {
     add_open(last_wall_ns_, connections_, findings_.waiting(), time_waits_);

@@ -144,8 +144,7 @@ void Findings::served(const Transition& t) {
   const bool answered = t.deferred || t.queue_full;
   at->answered_late += t.from == State::SynRecv && t.to == State::Established && !answered &&
                        t.dwell.bound != Bound::Unknown && t.dwell.ns >= kLateHandshake;
-  at->never_answered +=
-      t.from == State::SynRecv && t.reason == Reason::SynTimeout && !answered;
+  at->never_answered += t.from == State::SynRecv && t.reason == Reason::SynTimeout && !answered;
   at->ended += t.last() && t.from != State::SynRecv;
   at->closed_here += closes_first;
 }
@@ -222,11 +221,12 @@ void Findings::add_dropped_while_idle(std::vector<Finding>& found) const {
     if (idle.count() < kIdleCount) continue;
     found.push_back(
         {"idle_dropped", Severity::Warning, d.name, idle.count(),
-         fmt::format("{} connections to {} were dropped while idle, and it was found at the next "
-                     "write: after {} without a segment (median) a RST answered it that knows no "
-                     "such connection. The peer has closed, or a firewall, NAT or load balancer has "
-                     "forgotten them: use keepalive, or close idle connections earlier.",
-                     human_count(idle.count()), d.name, human_duration(*idle.percentile(50)))});
+         fmt::format(
+             "{} connections to {} were dropped while idle, and it was found at the next "
+             "write: after {} without a segment (median) a RST answered it that knows no "
+             "such connection. The peer has closed, or a firewall, NAT or load balancer has "
+             "forgotten them: use keepalive, or close idle connections earlier.",
+             human_count(idle.count()), d.name, human_duration(*idle.percentile(50)))});
   }
 }
 

@@ -84,7 +84,9 @@ void add_before(Analysis& now, const Analysis& before) {
       [](const Edge& a, const Edge& b) { return a.from == b.from && a.to == b.to; }, &Edge::dwell);
   add_rows(
       now.ends, before.ends,
-      [](const EndRow& a, const EndRow& b) { return a.reason == b.reason && a.closer == b.closer && a.time_wait == b.time_wait; },
+      [](const EndRow& a, const EndRow& b) {
+        return a.reason == b.reason && a.closer == b.closer && a.time_wait == b.time_wait;
+      },
       &EndRow::life);
   now.slowest.insert(now.slowest.end(), before.slowest.begin(), before.slowest.end());
   std::stable_sort(

@@ -99,8 +99,8 @@ class Waiting::Look {
 
   /// Who has the other end open, where that is on this host and waits too.
   std::optional<Holder> at_other_end(const Socket& socket) const {
-    const auto found = unclosed_.find(
-        {end_of(socket.family, socket.remote), end_of(socket.family, socket.local)});
+    const auto found =
+        unclosed_.find({end_of(socket.family, socket.remote), end_of(socket.family, socket.local)});
     return found == unclosed_.end() ? std::nullopt : std::optional(found->second);
   }
 
@@ -300,9 +300,8 @@ void Waiting::add_queues(std::vector<Finding>& found) const {
     if (q.late >= kUnacceptedCount) {
       const std::string of = q.most > 0 ? " of " + human_count(q.most) : "";
       const std::string closed =
-          q.closed > 0
-              ? fmt::format("; the peers of {} have closed already", human_count(q.closed))
-              : "";
+          q.closed > 0 ? fmt::format("; the peers of {} have closed already", human_count(q.closed))
+                       : "";
       found.push_back(
           {"not_accepted", Severity::Critical, q.name, q.late,
            fmt::format("{} does not accept: {}{} wait in the accept queue of {}, the oldest for {} "

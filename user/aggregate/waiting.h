@@ -55,7 +55,7 @@ class Waiting {
     std::uint64_t closed = 0;   ///< of these, those whose peer has closed
     std::uint64_t oldest_ns = 0;
     std::uint32_t netns = 0;
-    bool everywhere = false;    ///< at every address
+    bool everywhere = false;  ///< at every address
     bool was_full() const { return full || delayed > 0; }
   };
 

@@ -105,7 +105,8 @@ TrafficStats traffic_of(const td_event& e, const ResetNames& resets) {
       s.bytes_sent, s.bytes_received, s.segs_out, s.segs_in, s.retrans, {}, {}, {}, 0};
   if (e.reason == TD_REASON_RESET_BY_PEER)
     traffic.idle_ms = s.idle_ms;
-  else if (s.rst != 0 && s.rst <= resets.size()) traffic.rst = resets[s.rst - 1];
+  else if (s.rst != 0 && s.rst <= resets.size())
+    traffic.rst = resets[s.rst - 1];
   if (s.srtt_us != 0) traffic.srtt_us = s.srtt_us;
   if (s.min_rtt_us != 0) traffic.min_rtt_us = s.min_rtt_us;
   return traffic;

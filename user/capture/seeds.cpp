@@ -203,8 +203,8 @@ Status confirm(const SeedPlan& plan, int link, const Namespaces& namespaces) {
 }  // namespace
 
 Status read_records(int fd, const char* what, std::size_t size,
-                const std::function<Status(const char* record)>& take,
-                const std::function<Status()>& between) {
+                    const std::function<Status(const char* record)>& take,
+                    const std::function<Status()>& between) {
   std::vector<char> buffer(512 * size);
   std::size_t kept = 0;  // a read may end inside a record
   for (;;) {

@@ -79,8 +79,8 @@ Result<HolderTable> StuckLook::holders() const {
   Status status = walk(holders_.get(), sizeof(td_holder), [&](const char* record) -> Status {
     td_holder h;
     std::memcpy(&h, record, sizeof h);
-    table.add(h.cookie, {h.pid, Comm(std::string_view(h.comm, strnlen(h.comm, sizeof h.comm))),
-                         h.ns_pid});
+    table.add(h.cookie,
+              {h.pid, Comm(std::string_view(h.comm, strnlen(h.comm, sizeof h.comm))), h.ns_pid});
     return Ok;
   });
   if (!status) return status.error();
@@ -90,9 +90,8 @@ Result<HolderTable> StuckLook::holders() const {
 
 Result<std::vector<Listed>> StuckLook::look() const {
   auto found = sockets();
-  if (!found || std::none_of(found->begin(), found->end(), [](const Listed& one) {
-        return one.seed.live.held == Held::Process;
-      }))
+  if (!found || std::none_of(found->begin(), found->end(),
+                             [](const Listed& one) { return one.seed.live.held == Held::Process; }))
     return found;
   const auto table = holders();
   if (!table) return table.error();

@@ -52,8 +52,8 @@ ResetNames names_of_resets() {
   constexpr std::string_view kPrefix = "SK_RST_REASON_";
   ResetNames names;
   for (const std::string& name : enum_names("sk_rst_reason")) {
-    const std::string_view word = std::string_view(name).substr(
-        name.starts_with(kPrefix) ? kPrefix.size() : 0);
+    const std::string_view word =
+        std::string_view(name).substr(name.starts_with(kPrefix) ? kPrefix.size() : 0);
     names.push_back(parse_kernel_word(word).value_or(KernelWord{}));
   }
   return names;
@@ -92,7 +92,7 @@ struct Tracer::Impl {
   // With Detail::Connections.
   std::optional<Walker> walker;
   std::optional<Looker> looker;
-  std::optional<StuckLook> stuck;             ///< where there are records
+  std::optional<StuckLook> stuck;  ///< where there are records
   ResetNames resets;
   std::optional<Surveyor> surveyor;           ///< where `surveys` was asked for
   std::vector<std::uint64_t> file_cookies;    ///< of the listing under way

@@ -270,7 +270,8 @@ class TopRun {
   void look_who_waits() {
     if (tracer_ == nullptr) return;
     analyzer_.begin_look();
-    [[maybe_unused]] const Status told = tracer_->tell_stuck(analyzer_, std::exchange(looks_anew_, false));
+    [[maybe_unused]] const Status told =
+        tracer_->tell_stuck(analyzer_, std::exchange(looks_anew_, false));
   }
 
   Result<bool> pressed() {

@@ -180,9 +180,9 @@ struct Connection {
   bool gap = false;                  ///< a transition of this connection was lost
   Reason reason = Reason::None;
   Errno error = Errno::None;
-  std::uint32_t timer_restarts = 0;          ///< as Transition's
+  std::uint32_t timer_restarts = 0;           ///< as Transition's
   bool deferred = false, queue_full = false;  ///< as Transition's
-  Path path;                         ///< so far
+  Path path;                                  ///< so far
   /// Known when it has ended.
   std::optional<std::uint64_t> life_ns;
   std::optional<TrafficStats> traffic;

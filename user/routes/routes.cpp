@@ -104,11 +104,10 @@ Listed listed(const Connection& open, std::int64_t wall_offset_ns) {
 void add_holders(Listed& one, const Survey& survey) {
   if (!survey.waiting) return;
   const std::uint64_t cookie = one.seed.socket.id.cookie;
-  const auto found = std::lower_bound(
-      survey.waiting->begin(), survey.waiting->end(), cookie,
-      [](const Listed& other, std::uint64_t wanted) {
-        return other.seed.socket.id.cookie < wanted;
-      });
+  const auto found = std::lower_bound(survey.waiting->begin(), survey.waiting->end(), cookie,
+                                      [](const Listed& other, std::uint64_t wanted) {
+                                        return other.seed.socket.id.cookie < wanted;
+                                      });
   if (found != survey.waiting->end() && found->seed.socket.id.cookie == cookie &&
       found->seed.state == one.seed.state)
     one.holders = found->holders;

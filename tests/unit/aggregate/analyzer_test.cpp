@@ -427,8 +427,8 @@ TEST(Findings, HandshakesOfASecondAreSlow) {
     for (int n = 0; n < slow + quick; ++n) {
       const Socket s = socket_of(static_cast<std::uint64_t>(n + 1));
       all.push_back(move(n, s, State::Close, State::SynSent));
-      all.push_back(move(n, s, State::SynSent, State::Established,
-                         n < slow ? 1'000'000'000 : 999'999'999));
+      all.push_back(
+          move(n, s, State::SynSent, State::Established, n < slow ? 1'000'000'000 : 999'999'999));
     }
     return analyse(all);
   };
@@ -466,6 +466,22 @@ TEST(Ends, WhatIsInTimeWaitWhenTheTraceEndsIsClosed) {
   EXPECT_TRUE(analysis.ends[1].time_wait);
   EXPECT_EQ(analysis.ends[1].closer, Closer::Local);
   EXPECT_EQ(analysis.ends[1].count, 1U);
+}
+
+TEST(Ends, WhatIsInTimeWaitIsCountedOnceInSeveralTraces) {
+  Analyzer analyzer{AnalyzerOptions{}};
+  ASSERT_TRUE(analyzer.header(header_of("a")));
+  const auto open = active(2, 0, 40001, kSecond);
+  for (std::size_t i = 0; i + 1 < open.size(); ++i) ASSERT_TRUE(analyzer.transition(open[i]));
+  ASSERT_TRUE(analyzer.header(header_of("a")));
+  Seed seed;
+  seed.socket = open.back().socket;
+  seed.state = State::TimeWait;
+  ASSERT_TRUE(analyzer.seed(seed));
+  const Analysis analysis = analyzer.take();
+  ASSERT_EQ(analysis.ends.size(), 1U);
+  EXPECT_TRUE(analysis.ends[0].time_wait);
+  EXPECT_EQ(analysis.ends[0].count, 1U);
 }
 
 TEST(Findings, AServerThatClosesFirstGathersTimeWait) {

@@ -99,7 +99,8 @@ std::vector<Listed> proxied(std::uint16_t count, bool server_is_here) {
 }
 
 TEST(Waiting, AChainNamesItsEnd) {
-  EXPECT_EQ(told(findings(proxied(3, true))), "close_wait_chain proxy 3\nclose_wait_leak server 3\n");
+  EXPECT_EQ(told(findings(proxied(3, true))),
+            "close_wait_chain proxy 3\nclose_wait_leak server 3\n");
   const auto far = findings(proxied(4, false));
   EXPECT_EQ(told(far), "close_wait_chain proxy 4\n");
   EXPECT_NE(far[0].text.find("waits in FIN_WAIT2 for 10.0.0.3:90, which"), std::string::npos);

@@ -109,8 +109,8 @@ TEST(Decode, TakesWhyAResetWasSentInTheKernelsWords) {
   td_event e = full_record();
   const ResetNames names = {*parse_kernel_word("NOT_SPECIFIED"), *parse_kernel_word("NO_SOCKET")};
   const auto rst_of = [&] {
-    return std::string(name_of(
-        std::get<Transition>(*decode_event(&e, sizeof e, names)).traffic->rst));
+    return std::string(
+        name_of(std::get<Transition>(*decode_event(&e, sizeof e, names)).traffic->rst));
   };
   e.reason = TD_REASON_RESET_LOCAL;
   EXPECT_EQ(rst_of(), "");
