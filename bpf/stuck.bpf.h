@@ -40,6 +40,16 @@ static __always_inline bool may_be_stuck(const struct td_live *live, __u8 state)
 	return false;
 }
 
+/* Of most sockets one word tells that they are none of these. */
+static __always_inline bool is_worth_a_look(struct sock *sk)
+{
+	__u8 state = sk->__sk_common.skc_state;
+
+	if (state == TD_ESTABLISHED)
+		return !BPF_CORE_READ((struct sock___held *)sk, sk_socket);
+	return state == TD_LISTEN || state == TD_CLOSE_WAIT || state == TD_FIN_WAIT2;
+}
+
 static __noinline int tell_waiting(struct seq_file *seq, struct tcp_sock *tp, struct td_sock *s,
 				   __u64 cookie)
 {
@@ -77,7 +87,7 @@ SEC("iter/bpf_sk_storage_map")
 int tell_stuck(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
-	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+	struct tcp_sock *tp = sk && is_worth_a_look(sk) ? bpf_skc_to_tcp_sock(sk) : NULL;
 	struct td_sock *s = tp ? bpf_sk_storage_get(&socks, sk, NULL, 0) : NULL;
 
 	return s ? tell_waiting(ctx->meta->seq, tp, s, bpf_get_socket_cookie(sk)) : 0;
@@ -89,8 +99,12 @@ SEC("iter/bpf_sk_storage_map")
 int look_at_stored(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
-	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+	struct td_sock *s = ctx->value;
+	struct tcp_sock *tp;
 
+	if (!sk || !s || s->look == look_number)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
 	return tp ? look_at((struct sock *)tp, tp, bpf_get_socket_cookie(sk)) : 0;
 }
 

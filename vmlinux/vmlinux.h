@@ -374,6 +374,9 @@ struct bpf_iter__bpf_sk_storage_map {
 	union {
 		struct sock *sk;
 	};
+	union {
+		void *value;
+	};
 };
 
 struct bpf_iter__tcp {
