@@ -54,7 +54,7 @@ static __always_inline void fill(struct td_event *e, const struct td_line *line,
 {
 	e->version = TD_EVENT_VERSION;
 	e->kind = TD_KIND_TRANSITION;
-	e->flags = s->flags & TD_S_GAP ? TD_F_GAP : 0;
+	e->flags = s->request | (s->flags & TD_S_GAP ? TD_F_GAP : 0);
 	e->mono_ns = line->mono_ns;
 	e->cookie = line->cookie;
 	e->dwell_ns = line->dwell_ns;
@@ -84,6 +84,17 @@ static __always_inline bool ring_is_half_full(void)
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= cfg.half_full_bytes;
 }
 
+/* What a last line has beside all others: `live` is of a listener. */
+union td_last {
+	struct td_stats stats;
+	struct td_live live;
+};
+
+static __always_inline __u8 flag_of_last(const struct td_line *line)
+{
+	return line->old_state == TD_LISTEN ? TD_F_LIVE : TD_F_STATS;
+}
+
 static const struct td_connection no_connection = {};
 
 /* `told`: claim_stays(). */
@@ -94,7 +105,7 @@ static __always_inline void fill_connection(struct td_connection *c, const struc
 	fill(&c->last, line, who, s);
 	c->last.kind = TD_KIND_CONNECTION;
 	if (stats) {
-		c->last.flags |= TD_F_STATS;
+		c->last.flags |= flag_of_last(line);
 		c->last.stats = *stats;
 	} else {
 		__builtin_memset(&c->last.stats, 0, sizeof(c->last.stats));
@@ -124,7 +135,7 @@ static __noinline int owe(const struct td_line *line, const struct td_who *who, 
 	}
 	fill(e, line, who, s);
 	if (stats) {
-		e->flags |= TD_F_STATS;
+		e->flags |= flag_of_last(line);
 		e->stats = *stats;
 	}
 	__sync_fetch_and_add(&owed_lines, 1);
@@ -173,7 +184,7 @@ static __always_inline void write_record(struct td_counters *count, const struct
 	e->size = size;
 	s->flags &= ~TD_S_GAP;
 	if (size == sizeof(*e)) {
-		e->flags |= TD_F_STATS;
+		e->flags |= flag_of_last(line);
 		e->stats = *stats;
 	}
 	bpf_ringbuf_submit(e, wakeup_flags());

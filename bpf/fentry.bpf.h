@@ -250,11 +250,17 @@ int BPF_PROG(on_req_timer, struct timer_list *timer)
 {
 	struct request_sock *req = req_of(timer);
 	struct td_receiving *here = receiving_here();
+	struct td_tuple t;
+	struct td_req *r;
 
 	if (here) {
 		here->timing_out = (__u64)req;
 		here->listener_closed = listener_is_closed(&req->__req_common);
 		tuple_of_req(&here->request, req);
+		t = here->request;
+		r = bpf_map_lookup_elem(&reqs, &t);
+		if (r && r->req == (__u64)req)
+			r->waited = waited_for(req, r->listener);
 	}
 	return 0;
 }
@@ -289,7 +295,7 @@ static __always_inline void accepted(struct sock *sk)
 	struct td_sock *s = sk ? bpf_sk_storage_get(&socks, sk, NULL, 0) : NULL;
 
 	if (s)
-		remember_owner(s, TD_OWNER_ACCEPT);
+		remember_owner(s, TD_OWNER_ACCEPT, TD_ESTABLISHED);
 }
 
 SEC("fexit/inet_csk_accept")

@@ -57,8 +57,13 @@ struct td_sock {
 	__u16 look; /* the last one that it was told in (bpf/open.bpf.h) */
 	__u8 stays_left_out;
 	__u8 n_stays;
-	__u8 error; /* the last that the stack reported to whoever has it open */
-	__u8 pad[7];
+	__u8 error;   /* the last that the stack reported to whoever has it open */
+	__u8 request; /* TD_F_DEFERRED or TD_F_QUEUE_FULL of the request it was */
+	__u8 pad[2];
+	/* Of a listener, in `listeners`: */
+	__u32 peak;	    /* as td_live.peak */
+	__u32 drops_before; /* what it had dropped when it was first seen */
+	__u8 pad2[4];
 };
 
 /* Who a line is about: addresses and ports as in struct td_event. */
@@ -233,7 +238,8 @@ struct td_req {
 	__u8 missed;  /* the last sweep found its timer off */
 	__u8 counted; /* as in td_sock */
 	__u8 told;    /* TD_S_TOLD */
-	__u8 pad[2];
+	__u8 waited;  /* TD_F_DEFERRED or TD_F_QUEUE_FULL */
+	__u8 pad;
 	__u32 look; /* the last one that it was told in (bpf/open.bpf.h) */
 };
 

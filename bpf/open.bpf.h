@@ -6,10 +6,11 @@
  *
  * Nothing is made for it that grows with the number of sockets, and it has to work for a reader
  * that has given up its privileges and can enter no network namespace. So full sockets are found in
- * its own (iter/tcp), and wherever they are where a process has them open (iter/task_file);
- * time-wait and request sockets in their maps. Records go through the ring, so they come before
- * those of what happens afterwards. A look stops when the ring is half full. The reader makes room
- * and asks again with the same number, and what has been told or counted is passed by.
+ * its own (iter/tcp), wherever they are where a process has them open (iter/task_file), and the
+ * others by what is stored with them (stuck.bpf.h); time-wait and request sockets in their maps.
+ * Records go through the ring, so they come before those of what happens afterwards. A look stops
+ * when the ring is half full. The reader makes room and asks again with the same number, and what
+ * has been told or counted is passed by.
  */
 #ifndef TCPDWELL_OPEN_BPF_H
 #define TCPDWELL_OPEN_BPF_H

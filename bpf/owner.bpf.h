@@ -15,7 +15,12 @@ static __always_inline bool driven_by_process(const struct sock *sk)
 	return sk->sk_lock.owned != 0;
 }
 
-static __always_inline void remember_owner(struct td_sock *s, __u8 how)
+static __always_inline void read_name(struct td_sock *s, struct task_struct *task)
+{
+	bpf_probe_read_kernel(s->comm, sizeof(s->comm), task->group_leader->comm);
+}
+
+static __always_inline void remember_owner(struct td_sock *s, __u8 how, int old_state)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 pid = task->tgid;
@@ -23,14 +28,17 @@ static __always_inline void remember_owner(struct td_sock *s, __u8 how)
 	/* A worker thread that drops the last reference is not who used the socket. */
 	if (s->owner != TD_OWNER_NONE && (task->flags & PF_KTHREAD))
 		return;
-	/* The same process closing what it opened tells nothing new. */
+	/* The same process closing what it opened tells nothing new but its name, if it runs
+	 * another program by now. */
 	if (s->owner != TD_OWNER_NONE && s->pid == pid && how == TD_OWNER_CLOSE &&
-	    s->owner != TD_OWNER_LISTEN)
+	    (s->owner != TD_OWNER_LISTEN || old_state == TD_LISTEN)) {
+		read_name(s, task);
 		return;
+	}
 	s->pid = pid;
 	s->owner = how;
 	s->cgroup_id = bpf_get_current_cgroup_id();
-	bpf_probe_read_kernel(s->comm, sizeof(s->comm), task->group_leader->comm);
+	read_name(s, task);
 	if (cfg.cgroup_id)
 		s->in_cgroup =
 		    bpf_get_current_ancestor_cgroup_id(cfg.cgroup_level) == cfg.cgroup_id;
@@ -44,21 +52,22 @@ static __always_inline void learn_owner(struct td_sock *s, const struct sock *sk
 		return;
 	switch (new_state) {
 	case TD_SYN_SENT:
-		remember_owner(s, TD_OWNER_CONNECT);
+		remember_owner(s, TD_OWNER_CONNECT, old_state);
 		break;
 	case TD_LISTEN:
-		remember_owner(s, TD_OWNER_LISTEN);
+		remember_owner(s, TD_OWNER_LISTEN, old_state);
 		break;
 	case TD_FIN_WAIT1:
 	case TD_LAST_ACK:
-		remember_owner(s, TD_OWNER_CLOSE);
+		remember_owner(s, TD_OWNER_CLOSE, old_state);
 		break;
 	case TD_CLOSE:
 		/* An abortive close. With an error set it is somebody else's doing: a reset taken
 		 * from the backlog, or sock_diag's tcp_abort(). */
 		if (!sk->sk_err && (old_state == TD_ESTABLISHED || old_state == TD_CLOSE_WAIT ||
-				    old_state == TD_SYN_SENT || old_state == TD_SYN_RECV))
-			remember_owner(s, TD_OWNER_CLOSE);
+				    old_state == TD_SYN_SENT || old_state == TD_SYN_RECV ||
+				    old_state == TD_LISTEN))
+			remember_owner(s, TD_OWNER_CLOSE, old_state);
 		break;
 	}
 }

@@ -202,6 +202,32 @@ static __always_inline void decide_gone(struct td_counters *count, const struct 
 		tell_gone(count, g);
 }
 
+struct inet_request_sock___acked {
+	__u16 acked : 1;
+} __attribute__((preserve_access_index));
+
+struct request_sock_queue___defer {
+	__u8 rskq_defer_accept;
+} __attribute__((preserve_access_index));
+
+struct inet_connection_sock___defer {
+	struct request_sock_queue___defer icsk_accept_queue;
+} __attribute__((preserve_access_index));
+
+/* What a request waited for whose last ACK had come. tcp_check_req() notes that ACK (`acked`) where
+ * it makes no child of it: while TCP_DEFER_ACCEPT waits for data, or when the accept queue is full.
+ */
+static __always_inline __u8 waited_for(const struct request_sock *req, __u64 listener)
+{
+	struct inet_request_sock___acked *ireq = (void *)req;
+	struct inet_connection_sock___defer *icsk = (void *)listener;
+
+	if (!BPF_CORE_READ_BITFIELD_PROBED(ireq, acked))
+		return 0;
+	return BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept) ? TD_F_DEFERRED
+									: TD_F_QUEUE_FULL;
+}
+
 /* For the final ACK, and then the child takes the entry; or for a RST or an abort. */
 static __always_inline void on_req_gone(struct request_sock *req, __u32 reason)
 {
@@ -223,6 +249,7 @@ static __always_inline void on_req_gone(struct request_sock *req, __u32 reason)
 	/* Somebody may have asked for it since: `ss -e`, say. */
 	r->cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter);
 	r->reason = reason;
+	r->waited = waited_for(req, r->listener);
 	r->ended_ns = bpf_ktime_get_ns();
 }
 
@@ -283,6 +310,41 @@ static __always_inline bool looks_for_requests(void)
 	return cfg.minisockets && (!is_without_table() || reqs_seeded);
 }
 
+struct sock___drops {
+	struct {
+		int counter;
+	} sk_drops;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u32 drops_of(const struct sock *sk)
+{
+	return BPF_CORE_READ((struct sock___drops *)sk, sk_drops.counter);
+}
+
+static __always_inline void live_of_listener(struct td_live *live, const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct td_sock *s = bpf_map_lookup_elem(&listeners, &key);
+
+	live->known |= TD_KNOWN_QUEUES;
+	live->recv_queue = BPF_CORE_READ(sk, sk_ack_backlog);
+	live->send_queue = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	live->drops = drops_of(sk) - (s ? s->drops_before : 0);
+	live->peak = s ? s->peak : 0;
+	if (live->peak && live->peak < live->recv_queue)
+		live->peak = live->recv_queue;
+}
+
+/* A connection of its has joined those that wait to be accepted (inet_csk_reqsk_queue_add). */
+static __always_inline void note_queued(__u64 listener)
+{
+	struct td_sock *s = bpf_map_lookup_elem(&listeners, &listener);
+	__u32 waiting = BPF_CORE_READ((struct sock *)listener, sk_ack_backlog);
+
+	if (s && s->peak < waiting)
+		s->peak = waiting;
+}
+
 /* The child of a passive open has its first transition: since when was it SYN_RECV? */
 static __always_inline void req_take(struct td_sock *s, const struct td_who *who,
 				     const struct tcp_sock *tp)
@@ -304,6 +366,10 @@ static __always_inline void req_take(struct td_sock *s, const struct td_who *who
 		if (cfg.detail == TD_DETAIL_CONNECTIONS)
 			s->look = r->look;
 		s->flags |= r->told;
+		if (makes_records()) {
+			s->request = r->waited;
+			note_queued(r->listener);
+		}
 		if (r->seeded)
 			s->flags &= ~TD_S_FIRST_DUE;
 		forget_request(&t);
@@ -360,6 +426,7 @@ static __always_inline void sock_of_req(struct td_sock *s, struct td_req *r)
 	s->use = 1;
 	s->path = TD_SYN_RECV;
 	s->flags = 0;
+	s->request = 0;
 	s->start_ns = r->start_ns;
 	forget_stays(s);
 }
@@ -379,6 +446,7 @@ static __noinline int req_end(struct td_counters *count, const struct td_tuple *
 	sock_of_req(s, r);
 	who_of_req(&who, t, r);
 	s->flags = r->told;
+	s->request = r->waited;
 	s->counted = r->counted;
 	line.cookie = r->cookie ?: own_id();
 	if (!r->seeded)

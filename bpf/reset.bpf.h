@@ -48,6 +48,42 @@ static __always_inline void forget_reset(void)
 		last->sk = 0;
 }
 
+struct tcp_options_received___stamps {
+	__u16 saw_tstamp : 1;
+	__u16 tstamp_ok : 1;
+} __attribute__((preserve_access_index));
+
+struct tcp_sock___idle {
+	__u32 lsndtime;
+	struct tcp_options_received___stamps rx_opt;
+} __attribute__((preserve_access_index));
+
+struct inet_connection_sock___idle {
+	__u8 icsk_retransmits;
+} __attribute__((preserve_access_index));
+
+/*
+ * A RST of the peer's own socket has a time stamp, as all its segments have
+ * (tcp_send_active_reset, net/ipv4/tcp_output.c). One that answers a segment of no connection has
+ * none (tcp_v4_send_reset, net/ipv4/tcp_ipv4.c; nf_send_reset). So where time stamps are agreed on,
+ * the last segment's, which tcp_validate_incoming() looks for first, tells who sent the RST. With
+ * data under way that has not been sent twice, it answers that. Milliseconds; 0 where it is not so.
+ */
+static __always_inline __u32 idle_before_reset(const struct tcp_sock *tp, __u8 old_state)
+{
+	struct inet_connection_sock___idle *icsk = (void *)tp;
+	struct tcp_sock___idle *idle = (void *)tp;
+	__s32 jiffies;
+
+	if ((old_state != TD_ESTABLISHED && old_state != TD_CLOSE_WAIT) ||
+	    tp->snd_una == tp->write_seq || BPF_CORE_READ(icsk, icsk_retransmits) ||
+	    !BPF_CORE_READ_BITFIELD_PROBED(idle, rx_opt.tstamp_ok) ||
+	    BPF_CORE_READ_BITFIELD_PROBED(idle, rx_opt.saw_tstamp))
+		return 0;
+	jiffies = BPF_CORE_READ(idle, lsndtime) - tp->rcv_tstamp;
+	return jiffies > 0 ? (__u64)jiffies * cfg.jiffy_ns / 1000000 : 0;
+}
+
 /* A RST that is taken ends the socket before anything else happens to it. */
 SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(on_receive_reset, struct sock *sk)

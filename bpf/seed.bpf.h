@@ -76,12 +76,33 @@ static __always_inline void note_owner(struct td_sock *s, struct task_struct *ta
 	s->owner = TD_OWNER_SEED;
 }
 
+static __always_inline bool is_tcp(const struct sock *sk)
+{
+	__u16 family = sk->__sk_common.skc_family;
+
+	return (sk->sk_protocol == IPPROTO_TCP || sk->sk_protocol == IPPROTO_MPTCP) &&
+	       (family == AF_INET || family == AF_INET6);
+}
+
+static __always_inline void write_holder(struct seq_file *seq, struct task_struct *task,
+					 struct sock *sk, __u32 fd)
+{
+	struct td_holder holder = {};
+
+	holder.cookie = bpf_get_socket_cookie(sk);
+	holder.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	holder.pid = task->tgid;
+	holder.ns_pid = cfg.pidns ? pid_in(task, cfg.pidns) : holder.pid;
+	holder.fd = fd;
+	bpf_probe_read_kernel(holder.comm, sizeof(holder.comm), task->group_leader->comm);
+	bpf_seq_write(seq, &holder, sizeof(holder));
+}
+
 SEC("iter/task_file")
 int seed_owner(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct td_holder holder = {};
 	struct socket *socket;
 	struct td_sock *s;
 	struct sock *sk;
@@ -90,21 +111,14 @@ int seed_owner(struct bpf_iter__task_file *ctx)
 		return 0;
 	socket = bpf_sock_from_file(file);
 	sk = socket ? socket->sk : NULL;
-	if (!sk || (sk->sk_protocol != IPPROTO_TCP && sk->sk_protocol != IPPROTO_MPTCP) ||
-	    (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6))
+	if (!sk || !is_tcp(sk))
 		return 0;
-	holder.cookie = bpf_get_socket_cookie(sk);
-	holder.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	holder.pid = task->tgid;
-	holder.ns_pid = cfg.pidns ? pid_in(task, cfg.pidns) : holder.pid;
-	holder.fd = ctx->fd;
-	bpf_probe_read_kernel(holder.comm, sizeof(holder.comm), task->group_leader->comm);
 	if (sk->sk_protocol == IPPROTO_TCP) {
 		s = bpf_sk_storage_get(&socks, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 		if (s)
 			note_owner(s, task);
 	}
-	bpf_seq_write(ctx->meta->seq, &holder, sizeof(holder));
+	write_holder(ctx->meta->seq, task, sk, ctx->fd);
 	return 0;
 }
 
@@ -196,9 +210,9 @@ static __always_inline void live_of_full(struct td_live *live, struct tcp_sock *
 	live->known = TD_KNOWN_QUEUES;
 	live->retrans = tp->total_retrans;
 	if (state == TD_LISTEN) {
-		live->recv_queue = sk->sk_ack_backlog;
-		live->send_queue = sk->sk_max_ack_backlog;
+		live_of_listener(live, sk);
 	} else {
+		live->drops = drops_of(sk);
 		/* The peer's FIN is counted in rcv_nxt until it is read over. */
 		unread = tp->rcv_nxt - tp->copied_seq;
 		live->recv_queue = unread > 0 ? unread : 0;
@@ -313,6 +327,7 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 	identify(&who, tp);
 	if (state == TD_LISTEN &&
 	    asks_for_owners()) { /* also of a listing: its requests have its owner */
+		s->drops_before = cfg.listing ? 0 : drops_of(sk);
 		bpf_map_update_elem(&listeners, &key, s, BPF_NOEXIST);
 		note_accept_queue(tp);
 	}

@@ -20,6 +20,7 @@
 #include "reset.bpf.h"
 #include "seed.bpf.h"
 #include "slots.bpf.h"
+#include "stuck.bpf.h"
 #include "sweep.bpf.h"
 #include "tally.bpf.h"
 #include "timer.bpf.h"
@@ -43,6 +44,8 @@ static __always_inline void begin_passive(struct td_sock *s, __u64 now)
 	s->first_new = TD_SYN_RECV;
 	s->first_ns = now;
 	s->counted = 0; /* the listener is, not the child */
+	if (makes_records())
+		s->request = s->peak = s->drops_before = 0;
 	forget_stays(s);
 }
 
@@ -56,7 +59,7 @@ static __always_inline void begin_active(struct td_sock *s, __u64 now)
 	s->in_cgroup = 0;
 	s->owner = TD_OWNER_NONE;
 	if (makes_records())
-		s->error = 0;
+		s->error = s->request = s->peak = s->drops_before = 0;
 	tally_leave(s->counted); /* its last end went unseen */
 	s->counted = 0;
 	forget_stays(s);
@@ -105,18 +108,25 @@ static __always_inline void write_first(struct td_counters *count, struct td_soc
 
 /* Requests know their listener, time-wait sockets who connects. */
 static __always_inline void note_for_minisockets(struct td_counters *count, const struct sock *sk,
-						 const struct td_sock *s, const struct td_who *who,
+						 struct td_sock *s, const struct td_who *who,
 						 int old_state, int new_state)
 {
 	__u64 key = (__u64)sk;
 	struct td_connecting *task;
+	struct td_sock *listener;
 
 	if (!asks_for_owners())
 		return;
 	if (new_state == TD_LISTEN && bpf_map_update_elem(&listeners, &key, s, BPF_ANY))
 		count_one(&count->map_full);
-	else if (old_state == TD_LISTEN)
+	if (old_state == TD_LISTEN) {
+		listener = bpf_map_lookup_elem(&listeners, &key);
+		if (listener && makes_records()) {
+			s->peak = listener->peak;
+			s->drops_before = listener->drops_before;
+		}
 		bpf_map_delete_elem(&listeners, &key);
+	}
 	if (new_state != TD_SYN_SENT || !makes_records())
 		return;
 	task = bpf_task_storage_get(&connecting, bpf_get_current_task_btf(), NULL,
@@ -149,6 +159,21 @@ static __always_inline void note_no_mini(const struct sock *sk, struct td_sock *
 		line->reason = TD_REASON_RESET_LOCAL;
 	else
 		s->flags |= TD_S_GAP; /* perhaps it lives on, unobserved */
+}
+
+/* What waited to be accepted is still in its queue (__tcp_close, net/ipv4/tcp.c). */
+static __always_inline void emit_closed_listener(struct td_counters *count, const struct sock *sk,
+						 struct td_sock *s, const struct td_who *who,
+						 const struct tcp_sock *tp, struct td_line *line)
+{
+	union td_last last = {};
+
+	line->reason = reason_of(sk, tp, s, line);
+	live_of_listener(&last.live, sk);
+	last.live.peak = s->peak;
+	last.live.drops -= s->drops_before;
+	s->path = s->path << 4 | TD_CLOSE;
+	emit(count, line, who, s, &last.stats);
 }
 
 /* The last transition of a full socket: its end, or its hand-over. */
@@ -190,6 +215,10 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 		emit(count, line, who, s, NULL);
 		return;
 	}
+	if (line->old_state == TD_LISTEN) {
+		emit_closed_listener(count, sk, s, who, tp, line);
+		return;
+	}
 	read_stats(&stats, tp, s->flags & TD_S_FIN_IN);
 	if (!handed)
 		line->reason = reason_of(sk, tp, s, line);
@@ -197,6 +226,8 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 	sent = reset_sent(sk);
 	if (sent && line->reason == TD_REASON_RESET_LOCAL)
 		stats.rst = sent->why;
+	if (line->reason == TD_REASON_RESET_BY_PEER)
+		stats.idle_ms = idle_before_reset(tp, line->old_state);
 	s->path = s->path << 4 | TD_CLOSE;
 	emit(count, line, who, s, &stats);
 }

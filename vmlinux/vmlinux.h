@@ -203,6 +203,7 @@ struct socket;
 
 struct sock {
 	struct sock_common __sk_common;
+	atomic_t sk_drops;
 	struct sk_buff_head sk_error_queue;
 	u8 sk_userlocks;
 	int sk_err;
@@ -294,6 +295,7 @@ struct sock_exterr_skb {
 };
 
 struct request_sock_queue {
+	u8 rskq_defer_accept;
 	struct request_sock *rskq_accept_head;
 };
 
@@ -310,7 +312,13 @@ struct inet_connection_sock {
 	struct request_sock_queue icsk_accept_queue;
 	struct timer_list icsk_retransmit_timer;
 	void *icsk_ulp_data;
+	__u8 icsk_retransmits;
 	__u8 icsk_pending;
+};
+
+struct tcp_options_received {
+	u16 saw_tstamp: 1;
+	u16 tstamp_ok: 1;
 };
 
 struct tcp_sock {
@@ -321,11 +329,13 @@ struct tcp_sock {
 	u32 segs_out;
 	u64 bytes_sent;
 	u32 write_seq;
+	u32 lsndtime;
 	u32 rcv_nxt;
 	u32 snd_nxt;
 	u32 snd_una;
 	u32 srtt_us;
 	u32 rcv_tstamp;
+	struct tcp_options_received rx_opt;
 	u64 bytes_received;
 	u32 segs_in;
 	u8 syn_data_acked: 1;
@@ -337,6 +347,7 @@ struct tcp_sock {
 
 struct inet_request_sock {
 	struct request_sock req;
+	u16 acked: 1;
 };
 
 struct tcp_request_sock {
@@ -354,6 +365,18 @@ struct inet_timewait_sock {
 struct tcp_timewait_sock {
 	struct inet_timewait_sock tw_sk;
 	int tw_ts_recent_stamp;
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
+		struct sock *sk;
+	};
+	union {
+		void *value;
+	};
 };
 
 struct bpf_iter__tcp {

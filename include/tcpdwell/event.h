@@ -30,7 +30,7 @@
 
 /* Raised on every change of layout or meaning; both sides are built from this file, so a mismatch
  * means a stale object and the reader refuses it. */
-#define TD_EVENT_VERSION 4
+#define TD_EVENT_VERSION 5
 
 #define TD_COMM_LEN 16 /* TASK_COMM_LEN, include/linux/sched.h */
 
@@ -107,7 +107,10 @@ enum td_reason {
 /* Bits of td_event.flags. */
 #define TD_F_GAP 0x01u	 /* a transition of this socket before this one was lost */
 #define TD_F_STATS 0x02u /* the record carries `stats` */
-#define TD_F_LIVE 0x04u	 /* a seed that carries `live` */
+#define TD_F_LIVE 0x04u	 /* a seed that carries `live`, or the end of a listening socket */
+/* Of a connection that was a request: its last ACK had come and the request waited on, */
+#define TD_F_DEFERRED 0x08u   /* for data (TCP_DEFER_ACCEPT), */
+#define TD_F_QUEUE_FULL 0x10u /* or for room in the accept queue */
 
 /* Which timer of a socket runs, as `ss -o` and inet_diag name them. */
 enum td_timer {
@@ -143,11 +146,17 @@ struct td_stats {
 	__u32 retrans;	  /* tcp_sock.total_retrans, segments */
 	__u32 srtt_us;	  /* smoothed RTT in microseconds; 0 where no sample was taken */
 	__u32 min_rtt_us; /* 0 where no sample was taken */
-	__u32 rst;	  /* why this host sent the RST that ended it: 1 + enum sk_rst_reason of the
-			   * kernel; 0 where it sent none, or does not say (before Linux 6.10) */
+	union {
+		__u32 rst; /* why this host sent the RST that ended it: 1 + enum sk_rst_reason of
+			    * the kernel; 0 where it sent none, or does not say (before Linux 6.10)
+			    */
+		__u32 idle_ms; /* of TD_REASON_RESET_BY_PEER: how long nothing had come when the
+				* data was sent that a RST answered which knows no such connection;
+				* 0 where it was another RST */
+	};
 };
 
-/* What a socket that exists is busy with; on seeds only. */
+/* What a socket that exists is busy with, or a listening one was when it was closed. */
 struct td_live {
 	__u64 timer_ns;	  /* until `timer` expires; 0 where it is overdue or off */
 	__u32 recv_queue; /* bytes nobody read yet (tcp_sock.rcv_nxt - copied_seq); LISTEN:
@@ -161,7 +170,9 @@ struct td_live {
 	__u8 pad;
 	__u64 file_cookie; /* with TD_HELD_FILE: of the socket that descriptors name, which is this
 			    * one, or MPTCP's that it is a subflow of; 0 where that has none */
-	__u8 pad2[8];
+	__u32 drops; /* segments that it dropped (sock.sk_drops): of LISTEN, SYNs and ACKs for which
+		      * there was no room, above all */
+	__u32 peak;  /* LISTEN: the most connections that waited at once; 0 where not known */
 };
 
 /*

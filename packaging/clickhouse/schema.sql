@@ -27,6 +27,8 @@ CREATE TABLE IF NOT EXISTS tcpdwell.transitions (
   reason String,
   errno String,
   timer_restarts UInt32,
+  defer_accept UInt8,
+  accept_queue_full UInt8,
   life_ns Nullable(UInt64),
   path String,
   closer String,
@@ -37,6 +39,12 @@ CREATE TABLE IF NOT EXISTS tcpdwell.transitions (
   retrans Nullable(UInt32),
   srtt_us Nullable(UInt32),
   min_rtt_us Nullable(UInt32),
+  rst String,
+  idle_ms Nullable(UInt32),
+  recv_queue Nullable(UInt32),
+  send_queue Nullable(UInt32),
+  recv_queue_peak Nullable(UInt32),
+  drops Nullable(UInt32),
   -- end
   minute DateTime DEFAULT toStartOfMinute(parseDateTimeBestEffort(ts))
 ) ENGINE = MergeTree PARTITION BY toYYYYMM(minute) ORDER BY (host, old, minute);

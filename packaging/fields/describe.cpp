@@ -103,6 +103,9 @@ ValueKind kind_of(const ConnId&, Presence) {
 ValueKind kind_of(const Path&, Presence) {
   return {"string", R"({"$ref":"#/$defs/path"})", "String"};
 }
+ValueKind kind_of(const KernelWord&, Presence) {
+  return {"string", R"({"type":"string","pattern":"^[A-Z0-9_]{1,32}$"})", "String"};
+}
 ValueKind kind_of(Family, Presence) { return {"4 or 6", R"({"enum":[4,6]})", "UInt8"}; }
 template <Word T>
 ValueKind kind_of(const T&, Presence) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "aggregate/analyzer.h"
 
+#include <tsl/robin_map.h>
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -12,10 +14,17 @@
 #include "aggregate/open_table.h"
 #include "aggregate/ports.h"
 #include "aggregate/timeline.h"
+#include "model/conn_id_hash.h"
 #include "util/moments.h"
 
 namespace tcpdwell {
 namespace {
+
+Closer closer_so_far(const Followed& followed) {
+  Path path;
+  for (const Segment& segment : followed.finished_segments()) path.push(segment.state);
+  return closer_of(path, Reason::None);
+}
 
 bool holds_port(State state) {
   return state != State::Listen && state != State::Close && state != State::Unknown;
@@ -35,6 +44,8 @@ class Analyzer::Impl {
   void transition(const Transition& t);
   void seed(const Seed& seed);
   void connection(const Connection& c);
+  void socket(const Listed& one);
+  void begin_look() { waiting_.clear(); }
   void note(std::int64_t wall_ns) { last_wall_ns_ = std::max(last_wall_ns_, wall_ns); }
   Analysis take();
   Analysis look(std::int64_t wall_ns) const;
@@ -53,7 +64,8 @@ class Analyzer::Impl {
   void move(Followed& followed, const Transition& t);
   void finish(Followed& followed, const Transition& t);
   void forget(const ConnId& id);
-  void add_open(std::int64_t wall_ns, Connections& connections, Waiting& waiting) const;
+  void add_open(std::int64_t wall_ns, Connections& connections, Waiting& waiting,
+                Ends::TimeWaits& waits) const;
   void end_host(bool goes_on);
   void tell_open() const;
 
@@ -66,11 +78,16 @@ class Analyzer::Impl {
   FollowedSlots slots_;
   std::uint64_t not_followed_ = 0;
   Ends ends_;
+  Ends::TimeWaits time_waits_{};  ///< of traces of other hosts
+  /// In TIME_WAIT when the trace before this one of the same host ended: who closed them.
+  tsl::robin_map<ConnId, Closer, ConnIdHash> time_waits_before_;
   Edges edges_;
   Timeline timeline_;
   Ports ports_;
   Connections connections_;
   Findings findings_;
+  static constexpr std::size_t kMostWaiting = 65'536;
+  std::vector<Listed> waiting_;  ///< as the last look found it
   /// Of connection(): to clear new ones takes longer than all that is done with most of them.
   Followed passing_;
   Transition line_;
@@ -121,9 +138,29 @@ void Analyzer::Impl::seed(const Seed& seed) {
   Followed* const followed = follow(seed.socket, seed.state, seed.wall_ns);
   if (followed == nullptr) return;
   followed->since_before = seed.age;
+  if (const auto before = time_waits_before_.find(seed.socket.id);
+      before != time_waits_before_.end() && seed.state == State::TimeWait)
+    followed->closer = before->second;
   if (holds_port(seed.state))
     followed->port_row =
         ports_.take_port(seed.socket, followed->role, seed.state == State::TimeWait, seed.wall_ns);
+}
+
+/// Whom it belongs to now is known, if it is in the same state still.
+void Analyzer::Impl::socket(const Listed& one) {
+  note(one.seed.wall_ns);
+  if (waiting_.size() < kMostWaiting) waiting_.push_back(one);
+  Followed* const followed = find(one.seed.socket.id);
+  const std::vector<Holder>& holders = one.holders.first.all;
+  if (followed == nullptr || followed->state != one.seed.state || holders.empty()) return;
+  Owner& owner = followed->socket.owner;
+  const auto same = std::find_if(holders.begin(), holders.end(),
+                                 [&](const Holder& holder) { return owner.pid == holder.pid; });
+  if (same != holders.end()) {
+    owner.comm = same->comm;
+    return;
+  }
+  owner = {holders.front().pid, holders.front().comm, OwnerSource::Seed, 0};
 }
 
 void Analyzer::Impl::transition(const Transition& t) {
@@ -167,6 +204,7 @@ void Analyzer::Impl::move(Followed& followed, const Transition& t) {
   }
   followed.socket = t.socket;
   followed.state = t.to;
+  followed.closer = waits ? std::optional(closer_so_far(followed)) : std::nullopt;
   followed.since_wall_ns = t.wall_ns;
   followed.since_before = {Bound::Exact, 0};
 }
@@ -230,6 +268,8 @@ void Analyzer::Impl::connection(const Connection& c) {
   t.life_ns.reset();
   t.path = {};
   t.traffic.reset();
+  t.accept_queue.reset();
+  t.deferred = t.queue_full = false;
   if (known == nullptr && is_whole(c)) begin_whole(followed, t, first, moments.begin_of(0));
   timeline_.move(moments.begin_of(0), known != nullptr ? std::optional(known->state) : std::nullopt,
                  first);
@@ -241,11 +281,14 @@ void Analyzer::Impl::connection(const Connection& c) {
     t.from = stay.state;
     t.to = i + 1 < c.stays.size() ? (c.stays.begin() + i + 1)->state : State::Close;
     t.dwell = stay.dwell;
+    t.deferred = c.deferred && t.from == State::SynRecv;
+    t.queue_full = c.queue_full && t.from == State::SynRecv;
     if (t.last()) {
       t.reason = c.reason;
       t.life_ns = c.life_ns;
       t.path = c.path;
       t.traffic = c.traffic;
+      t.accept_queue = c.accept_queue;
     }
     end_stay(followed, t);
   }
@@ -289,6 +332,7 @@ void Analyzer::Impl::keep_open(const Connection& c, const Followed& followed, bo
   now.state = c.state;
   now.since_wall_ns = c.wall_ns();
   now.since_before = c.stays.empty() ? Dwell{} : c.stays.back().dwell;
+  if (c.state == State::TimeWait && c.path.size() > 1) now.closer = closer_of(c.path, Reason::None);
   if (known) {
     *find(c.socket.id) = now;
   } else if (slots_.taken() >= options_.max_followed) {
@@ -307,26 +351,33 @@ void Analyzer::Impl::each_open(
   slots_.each([&](const Followed& followed) { visit(followed, followed.age(wall_ns)); });
 }
 
-void Analyzer::Impl::add_open(std::int64_t wall_ns, Connections& connections,
-                              Waiting& waiting) const {
+void Analyzer::Impl::add_open(std::int64_t wall_ns, Connections& connections, Waiting& waiting,
+                              Ends::TimeWaits& waits) const {
   slots_.each([&](const Followed& followed) {
     connections.open_at_end(host_, followed, wall_ns);
-    waiting.open_at_end(followed, wall_ns);
+    waiting.open_at_end(followed, wall_ns, !waiting_.empty());
+    if (followed.closer) ++waits[static_cast<std::size_t>(*followed.closer)];
   });
+  waiting.looked(waiting_);
 }
 
 void Analyzer::Impl::end_host(bool goes_on) {
   slots_.each([&](const Followed& followed) {
     timeline_.move(last_wall_ns_, followed.state, std::nullopt);
   });
+  time_waits_before_.clear();
   if (goes_on) {
+    slots_.each([&](const Followed& followed) {
+      if (followed.closer) time_waits_before_[followed.socket.id] = *followed.closer;
+    });
     ports_.release_all();
   } else {
-    add_open(last_wall_ns_, connections_, findings_.waiting());
+    add_open(last_wall_ns_, connections_, findings_.waiting(), time_waits_);
     tell_open();
   }
   open_.drop_all(&OpenTable::Entry::slot);
   slots_ = {};
+  waiting_.clear();
 }
 
 void Analyzer::Impl::tell_open() const {
@@ -340,11 +391,12 @@ void Analyzer::Impl::tell_open() const {
 Analysis Analyzer::Impl::look(std::int64_t wall_ns) const {
   Connections connections = connections_;
   Waiting waiting = findings_.waiting();
-  add_open(wall_ns, connections, waiting);
+  Ends::TimeWaits waits = time_waits_;
+  add_open(wall_ns, connections, waiting, waits);
   Analysis analysis;
   analysis.series = timeline_.take();
   analysis.series.minisockets_off = minisockets_off_;
-  analysis.ends = ends_.take();
+  analysis.ends = ends_.take(waits);
   analysis.edges = edges_.take();
   analysis.ports = ports_.take(options_.most_ports);
   analysis.findings = findings_.take(analysis.ports, waiting);
@@ -377,6 +429,7 @@ Analysis Analyzer::Impl::take() {
 
 void Analyzer::Impl::begin_window(std::int64_t wall_ns) {
   ends_ = {};
+  time_waits_ = {};
   edges_ = {};
   findings_ = {};
   timeline_ = {};
@@ -409,6 +462,11 @@ Status Analyzer::connection(const Connection& connection) {
   impl_->connection(connection);
   return Ok;
 }
+Status Analyzer::socket(const Listed& one) {
+  impl_->socket(one);
+  return Ok;
+}
+void Analyzer::begin_look() { impl_->begin_look(); }
 Status Analyzer::loss(const Loss&) { return Ok; }
 Status Analyzer::end(const TraceEnd& end) {
   impl_->note(end.wall_ns);

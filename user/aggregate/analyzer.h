@@ -34,11 +34,14 @@ class Analyzer : public Consumer {
   Status transition(const Transition&) override;
   Status seed(const Seed&) override;
   Status connection(const Connection&) override;
+  Status socket(const Listed&) override;
   Status loss(const Loss&) override;
   Status end(const TraceEnd&) override;
 
   /// Once, after the last event.
   Analysis take();
+  /// What socket() told is forgotten: another look at what waits is about to be told.
+  void begin_look();
   /// What take() would give if the trace ended at `wall_ns`. Changes nothing: for views of what is
   /// live.
   Analysis look(std::int64_t wall_ns) const;

@@ -11,15 +11,18 @@ void Ends::add(const Transition& t) {
   const Closer closer = closer_of(t.path, t.reason);
   auto& row =
       rows_[static_cast<std::size_t>(t.reason) * kClosers + static_cast<std::size_t>(closer)];
-  if (!row) row = std::make_unique<EndRow>(EndRow{t.reason, closer, 0, {}});
+  if (!row) row = std::make_unique<EndRow>(EndRow{t.reason, closer, 0, {}, false});
   ++row->count;
   if (t.life_ns) row->life.add(*t.life_ns);
 }
 
-std::vector<EndRow> Ends::take() const {
+std::vector<EndRow> Ends::take(const TimeWaits& waits) const {
   std::vector<EndRow> rows;
   for (const auto& row : rows_)
     if (row) rows.push_back(*row);
+  for (std::size_t closer = 0; closer < kClosers; ++closer)
+    if (waits[closer] > 0)
+      rows.push_back({Reason::None, static_cast<Closer>(closer), waits[closer], {}, true});
   std::stable_sort(rows.begin(), rows.end(),
                    [](const EndRow& a, const EndRow& b) { return a.count > b.count; });
   return rows;

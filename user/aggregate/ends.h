@@ -13,10 +13,12 @@ namespace tcpdwell {
 class Ends {
  public:
   void add(const Transition& t);  ///< those that are a connection's last line count
-  std::vector<EndRow> take() const;
+  static constexpr std::size_t kClosers = 4;
+  /// Connections in TIME_WAIT, by who closed.
+  using TimeWaits = std::array<std::uint64_t, kClosers>;
+  std::vector<EndRow> take(const TimeWaits& waits = {}) const;
 
  private:
-  static constexpr std::size_t kClosers = 4;
   std::array<std::unique_ptr<EndRow>, kReasonCount * kClosers> rows_;
 };
 

@@ -15,48 +15,13 @@ namespace {
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
 // docs/report.md says these too.
-constexpr std::uint64_t kLeakCount = 3, kHeldCount = 5;
 constexpr std::uint64_t kFailures = 3;
+constexpr std::uint64_t kSlowCount = 3, kSlowPercent = 10;
+constexpr std::uint64_t kIdleCount = 3, kIdleLeast = kSecond;
 constexpr std::uint64_t kLateHandshake = kSecond, kLateCount = 10;
 constexpr std::uint64_t kWrongSideCount = 100;
 constexpr std::uint64_t kKeepAliveCount = 20, kKeepAliveLeast = kSecond;
 constexpr std::uint64_t kPortsPercent = 70, kPortsCritical = 90;
-
-std::string process_name(const Comm& name) {
-  const std::string comm = printable(name.view());
-  return comm.empty() ? "an unknown process" : comm;
-}
-
-/// The subject under a key; nullptr where there is no room for one more.
-template <class Map, class Name>
-auto* subject(Map& map, const PackedKey& key, Name name) {
-  using Subject = typename Map::mapped_type;
-  if (const auto found = map.find(key); found != map.end()) return &found.value();
-  if (map.size() >= kMostSubjects) return static_cast<Subject*>(nullptr);
-  Subject made;
-  made.name = name();
-  return &map.insert({key, std::move(made)}).first.value();
-}
-
-PackedKey destination_key(Family family, const Endpoint& remote) {
-  PackedKey key;
-  key.put(family);
-  key.put(remote.addr);
-  key.put(remote.port);
-  return key;
-}
-
-void add_close_wait_leaks(const Waiting& waiting, std::vector<Finding>& found) {
-  for (const auto& [key, p] : waiting.processes()) {
-    if (p.unclosed < kLeakCount) continue;
-    found.push_back(
-        {"close_wait_leak", Severity::Critical, p.name, p.unclosed,
-         fmt::format(
-             "{} connections of {} stay in CLOSE_WAIT, the oldest for {} or longer: the peer has "
-             "closed and {} has not, so look there for a descriptor that is never closed.",
-             human_count(p.unclosed), p.name, human_duration(p.oldest_ns), p.name)});
-  }
-}
 
 void add_port_exhaustion(const std::vector<PortRow>& ports, std::vector<Finding>& found) {
   for (const PortRow& row : ports) {
@@ -77,18 +42,6 @@ void add_port_exhaustion(const std::vector<PortRow>& ports, std::vector<Finding>
   }
 }
 
-void add_held_fin_wait2(const Waiting& waiting, std::vector<Finding>& found) {
-  for (const auto& [key, p] : waiting.peers()) {
-    if (p.held < kHeldCount) continue;
-    found.push_back({"fin_wait2_held", Severity::Warning, p.name, p.held,
-                     fmt::format("{} connections to {} were held in FIN_WAIT2 for {} or longer, up "
-                                 "to {}: we closed and the "
-                                 "peer did not, so look for CLOSE_WAIT there.",
-                                 human_count(p.held), p.name, human_duration(kHeldAgeNs),
-                                 human_duration(p.longest_ns))});
-  }
-}
-
 }  // namespace
 
 Findings::Destination* Findings::destination(const Socket& socket) {
@@ -98,6 +51,11 @@ Findings::Destination* Findings::destination(const Socket& socket) {
   Destination* const found = subject(destinations_, destination_key(socket.family, socket.remote),
                                      [&] { return endpoint_text(socket.family, socket.remote); });
   last = {socket.family, socket.remote, found};
+  if (found != nullptr && found->netns == 0) {
+    found->netns = socket.netns;
+    found->family = socket.family;
+    found->remote = socket.remote;
+  }
   return found;
 }
 
@@ -118,6 +76,7 @@ Findings::Service* Findings::service(const Socket& socket) {
 void Findings::moved(const Followed& followed, const Transition& t) {
   if (t.from == State::FinWait2 && t.dwell.bound != Bound::Unknown)
     waiting_.held_open(t.socket, t.dwell);
+  if (t.from == State::SynRecv || t.from == State::Listen) waiting_.at_listener(t);
   if (followed.role == Role::Active) towards(followed, t);
   if (followed.role == Role::Passive) served(t);
 }
@@ -149,15 +108,26 @@ void Findings::add_failure(Destination& to, const Transition& t) {
   }
 }
 
+void Findings::add_handshake(Destination& to, const Dwell& dwell) {
+  if (dwell.bound == Bound::Unknown) return;
+  ++to.connected;
+  to.slow += dwell.ns >= kLateHandshake;
+  to.slowest_ns = std::max(to.slowest_ns, dwell.ns);
+}
+
 void Findings::towards(const Followed& followed, const Transition& t) {
   const bool begins = t.to == State::SynSent && t.from != State::SynSent;
   const bool failed = t.from == State::SynSent && t.to == State::Close;
   const bool peer_closed = t.from == State::Established && t.to == State::CloseWait;
-  if (!begins && !failed && !peer_closed && !t.last()) return;
+  const bool connected = t.from == State::SynSent && t.to == State::Established;
+  if (!begins && !failed && !connected && !peer_closed && !t.last()) return;
   Destination* const to = destination(t.socket);
   if (to == nullptr) return;
   to->tried += begins;
   if (failed) add_failure(*to, t);
+  if (connected) add_handshake(*to, t.dwell);
+  if (t.traffic && t.traffic->idle_ms * std::uint64_t{1'000'000} >= kIdleLeast)
+    to->idle_until_dropped.add(t.traffic->idle_ms * std::uint64_t{1'000'000});
   to->ended += t.last() && followed.state != State::SynSent;
   to->closed_by_peer += peer_closed;
   if (peer_closed && t.dwell.bound == Bound::Exact) to->open_until_peer_closed.add(t.dwell.ns);
@@ -170,64 +140,13 @@ void Findings::served(const Transition& t) {
   Service* const at = service(t.socket);
   if (at == nullptr) return;
   at->requests += begins;
-  at->answered_late += t.from == State::SynRecv && t.to == State::Established &&
+  // Who waits for data (TCP_DEFER_ACCEPT) or for room in the accept queue has had the last ACK.
+  const bool answered = t.deferred || t.queue_full;
+  at->answered_late += t.from == State::SynRecv && t.to == State::Established && !answered &&
                        t.dwell.bound != Bound::Unknown && t.dwell.ns >= kLateHandshake;
-  at->never_answered += t.from == State::SynRecv && t.reason == Reason::SynTimeout;
+  at->never_answered += t.from == State::SynRecv && t.reason == Reason::SynTimeout && !answered;
   at->ended += t.last() && t.from != State::SynRecv;
   at->closed_here += closes_first;
-}
-
-void Waiting::held_open(const Socket& socket, const Dwell& dwell) {
-  if (dwell.ns < kHeldAgeNs) return;
-  PackedKey key;
-  key.put(socket.family);
-  key.put(socket.remote.addr);
-  Peer* const peer =
-      subject(peers_, key, [&] { return address_text(socket.family, socket.remote); });
-  if (peer == nullptr) return;
-  ++peer->held;
-  peer->longest_ns = std::max(peer->longest_ns, dwell.ns);
-}
-
-void Waiting::open_at_end(const Followed& followed, std::int64_t end_wall_ns) {
-  const Dwell age = followed.age(end_wall_ns);
-  if (followed.state == State::FinWait2) held_open(followed.socket, age);
-  if (followed.state != State::CloseWait || age.ns < kLeakAgeNs) return;
-  PackedKey key;
-  key.put(followed.socket.owner.comm.bytes);
-  Process* const process =
-      subject(processes_, key, [&] { return process_name(followed.socket.owner.comm); });
-  if (process == nullptr) return;
-  ++process->unclosed;
-  process->oldest_ns = std::max(process->oldest_ns, age.ns);
-}
-
-void Waiting::open_now(const Survey& survey) {
-  for (const OwnerRow& owner : survey.owners) {
-    if (owner.unclosed == 0) continue;
-    PackedKey key;
-    key.put(owner.comm->bytes);
-    Process* const process = subject(processes_, key, [&] { return process_name(*owner.comm); });
-    if (process == nullptr) continue;
-    process->unclosed += owner.unclosed;
-    process->oldest_ns = std::max(process->oldest_ns, owner.oldest_unclosed_ns);
-  }
-  for (const HeldRow& row : survey.held) {
-    PackedKey key;
-    key.put(row.family);
-    key.put(row.remote.addr);
-    Peer* const peer = subject(peers_, key, [&] { return address_text(row.family, row.remote); });
-    if (peer == nullptr) continue;
-    peer->held += row.held;
-    peer->longest_ns = std::max(peer->longest_ns, row.longest_ns);
-  }
-  for (const PortRow& row : survey.ports)
-    open_to_[destination_key(row.family, row.remote)] += row.live + row.time_wait;
-}
-
-std::uint64_t Waiting::open_to(const PackedKey& destination) const {
-  const auto found = open_to_.find(destination);
-  return found == open_to_.end() ? 0 : found->second;
 }
 
 /// The kernel itself said that there was no port left.
@@ -278,6 +197,39 @@ void Findings::add_failures_to_connect(const Waiting& waiting, std::vector<Findi
   }
 }
 
+/// A SYN that is not answered is sent again after a second (TCP_TIMEOUT_INIT).
+void Findings::add_slow_handshakes(const Waiting& waiting, std::vector<Finding>& found) const {
+  for (const auto& [key, d] : destinations_) {
+    if (d.slow < kSlowCount || d.slow * 100 < d.connected * kSlowPercent) continue;
+    const Waiting::Queue* const queue = waiting.queue_of(d.netns, d.family, d.remote);
+    const std::string why =
+        queue != nullptr && queue->was_full()
+            ? fmt::format("the accept queue there was full, as {} accepts too slowly",
+                          process_name(queue->comm))
+            : "SYNs or their answers are lost, or the accept queue there is full";
+    found.push_back(
+        {"slow_handshakes", Severity::Warning, d.name, d.slow,
+         fmt::format("{} of {} handshakes with {} took {} or longer, up to {}: {}.",
+                     human_count(d.slow), human_count(std::max(d.tried, d.connected)), d.name,
+                     human_duration(kLateHandshake), human_duration(d.slowest_ns), why)});
+  }
+}
+
+void Findings::add_dropped_while_idle(std::vector<Finding>& found) const {
+  for (const auto& [key, d] : destinations_) {
+    const Histogram& idle = d.idle_until_dropped;
+    if (idle.count() < kIdleCount) continue;
+    found.push_back(
+        {"idle_dropped", Severity::Warning, d.name, idle.count(),
+         fmt::format(
+             "{} connections to {} were dropped while idle, and it was found at the next "
+             "write: after {} without a segment (median) a RST answered it that knows no "
+             "such connection. The peer has closed, or a firewall, NAT or load balancer has "
+             "forgotten them: use keepalive, or close idle connections earlier.",
+             human_count(idle.count()), d.name, human_duration(*idle.percentile(50)))});
+  }
+}
+
 void Findings::add_keep_alive_mismatches(std::vector<Finding>& found) const {
   for (const auto& [key, d] : destinations_) {
     const Histogram& open = d.open_until_peer_closed;
@@ -324,14 +276,15 @@ void Findings::add_time_wait_on_servers(std::vector<Finding>& found) const {
 std::vector<Finding> Findings::take(const std::vector<PortRow>& ports,
                                     const Waiting& waiting) const {
   std::vector<Finding> found;
-  add_close_wait_leaks(waiting, found);
+  waiting.add_findings(found);
   add_port_exhaustion(ports, found);
   add_ports_that_ran_out(ports, waiting, found);
   add_failures_to_connect(waiting, found);
   add_keep_alive_mismatches(found);
   add_late_handshakes(found);
   add_time_wait_on_servers(found);
-  add_held_fin_wait2(waiting, found);
+  add_slow_handshakes(waiting, found);
+  add_dropped_while_idle(found);
   std::sort(found.begin(), found.end(), [](const Finding& a, const Finding& b) {
     return std::tie(b.severity, b.count, a.kind, a.subject, a.text) <
            std::tie(a.severity, a.count, b.kind, b.subject, b.text);

@@ -3,50 +3,14 @@
 /// thresholds are in docs/report.md.
 #pragma once
 
-#include <tsl/robin_map.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "aggregate/followed.h"
-#include "aggregate/row_table.h"
-#include "model/survey.h"
+#include "aggregate/waiting.h"
 
 namespace tcpdwell {
-
-/// Of each kind of subject; those beyond are not watched.
-inline constexpr std::size_t kMostSubjects = 2048;
-
-template <class Subject>
-using Subjects = tsl::robin_map<PackedKey, Subject, PackedKeyHash>;
-
-/// Who lets others wait, which is known of open connections too: small, so that a copy can be told
-/// of those that are open now.
-class Waiting {
- public:
-  struct Process {
-    std::string name;
-    std::uint64_t unclosed = 0, oldest_ns = 0;
-  };
-  struct Peer {
-    std::string name;
-    std::uint64_t held = 0, longest_ns = 0;
-  };
-
-  void held_open(const Socket& socket, const Dwell& dwell);
-  void open_at_end(const Followed& followed, std::int64_t end_wall_ns);
-  void open_now(const Survey& survey);
-  const Subjects<Process>& processes() const { return processes_; }
-  const Subjects<Peer>& peers() const { return peers_; }
-  /// Connections to a destination that open_now() found.
-  std::uint64_t open_to(const PackedKey& destination) const;
-
- private:
-  Subjects<Process> processes_;
-  Subjects<Peer> peers_;
-  tsl::robin_map<PackedKey, std::uint64_t, PackedKeyHash> open_to_;
-};
 
 class Findings {
  public:
@@ -67,8 +31,11 @@ class Findings {
   struct Destination {
     std::string name;
     std::uint64_t tried = 0, refused = 0, timed_out = 0, ended = 0, closed_by_peer = 0;
-    std::uint64_t unreachable = 0, without_port = 0;
-    Histogram open_until_peer_closed;
+    std::uint64_t unreachable = 0, without_port = 0, connected = 0, slow = 0, slowest_ns = 0;
+    std::uint32_t netns = 0;
+    Family family = Family::V4;
+    Endpoint remote;
+    Histogram open_until_peer_closed, idle_until_dropped;
   };
   /// A local port that this host serves.
   struct Service {
@@ -79,11 +46,14 @@ class Findings {
   void add_ports_that_ran_out(const std::vector<PortRow>& ports, const Waiting& waiting,
                               std::vector<Finding>& found) const;
   void add_failures_to_connect(const Waiting& waiting, std::vector<Finding>& found) const;
+  void add_slow_handshakes(const Waiting& waiting, std::vector<Finding>& found) const;
+  void add_dropped_while_idle(std::vector<Finding>& found) const;
   void add_keep_alive_mismatches(std::vector<Finding>& found) const;
   void add_late_handshakes(std::vector<Finding>& found) const;
   void add_time_wait_on_servers(std::vector<Finding>& found) const;
   void towards(const Followed& followed, const Transition& t);
   static void add_failure(Destination& to, const Transition& t);
+  static void add_handshake(Destination& to, const Dwell& dwell);
   void served(const Transition& t);
   Destination* destination(const Socket& socket);
   Service* service(const Socket& socket);

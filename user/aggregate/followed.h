@@ -22,7 +22,8 @@ struct Followed {
   std::int64_t since_wall_ns = 0;          ///< when it was first seen in `state`
   Dwell since_before = {Bound::Exact, 0};  ///< how long it had been in it by then
   std::uint32_t port_row = UINT32_MAX;
-  std::uint8_t segments = 0;  ///< finished stays, of which the last kSegments are kept
+  std::optional<Closer> closer;  ///< known of one in TIME_WAIT that was seen to enter it
+  std::uint8_t segments = 0;     ///< finished stays, of which the last kSegments are kept
   std::array<std::uint64_t, kSegments> packed{};
 
   /// As it was made, but for its socket; what is beyond `segments` means nothing.
@@ -33,6 +34,7 @@ struct Followed {
     since_wall_ns = 0;
     since_before = {Bound::Exact, 0};
     port_row = UINT32_MAX;
+    closer.reset();
     segments = 0;
   }
   void add_segment(State state, const Dwell& dwell);

@@ -2,6 +2,8 @@
 #include "aggregate/host_activity.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 
 namespace tcpdwell {
@@ -82,7 +84,9 @@ void add_before(Analysis& now, const Analysis& before) {
       [](const Edge& a, const Edge& b) { return a.from == b.from && a.to == b.to; }, &Edge::dwell);
   add_rows(
       now.ends, before.ends,
-      [](const EndRow& a, const EndRow& b) { return a.reason == b.reason && a.closer == b.closer; },
+      [](const EndRow& a, const EndRow& b) {
+        return a.reason == b.reason && a.closer == b.closer && a.time_wait == b.time_wait;
+      },
       &EndRow::life);
   now.slowest.insert(now.slowest.end(), before.slowest.begin(), before.slowest.end());
   std::stable_sort(
@@ -95,7 +99,9 @@ void add_before(Analysis& now, const Analysis& before) {
 /// A finding about what is open says it again as long as it is so; if it has ended, it is of the
 /// past.
 bool is_of_now(const Finding& finding) {
-  return finding.kind == "close_wait_leak" || finding.kind == "port_exhaustion";
+  constexpr std::array<std::string_view, 4> kOfNow = {"close_wait_leak", "close_wait_chain",
+                                                      "not_accepted", "port_exhaustion"};
+  return std::find(kOfNow.begin(), kOfNow.end(), finding.kind) != kOfNow.end();
 }
 
 }  // namespace
@@ -125,14 +131,15 @@ Status HostActivity::loss(const Loss& loss) {
 
 void HostActivity::survey(Survey survey, const SurveyWish& wish, std::int64_t wall_ns) {
   ports_.add(survey, wall_ns);
+  if (!survey.waiting) survey.waiting = survey_.waiting;
   survey_ = std::move(survey);
   wish_ = wish;
 }
 
 Analysis HostActivity::window() const { return analyzer_.look(survey_, ports_.rows(survey_)); }
 
-void HostActivity::keep_window(std::int64_t wall_ns) {
-  if (wall_ns - window_wall_ns_ < kWindowNs) return;
+bool HostActivity::keep_window(std::int64_t wall_ns) {
+  if (wall_ns - window_wall_ns_ < kWindowNs) return false;
   before_ = window();
   std::erase_if(before_.findings, is_of_now);
   before_.stuck.clear();
@@ -141,6 +148,7 @@ void HostActivity::keep_window(std::int64_t wall_ns) {
   window_wall_ns_ = wall_ns;
   analyzer_.begin_window(wall_ns);
   ports_.begin_window();
+  return true;
 }
 
 void HostActivity::begin_window(std::int64_t wall_ns) {

@@ -29,8 +29,8 @@ class HostActivity : public Consumer {
   void survey(Survey survey, const SurveyWish& wish, std::int64_t wall_ns);
 
   /// Findings, slowest connections and what else is recent are of the last one to two windows: call
-  /// it now and then, it begins a new one when the last is old enough.
-  void keep_window(std::int64_t wall_ns);
+  /// it now and then, it begins a new one when the last is old enough, and says so.
+  bool keep_window(std::int64_t wall_ns);
   /// What `recent` told so far is forgotten.
   void begin_window(std::int64_t wall_ns);
   /// `mono_ns` and `wall_ns` are the same moment. What is open is the last survey's.

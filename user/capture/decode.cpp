@@ -44,20 +44,27 @@ std::size_t size_of(const td_event& e) {
   return (e.flags & (TD_F_STATS | TD_F_LIVE)) != 0 ? sizeof(td_event) : kShortSize;
 }
 
+bool closes_listener(const td_event& e) {
+  return e.old_state == TD_LISTEN && e.new_state == TD_CLOSE;
+}
+
 /// Why the record cannot be used, or nullptr.
 const char* fault_in(const td_event& e, std::size_t size) {
   if (e.size != size) return "size field differs from its length";
   if (e.version != TD_EVENT_VERSION) return "unknown version";
   if (e.kind == 0 || e.kind >= TD_KIND_COUNT) return "unknown kind";
   if (size != size_of(e)) return "length does not fit its flags";
-  if (e.flags & ~(TD_F_GAP | TD_F_STATS | TD_F_LIVE)) return "unknown flag";
+  if (e.flags & ~(TD_F_GAP | TD_F_STATS | TD_F_LIVE | TD_F_DEFERRED | TD_F_QUEUE_FULL))
+    return "unknown flag";
   if (e.family != 4 && e.family != 6) return "unknown address family";
   if (e.old_state >= TD_STATE_COUNT || e.new_state >= TD_STATE_COUNT) return "unknown state";
   if (e.dwell >= TD_DWELL_COUNT) return "unknown kind of dwell";
   if (e.owner >= TD_OWNER_COUNT) return "unknown owner source";
   if (e.reason >= TD_REASON_COUNT) return "unknown reason";
   if (e.use == 0) return "use 0";
-  if ((e.flags & TD_F_LIVE) && e.kind != TD_KIND_SEED) return "queues of a transition";
+  if ((e.flags & TD_F_LIVE) && e.kind != TD_KIND_SEED && !closes_listener(e))
+    return "queues of a transition";
+  if ((e.flags & TD_F_LIVE) && (e.flags & TD_F_STATS)) return "both queues and traffic";
   if (e.kind == TD_KIND_CONNECTION && e.mono_ns > INT64_MAX) return "a time there is none";
   if ((e.flags & TD_F_STATS) && e.kind == TD_KIND_SEED) return "traffic of a seed";
   if ((e.flags & TD_F_LIVE) && e.live.timer >= TD_TIMER_COUNT) return "unknown timer";
@@ -92,14 +99,24 @@ Dwell dwell_of(const td_event& e) {
   return {static_cast<Bound>(e.dwell), e.dwell_ns};
 }
 
-TrafficStats traffic_of(const td_stats& s) {
-  TrafficStats traffic{s.bytes_sent, s.bytes_received, s.segs_out, s.segs_in, s.retrans, {}, {}};
+TrafficStats traffic_of(const td_event& e, const ResetNames& resets) {
+  const td_stats& s = e.stats;
+  TrafficStats traffic{
+      s.bytes_sent, s.bytes_received, s.segs_out, s.segs_in, s.retrans, {}, {}, {}, 0};
+  if (e.reason == TD_REASON_RESET_BY_PEER)
+    traffic.idle_ms = s.idle_ms;
+  else if (s.rst != 0 && s.rst <= resets.size())
+    traffic.rst = resets[s.rst - 1];
   if (s.srtt_us != 0) traffic.srtt_us = s.srtt_us;
   if (s.min_rtt_us != 0) traffic.min_rtt_us = s.min_rtt_us;
   return traffic;
 }
 
-Transition transition_of(const td_event& e) {
+AcceptQueue accept_queue_of(const td_live& l) {
+  return {l.recv_queue, l.send_queue, l.peak, l.drops};
+}
+
+Transition transition_of(const td_event& e, const ResetNames& resets) {
   Transition t;
   t.mono_ns = e.mono_ns;
   t.socket = socket_of(e);
@@ -110,10 +127,15 @@ Transition transition_of(const td_event& e) {
   t.reason = static_cast<Reason>(e.reason);
   t.error = errno_of(e.error);
   t.timer_restarts = e.restarts;
+  if (t.from == State::SynRecv) {
+    t.deferred = (e.flags & TD_F_DEFERRED) != 0;
+    t.queue_full = (e.flags & TD_F_QUEUE_FULL) != 0;
+  }
   if (!t.last()) return t;
   t.path = Path(e.path);
   if (e.start_ns != 0 && e.start_ns <= e.mono_ns) t.life_ns = e.mono_ns - e.start_ns;
-  if (e.flags & TD_F_STATS) t.traffic = traffic_of(e.stats);
+  if (e.flags & TD_F_STATS) t.traffic = traffic_of(e, resets);
+  if (e.flags & TD_F_LIVE) t.accept_queue = accept_queue_of(e.live);
   return t;
 }
 
@@ -124,6 +146,8 @@ Live live_of(const td_live& l) {
   if (live.timer && *live.timer != SocketTimer::Off) live.timer_ns = l.timer_ns;
   live.held = kHeld[l.held];
   live.file_cookie = l.file_cookie;
+  live.drops = l.drops;
+  live.peak = l.peak;
   return live;
 }
 
@@ -153,7 +177,7 @@ const char* fault_in(const td_connection& c) {
   return nullptr;
 }
 
-Connection connection_of(const td_connection& c) {
+Connection connection_of(const td_connection& c, const ResetNames& resets) {
   const td_event& e = c.last;
   Connection connection;
   connection.socket = socket_of(e);
@@ -168,10 +192,13 @@ Connection connection_of(const td_connection& c) {
   connection.error = errno_of(e.error);
   connection.timer_restarts = e.restarts;
   connection.path = Path(e.path);
+  connection.deferred = (e.flags & TD_F_DEFERRED) != 0;
+  connection.queue_full = (e.flags & TD_F_QUEUE_FULL) != 0;
   if (connection.state == State::Close) {
     connection.end_wall_ns = now;
     if (connection.start_wall_ns) connection.life_ns = e.mono_ns - e.start_ns;
-    if (e.flags & TD_F_STATS) connection.traffic = traffic_of(e.stats);
+    if (e.flags & TD_F_STATS) connection.traffic = traffic_of(e, resets);
+    if (e.flags & TD_F_LIVE) connection.accept_queue = accept_queue_of(e.live);
   } else {
     connection.seen_wall_ns = now;
     connection.stays.push({connection.state, dwell_of(e)});
@@ -181,7 +208,7 @@ Connection connection_of(const td_connection& c) {
 
 }  // namespace
 
-Result<DecodedEvent> decode_event(const void* data, std::size_t size) {
+Result<DecodedEvent> decode_event(const void* data, std::size_t size, const ResetNames& resets) {
   static_assert(TD_STAYS < Stays::kMost);
   td_connection c{};
   const td_event& e = c.last;
@@ -190,9 +217,9 @@ Result<DecodedEvent> decode_event(const void* data, std::size_t size) {
   std::memcpy(&c, data, size);
   if (const char* fault = fault_in(e, size)) return malformed(fault);
   if (e.kind == TD_KIND_SEED) return DecodedEvent(seed_of(e));
-  if (e.kind == TD_KIND_TRANSITION) return DecodedEvent(transition_of(e));
+  if (e.kind == TD_KIND_TRANSITION) return DecodedEvent(transition_of(e, resets));
   if (const char* fault = fault_in(c)) return malformed(fault);
-  return DecodedEvent(connection_of(c));
+  return DecodedEvent(connection_of(c, resets));
 }
 
 }  // namespace tcpdwell

@@ -17,6 +17,8 @@
 namespace tcpdwell {
 namespace {
 
+constexpr std::size_t kMostEnumValue = 1023;
+
 struct BtfFree {
   void operator()(btf* b) const { btf__free(b); }
 };
@@ -109,6 +111,23 @@ bool kernel_tells_resets_of_time_wait() {
       btf__type_by_id(types, btf__type_by_id(types, static_cast<__u32>(id))->type);
   const btf_type* function = btf__type_by_id(types, pointer->type);
   return btf_is_func_proto(function) && btf_vlen(function) >= 4;  // context, socket, packet, reason
+}
+
+std::vector<std::string> enum_names(const char* name) {
+  std::vector<std::string> names;
+  const btf* types = vmlinux_btf();
+  const int id = types != nullptr ? btf__find_by_name_kind(types, name, BTF_KIND_ENUM) : -1;
+  if (id <= 0) return names;
+  const btf_type* type = btf__type_by_id(types, static_cast<__u32>(id));
+  const struct btf_enum* values = btf_enum(type);
+  for (unsigned i = 0; i < btf_vlen(type); ++i) {
+    const char* const text = btf__name_by_offset(types, values[i].name_off);
+    const auto value = static_cast<std::size_t>(values[i].val);
+    if (text == nullptr || values[i].val < 0 || value > kMostEnumValue) continue;
+    if (names.size() <= value) names.resize(value + 1);
+    names[value] = text;
+  }
+  return names;
 }
 
 bool kernel_has_field(const char* structure, const char* member) {

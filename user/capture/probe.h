@@ -23,6 +23,8 @@ bool kernel_has_field(const char* structure, const char* member);
 /// Whether tcp/tcp_send_reset tells of time-wait sockets too: since Linux 6.10 ("trace: tcp: fully
 /// support trace_tcp_send_reset"), seen by the argument `reason` that came in the same release.
 bool kernel_tells_resets_of_time_wait();
+/// The names of an enum of the kernel's by their values, "" where there is none; those below 1,024.
+std::vector<std::string> enum_names(const char* name);
 bool kernel_has_ringbuf();
 /// Whether a task may be preempted inside a tracepoint's program: a46023d5616e "tracing: Guard
 /// __DECLARE_TRACE() use of __DO_TRACE_CALL() with SRCU-fast", seen by that guard, tracepoint_srcu,

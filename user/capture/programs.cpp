@@ -134,7 +134,10 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
   const bool of_connections = config_of(skeleton).detail == TD_DETAIL_CONNECTIONS;
   bpf_program__set_autoload(skeleton.progs.look_at_socket, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_file, of_connections);
+  bpf_program__set_autoload(skeleton.progs.look_at_stored, of_connections);
   bpf_program__set_autoload(skeleton.progs.seed_file, false);  // of a listing
+  bpf_program__set_autoload(skeleton.progs.tell_stuck, reasons);
+  bpf_program__set_autoload(skeleton.progs.tell_holder, reasons);
   bpf_program__set_autoload(skeleton.progs.look_at_requests, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_minis, of_connections);
   bpf_program__set_autoload(skeleton.progs.forget_survey, config_of(skeleton).surveys);

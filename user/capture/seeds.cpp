@@ -134,34 +134,12 @@ Result<Fd> iterator_in(int link, int netns, bool own) {
   return Fd(fd);
 }
 
-/// Reads records of `size` bytes to the end, and gives each to `take`.
-Status read_all(int fd, const char* what, std::size_t size,
-                const std::function<Status(const char* record)>& take,
-                const std::function<Status()>& between) {
-  std::vector<char> buffer(512 * size);
-  std::size_t kept = 0;  // a read may end inside a record
-  for (;;) {
-    const ssize_t got = read(fd, buffer.data() + kept, buffer.size() - kept);
-    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got < 0) return iterator_error(what);
-    if (got == 0) return Ok;
-    const std::size_t have = kept + static_cast<std::size_t>(got);
-    std::size_t at = 0;
-    for (; at + size <= have; at += size)
-      if (Status status = take(buffer.data() + at); !status) return status;
-    std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(at),
-              buffer.begin() + static_cast<std::ptrdiff_t>(have), buffer.begin());
-    kept = have - at;
-    if (Status status = between(); !status) return status;
-  }
-}
-
 /// The records of sockets.
 class Records {
  public:
   Records(const SeedPlan& plan, std::uint64_t& count) : plan_(plan), count_(count) {}
   Status read(int fd, const char* what) const {
-    return read_all(
+    return read_records(
         fd, what, sizeof(td_event),
         [this](const char* record) {
           ++count_;
@@ -186,7 +164,7 @@ Status walk_files(bpf_program* program, const Read& read_it) {
 
 Status walk_owners(const SeedPlan& plan) {
   return walk_files(plan.owners, [&](int fd) {
-    return read_all(
+    return read_records(
         fd, "open files", sizeof(td_holder),
         [&](const char* record) -> Status {
           td_holder holder;
@@ -208,7 +186,7 @@ Status confirm(const SeedPlan& plan, int link, const Namespaces& namespaces) {
     if (plan.netns && *plan.netns != inode) continue;
     const auto iterator = iterator_in(link, netns.get(), inode == own_namespace());
     if (!iterator) continue;
-    status = read_all(
+    status = read_records(
         iterator->get(), "sockets", sizeof(std::uint64_t),
         [&](const char* record) -> Status {
           std::uint64_t cookie = 0;
@@ -223,6 +201,27 @@ Status confirm(const SeedPlan& plan, int link, const Namespaces& namespaces) {
 }
 
 }  // namespace
+
+Status read_records(int fd, const char* what, std::size_t size,
+                    const std::function<Status(const char* record)>& take,
+                    const std::function<Status()>& between) {
+  std::vector<char> buffer(512 * size);
+  std::size_t kept = 0;  // a read may end inside a record
+  for (;;) {
+    const ssize_t got = read(fd, buffer.data() + kept, buffer.size() - kept);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got < 0) return iterator_error(what);
+    if (got == 0) return Ok;
+    const std::size_t have = kept + static_cast<std::size_t>(got);
+    std::size_t at = 0;
+    for (; at + size <= have; at += size)
+      if (Status status = take(buffer.data() + at); !status) return status;
+    std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(at),
+              buffer.begin() + static_cast<std::ptrdiff_t>(have), buffer.begin());
+    kept = have - at;
+    if (Status status = between(); !status) return status;
+  }
+}
 
 Result<SeedReport> walk_sockets(const SeedPlan& plan) {
   SeedReport report;

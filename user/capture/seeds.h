@@ -41,4 +41,10 @@ struct SeedPlan {
 
 Result<SeedReport> walk_sockets(const SeedPlan& plan);
 
+/// Reads the records of an iterator, of `size` bytes each, to its end. `what` they are of is for
+/// the error's words.
+Status read_records(int fd, const char* what, std::size_t size,
+                    const std::function<Status(const char* record)>& take,
+                    const std::function<Status()>& between);
+
 }  // namespace tcpdwell

@@ -26,6 +26,7 @@
 #include "capture/reaper.h"
 #include "capture/ring.h"
 #include "capture/settings.h"
+#include "capture/stuck_look.h"
 #include "capture/surveyor.h"
 #include "capture/tally.h"
 #include "capture/walker.h"
@@ -45,6 +46,17 @@ void leave_owners_to_kernel(Filter& filter) {
   filter.pids.clear();
   filter.comms.clear();
   filter.cgroups.clear();
+}
+
+ResetNames names_of_resets() {
+  constexpr std::string_view kPrefix = "SK_RST_REASON_";
+  ResetNames names;
+  for (const std::string& name : enum_names("sk_rst_reason")) {
+    const std::string_view word =
+        std::string_view(name).substr(name.starts_with(kPrefix) ? kPrefix.size() : 0);
+    names.push_back(parse_kernel_word(word).value_or(KernelWord{}));
+  }
+  return names;
 }
 
 struct SkeletonFree {
@@ -80,6 +92,8 @@ struct Tracer::Impl {
   // With Detail::Connections.
   std::optional<Walker> walker;
   std::optional<Looker> looker;
+  std::optional<StuckLook> stuck;  ///< where there are records
+  ResetNames resets;
   std::optional<Surveyor> surveyor;           ///< where `surveys` was asked for
   std::vector<std::uint64_t> file_cookies;    ///< of the listing under way
   std::vector<Connection>* listed = nullptr;  ///< of the survey under way
@@ -176,6 +190,7 @@ Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options
   way = candidate;
   links.clear();
   surveyor.reset();
+  stuck.reset();
   looker.reset();
   walker.reset();
   ring.reset();
@@ -212,6 +227,10 @@ Status Tracer::Impl::attach() {
     looker.emplace(*skeleton, *walker);
     if (config_of(*skeleton).surveys) surveyor.emplace(*skeleton, *walker);
   }
+  if (bpf_program__autoload(skeleton->progs.tell_stuck)) {
+    if (auto made = StuckLook::make(*skeleton)) stuck.emplace(std::move(made).value());
+    resets = names_of_resets();
+  }
   if (way != Minisockets::Off)
     reaper.emplace(bpf_program__fd(skeleton->progs.reap), bpf_map__fd(skeleton->maps.minis));
   attached = true;
@@ -246,7 +265,7 @@ bool Tracer::Impl::take(const void* data, std::size_t size) {
 }
 
 void Tracer::Impl::play(const void* data, std::size_t size) {
-  auto event = decode_event(data, size);
+  auto event = decode_event(data, size, resets);
   if (!event) {
     ++malformed;
   } else if (auto* transition = std::get_if<Transition>(&*event)) {
@@ -390,6 +409,19 @@ Status Tracer::tally(Consumer& consumer) {
 Status Tracer::tell_open(Consumer& consumer, bool changed) {
   if (!impl_->looker) return Ok;
   return impl_->looker->look(changed, [&] { return impl_->drain_all(*this, consumer); });
+}
+
+Status Tracer::tell_stuck(Consumer& consumer, bool anew) {
+  if (!impl_->stuck) return Ok;
+  impl_->skeleton->bss->begins_anew = anew;
+  auto found = impl_->stuck->look();
+  if (!found) return Ok;
+  for (Listed& one : *found) {
+    impl_->set_wall_time(one.seed);
+    if (impl_->filtered && !impl_->filter.matches(one.seed)) continue;
+    if (Status status = consumer.socket(one); !status) return status;
+  }
+  return Ok;
 }
 
 Result<Survey> Tracer::survey(const SurveyWish& wish, Consumer& consumer) {

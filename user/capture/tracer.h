@@ -87,6 +87,12 @@ class Tracer {
   /// have changed their state since the last time.
   Status tell_open(Consumer& consumer, bool changed = false);
 
+  /// Plays each socket that waits for somebody, with who has it open now: what one side has closed
+  /// and the other has not, what nobody has accepted, listeners that have such or that dropped
+  /// segments. Of every network namespace. Where the kernel does not let it look, none.
+  /// `anew`: what listeners dropped, and the most that waited there, is counted from now on.
+  Status tell_stuck(Consumer& consumer, bool anew = false);
+
   /// What is open now; where `surveys` was asked for. What else comes meanwhile goes to `consumer`.
   /// As little privilege as tell_open() needs. Takes some 0.2 us for each open socket.
   Result<Survey> survey(const SurveyWish& wish, Consumer& consumer);

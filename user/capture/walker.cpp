@@ -48,6 +48,13 @@ Result<Walker> Walker::make(tcpdwell_bpf& skeleton) {
   if (!walker.sockets_) return cannot_walk(errno);
   walker.files_.reset(bpf_program__attach_iter(skeleton.progs.look_at_file, nullptr));
   if (!walker.files_) return cannot_walk(errno);
+  LIBBPF_OPTS(bpf_iter_attach_opts, options);
+  bpf_iter_link_info info{};
+  info.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.socks));
+  options.link_info = &info;
+  options.link_info_len = sizeof info;
+  walker.stored_.reset(bpf_program__attach_iter(skeleton.progs.look_at_stored, &options));
+  if (!walker.stored_) return cannot_walk(errno);
   return walker;
 }
 
@@ -83,7 +90,9 @@ Result<bool> Walker::sockets(const Drain& drain) {
   if (!own) return own;
   auto open = iterate(bpf_link__fd(files_.get()), drain);
   if (!open) return open;
-  return *own && *open;
+  auto stored = iterate(bpf_link__fd(stored_.get()), drain);
+  if (!stored) return stored;
+  return *own && *open && *stored;
 }
 
 /// True when all have been seen in one go.

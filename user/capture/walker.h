@@ -22,8 +22,7 @@ class Walker {
   /// While there are privileges. `skeleton` must outlive it.
   static Result<Walker> make(tcpdwell_bpf& skeleton);
 
-  /// Each socket once: full ones of the own network namespace and those that a process anywhere has
-  /// open, time-wait and request sockets wherever they are. `drain` is called where the ring has no
+  /// Each socket once, of every network namespace. `drain` is called where the ring has no
   /// more room, in long walks now and then, and at the end.
   Status walk(const Drain& drain);
 
@@ -41,7 +40,7 @@ class Walker {
   Status have_a_turn(const Drain& drain);
 
   tcpdwell_bpf* skeleton_;
-  std::unique_ptr<bpf_link, LinkFree> sockets_, files_;
+  std::unique_ptr<bpf_link, LinkFree> sockets_, files_, stored_;
   std::uint64_t drained_ns_ = 0;
 };
 

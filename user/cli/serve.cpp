@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "aggregate/host_activity.h"
@@ -16,6 +18,7 @@
 #include "run/notify.h"
 #include "run/pipeline.h"
 #include "serve/http.h"
+#include "util/clock.h"
 #include "util/host_clock.h"
 
 namespace tcpdwell {
@@ -24,6 +27,19 @@ namespace {
 constexpr std::uint64_t kTickNs = 1'000'000'000;
 /// The other thread is thought dead after so many ticks without a beat of it.
 constexpr unsigned kSilentTicks = 10;
+
+/// Of connections, those that a finding may be about, lest a busy host's were kept.
+class Waiters : public Consumer {
+ public:
+  Status transition(const Transition&) override { return Ok; }
+  Status socket(const Listed& one) override {
+    const Seed& seed = one.seed;
+    const bool young = seed.age.bound == Bound::Unknown || seed.age.ns < kHeldAgeNs;
+    if (seed.state == State::Listen || !young) found.push_back(one);
+    return Ok;
+  }
+  std::vector<Listed> found;
+};
 
 class Serve {
  public:
@@ -105,9 +121,24 @@ class Serve {
       return survey.error();
     }
     surveyed_ = true;
+    if (wish.states == 0)
+      if (Status status = look_who_waits(tracer, *survey); !status) return status.error();
     exchange_.surveyed(*survey, wish.states != 0);
     activity_.survey(std::move(survey).value(), wish, clock_.now());
     return true;
+  }
+
+  /// Findings name who has a socket open now.
+  Status look_who_waits(Tracer& tracer, Survey& survey) {
+    const std::int64_t spent_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    Waiters waiters;
+    Status status = tracer.tell_stuck(waiters, std::exchange(looks_anew_, false));
+    std::sort(waiters.found.begin(), waiters.found.end(), [](const Listed& a, const Listed& b) {
+      return a.seed.socket.id.cookie < b.seed.socket.id.cookie;
+    });
+    survey.waiting = std::make_shared<const std::vector<Listed>>(std::move(waiters.found));
+    survey.cost_ns += static_cast<std::uint64_t>(clock_ns(CLOCK_THREAD_CPUTIME_ID) - spent_ns);
+    return status;
   }
 
   /// There is nothing to read anew. What was gathered of the last minutes begins again.
@@ -116,13 +147,14 @@ class Serve {
     notifier_.tell(
         fmt::format("RELOADING=1\nMONOTONIC_USEC={}", (now - clock_.offset_ns()) / 1000));
     activity_.begin_window(now);
+    looks_anew_ = true;
     if (!raw_.quiet)
       complain("SIGHUP: recent findings start afresh; counters and connections are kept");
     notifier_.tell("READY=1");
   }
 
   void tick(std::int64_t wall_ns) {
-    activity_.keep_window(wall_ns);
+    looks_anew_ = activity_.keep_window(wall_ns) || looks_anew_;
     const std::uint64_t beats = server_->beats();
     silent_ = beats == beats_ ? silent_ + 1 : 0;
     beats_ = beats;
@@ -138,6 +170,7 @@ class Serve {
   Routes routes_;
   std::unique_ptr<HttpServer> server_;  ///< first to go: its thread uses the rest
   std::uint64_t beats_ = 0;
+  bool looks_anew_ = false;  ///< a window has begun
   unsigned silent_ = 0;
   bool surveyed_ = false;
 };

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "aggregate/aggregator.h"
 #include "aggregate/analyzer.h"
@@ -134,7 +135,11 @@ class TopRun {
       top_.tell(unconfined_words(why));  // standard error is the screen
       return Status(Ok);
     };
-    plan.after_drain = [this](Tracer&) { return repaint(); };
+    plan.keep.looks = true;
+    plan.after_drain = [this](Tracer& tracer) {
+      tracer_ = &tracer;
+      return repaint();
+    };
     plan.on_tick = [this](std::int64_t wall_ns) { return tick(wall_ns); };
     std::uint64_t suspended_ns = 0;  // said when the screen is a terminal again
     plan.on_suspended = [&](std::uint64_t ns) { suspended_ns = ns; };
@@ -184,6 +189,7 @@ class TopRun {
     top_.add(by_state_.take_summary(wall_ns), self());
     if (wall_ns >= window_ends_wall_ns_) {
       if (window_ends_wall_ns_ != 0) analyzer_.begin_window(wall_ns);
+      looks_anew_ = true;
       window_ends_wall_ns_ = wall_ns + kFindingsOfNs;
     }
     if (!top_.paused() && wall_ns >= gather_again_wall_ns_) gather(wall_ns);
@@ -251,12 +257,21 @@ class TopRun {
   /// No older than this.
   const std::vector<Finding>& findings(std::int64_t wall_ns, std::int64_t age_ns) {
     if (findings_wall_ns_ == 0 || wall_ns - findings_wall_ns_ >= age_ns) {
+      look_who_waits();
       Analysis analysis = analyzer_.look(wall_ns);
       findings_ = std::move(analysis.findings);
       not_followed_ = analysis.not_followed;
       findings_wall_ns_ = wall_ns;
     }
     return findings_;
+  }
+
+  /// Findings and rows name who has a socket open now.
+  void look_who_waits() {
+    if (tracer_ == nullptr) return;
+    analyzer_.begin_look();
+    [[maybe_unused]] const Status told =
+        tracer_->tell_stuck(analyzer_, std::exchange(looks_anew_, false));
   }
 
   Result<bool> pressed() {
@@ -327,7 +342,8 @@ class TopRun {
   std::unique_ptr<CursesScreen> screen_;
   std::optional<SignalFd> signals_;
   Status failure_ = Ok;
-  bool dirty_ = false;
+  Tracer* tracer_ = nullptr;  ///< while the run lasts
+  bool dirty_ = false, looks_anew_ = false;
   std::uint64_t begin_ns_ = 0, not_followed_ = 0;
   std::int64_t gather_again_wall_ns_ = 0, findings_wall_ns_ = 0, window_ends_wall_ns_ = 0;
   std::vector<Finding> findings_;

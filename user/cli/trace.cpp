@@ -106,8 +106,8 @@ struct Lines {
 
   void tell_connections(LivePlan& plan, Output& out) const {
     plan.tracer.detail = lines.detail;
+    plan.tells_stuck = plan.keep.looks = true;
     if (lines.detail != Detail::Connections) return;
-    plan.keep.looks = true;
     plan.tell_open_every_ns = lines.flush_ns;
     plan.on_told = [&out] { return out.flush(); };
     if (rotating == nullptr) return;

@@ -17,12 +17,14 @@
 
 namespace tcpdwell {
 
-/// Connections that ended for one reason, closed by one side.
+/// Connections that ended for one reason, closed by one side; or that both sides have closed and
+/// that were in TIME_WAIT when the trace ended.
 struct EndRow {
   Reason reason = Reason::None;
   Closer closer = Closer::None;
   std::uint64_t count = 0;
   Histogram life;  ///< of those whose beginning was seen
+  bool time_wait = false;
 };
 
 /// One arrow of the observed state diagram; `dwell` is what was spent in `from` before it.

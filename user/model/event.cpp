@@ -43,6 +43,22 @@ char* put_conn_id(char* at, const ConnId& id) {
   return std::to_chars(at, end, id.use).ptr;
 }
 
+std::string_view name_of(const KernelWord& word) {
+  return {word.bytes.data(), strnlen(word.bytes.data(), word.bytes.size())};
+}
+
+std::optional<KernelWord> parse_kernel_word(std::string_view text) {
+  KernelWord word;
+  const auto fits = [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  if (text.empty() || text.size() > word.bytes.size() ||
+      !std::all_of(text.begin(), text.end(), fits))
+    return std::nullopt;
+  std::copy(text.begin(), text.end(), word.bytes.begin());
+  return word;
+}
+
 std::string to_string(const ConnId& id) {
   std::array<char, kMostConnIdBytes> text;
   return {text.data(), put_conn_id(text.data(), id)};

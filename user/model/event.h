@@ -82,11 +82,33 @@ struct Dwell {
 /// "1.20s", ">=1.20s"; `unknown` where it is.
 std::string dwell_text(const Dwell& dwell, std::string_view unknown = "?");
 
+/// A name of the kernel's, of capitals, digits and "_" alone. Empty where there is none.
+struct KernelWord {
+  std::array<char, 32> bytes{};
+  friend bool operator==(const KernelWord&, const KernelWord&) = default;
+};
+std::string_view name_of(const KernelWord& word);
+/// nullopt for what none can be.
+std::optional<KernelWord> parse_kernel_word(std::string_view text);
+
+/// Of a listening socket: the connections that nobody has accepted yet.
+struct AcceptQueue {
+  std::uint32_t waiting = 0;
+  std::uint32_t most = 0;   ///< that may wait: with one more than these it is full
+  std::uint32_t peak = 0;   ///< that waited at once; 0 where not known
+  std::uint32_t drops = 0;  ///< segments for which there was no room, above all
+  friend bool operator==(const AcceptQueue&, const AcceptQueue&) = default;
+};
+
 /// Traffic of a connection, known when it ends (see struct td_stats for the sources).
 struct TrafficStats {
   std::uint64_t bytes_sent = 0, bytes_received = 0;
   std::uint32_t segs_out = 0, segs_in = 0, retrans = 0;
   std::optional<std::uint32_t> srtt_us, min_rtt_us;  ///< absent where no sample was taken
+  KernelWord rst{};  ///< why this host sent the RST that ended it; empty where it sent none
+  /// How long nothing had come from the peer when data was sent that was answered by a RST of
+  /// somebody who knows no such connection; 0 where it did not end so.
+  std::uint32_t idle_ms = 0;
   friend bool operator==(const TrafficStats&, const TrafficStats&) = default;
 };
 
@@ -102,10 +124,14 @@ struct Transition {
   Errno error = Errno::None;
   std::uint32_t timer_restarts =
       0;  ///< time-wait timer restarts, on the line that leaves TIME_WAIT
+  /// On the line that leaves SYN_RECV: the handshake's last ACK had come, and the request waited
+  /// on, for data (TCP_DEFER_ACCEPT) or for room in the accept queue.
+  bool deferred = false, queue_full = false;
   /// The rest is known on the connection's last line (`to` is CLOSE) only.
   std::optional<std::uint64_t> life_ns;
   Path path;
   std::optional<TrafficStats> traffic;
+  std::optional<AcceptQueue> accept_queue;  ///< of a listening socket, as it was closed
 
   bool last() const { return to == State::Close; }
   /// False on the line that begins a connection (CLOSE -> SYN_SENT, CLOSE -> LISTEN,
@@ -154,11 +180,13 @@ struct Connection {
   bool gap = false;                  ///< a transition of this connection was lost
   Reason reason = Reason::None;
   Errno error = Errno::None;
-  std::uint32_t timer_restarts = 0;  ///< as Transition's
-  Path path;                         ///< so far
+  std::uint32_t timer_restarts = 0;           ///< as Transition's
+  bool deferred = false, queue_full = false;  ///< as Transition's
+  Path path;                                  ///< so far
   /// Known when it has ended.
   std::optional<std::uint64_t> life_ns;
   std::optional<TrafficStats> traffic;
+  std::optional<AcceptQueue> accept_queue;  ///< as Transition's
 
   bool open() const { return !end_wall_ns; }
   /// Its end, or when it was looked at.
@@ -181,6 +209,8 @@ struct Live {
   /// Process where it has a struct socket: who has that open a walk over files tells (Holders).
   Held held = Held::Unknown;
   std::uint64_t file_cookie = 0;  ///< of the socket that descriptors of it name; 0 where not known
+  std::uint32_t drops = 0;        ///< as AcceptQueue's; of another socket what it dropped
+  std::uint32_t peak = 0;         ///< as AcceptQueue's
   friend bool operator==(const Live&, const Live&) = default;
 };
 
@@ -239,6 +269,7 @@ struct TraceEnd {
 };
 
 struct Tally;
+struct Listed;
 
 /// Takes the stream. An error ends the stream; a closed pipe is an Error with os_errno EPIPE.
 class Consumer {
@@ -250,6 +281,8 @@ class Consumer {
   /// In place of events, where the kernel side counts: TracerOptions::detail.
   virtual Status tally(const Tally&) { return Ok; }
   virtual Status connection(const Connection&) { return Ok; }
+  /// One that waits for somebody, as it was found by a look during the trace: who has it open.
+  virtual Status socket(const Listed&) { return Ok; }
   virtual Status loss(const Loss&) { return Ok; }
   virtual Status end(const TraceEnd&) { return Ok; }
 };

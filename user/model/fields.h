@@ -150,7 +150,22 @@ inline constexpr auto kTrafficFields = std::tuple{
     field("retrans", &TrafficStats::retrans, Always, "segments sent again", "`bytes_sent` is"),
     field("srtt_us", &TrafficStats::srtt_us, IfKnown, "smoothed round-trip time at the end", "no round trip was measured"),
     field("min_rtt_us", &TrafficStats::min_rtt_us, IfKnown, "smallest round-trip time in the kernel's window",
-          "no round trip was measured")};
+          "no round trip was measured"),
+    field("rst", &TrafficStats::rst, IfKnown,
+          "why this host sent the RST that ended it, in the kernel's words (`SK_RST_REASON_…`): `TCP_ABORT_ON_CLOSE`",
+          "it sent none, or the kernel does not say (before Linux 6.10)").added_later(3),
+    field("idle_ms", &TrafficStats::idle_ms, IfKnown,
+          "of `reset_by_peer`: how long nothing had come when data was sent that was answered by a RST of somebody who knows no such "
+          "connection: it was dropped while idle, and this found at the next write",
+          "it did not end so, or not known (without TCP timestamps)").added_later(10)};
+
+inline constexpr auto kAcceptQueueFields = std::tuple{
+    field("recv_queue", &AcceptQueue::waiting, Always, "connections that nobody had accepted, of a listening socket",
+          "it is no listening socket").added_later(6),
+    field("send_queue", &AcceptQueue::most, Always, "the most that may wait; the queue is full with one more", "as above").added_later(7),
+    field("recv_queue_peak", &AcceptQueue::peak, IfKnown, "the most that waited at once", "not known").added_later(8),
+    field("drops", &AcceptQueue::drops, IfKnown, "segments that it dropped: SYNs and ACKs for which there was no room, above all",
+          "absent if none").added_later(9)};
 
 inline constexpr auto kTransitionFields = std::tuple{
     field("ts", &Transition::wall_ns, Always, "when, as a date"),
@@ -171,6 +186,12 @@ inline constexpr auto kTransitionFields = std::tuple{
     field("timer_restarts", &Transition::timer_restarts, IfKnown,
           "times the TIME_WAIT timer was started again (by late segments of the peer), on the line that leaves TIME_WAIT",
           "absent if none").added_later(1),
+    field("defer_accept", &Transition::deferred, IfKnown,
+          "on the line that leaves SYN_RECV: the handshake's last ACK had come, and TCP_DEFER_ACCEPT waited for data",
+          "absent if not").added_later(4),
+    field("accept_queue_full", &Transition::queue_full, IfKnown,
+          "on the line that leaves SYN_RECV: the handshake's last ACK had come, and there was no room in the accept queue",
+          "absent if not").added_later(5),
     last_line(
         field("life_ns", &Transition::life_ns, IfKnown, "from the SYN to this line", "the connection began before the trace"),
         field("path", &Transition::path, IfKnown,
@@ -178,7 +199,8 @@ inline constexpr auto kTransitionFields = std::tuple{
         // Follows from others: what is read of it is checked and dropped.
         field("closer", [](auto& t) { return t.path.empty() ? std::nullopt : std::optional(closer_of(t.path, t.reason)); },
               IfKnown, "who sent the first FIN or RST: `local`, `remote`, `both` (they crossed), `none`", "`path` is"),
-        optional_part(&Transition::traffic, kTrafficFields))};
+        optional_part(&Transition::traffic, kTrafficFields),
+        optional_part(&Transition::accept_queue, kAcceptQueueFields))};
 
 inline constexpr auto kConnectionFields = std::tuple{
     field("start", &Connection::start_wall_ns, IfKnown, "when it began: its SYN was sent or received",
@@ -200,6 +222,10 @@ inline constexpr auto kConnectionFields = std::tuple{
           "absent if there was none"),
     field("timer_restarts", &Connection::timer_restarts, IfKnown,
           "times the TIME_WAIT timer was started again (by late segments of the peer)", "absent if none"),
+    field("defer_accept", &Connection::deferred, IfKnown,
+          "the handshake's last ACK had come, and TCP_DEFER_ACCEPT waited for data: SYN_RECV lasted on", "absent if not"),
+    field("accept_queue_full", &Connection::queue_full, IfKnown,
+          "the handshake's last ACK had come, and there was no room in the accept queue: SYN_RECV lasted on", "absent if not"),
     field("life_ns", &Connection::life_ns, IfKnown, "from `start` to `end`", "it is open, or began before the trace"),
     field("path", &Connection::path, IfKnown,
           "the states it went through, joined with `>`; of more than 16 the last 16", "not known"),
@@ -207,7 +233,8 @@ inline constexpr auto kConnectionFields = std::tuple{
     field("closer", [](auto& c) { return c.path.empty() || c.open() ? std::nullopt : std::optional(closer_of(c.path, c.reason)); },
           IfKnown, "who sent the first FIN or RST: `local`, `remote`, `both` (they crossed), `none`",
           "it is open, or the path not known"),
-    optional_part(&Connection::traffic, kTrafficFields)};
+    optional_part(&Connection::traffic, kTrafficFields),
+    optional_part(&Connection::accept_queue, kAcceptQueueFields)};
 
 inline constexpr auto kSeedFields = std::tuple{
     field("ts", &Seed::wall_ns, Always, "when the socket was looked at, as a date"),
@@ -232,7 +259,12 @@ inline constexpr auto kLiveFields = std::tuple{
     field("timer", &Live::timer, IfKnown,
           "the timer that runs, as `ss -o` names it: `off`, `on` (retransmission), `keepalive`, `timewait`, `persist`",
           "absent where this kernel keeps it where tcpdwell does not look"),
-    field("timer_ns", &Live::timer_ns, IfKnown, "until it expires; 0 when it is due", "absent with `off`")};
+    field("timer_ns", &Live::timer_ns, IfKnown, "until it expires; 0 when it is due", "absent with `off`"),
+    field("recv_queue_peak", &Live::peak, IfKnown, "of a LISTEN socket: the most connections that waited at once",
+          "not known; `stuck` never knows it").added_later(4),
+    field("drops", &Live::drops, IfKnown,
+          "segments that the socket dropped; of a LISTEN socket SYNs and ACKs for which there was no room, above all",
+          "absent if none").added_later(5)};
 inline constexpr auto kCgroupFields = std::tuple{
     field("cgroup_path", &CgroupName::path, IfKnown,
           "path of `cgroup` below the mount of cgroup v2; one of more than 1,024 bytes is cut there and ends with `…`",
@@ -255,6 +287,12 @@ inline constexpr auto kListedFields = std::tuple{
     part(&Listed::seed, kSeedFields),
     part([](auto& listed) -> auto& { return listed.seed.live; }, kLiveFields),
     part([](auto& listed) -> auto& { return *listed.cgroup; }, kCgroupFields),
+    part(&Listed::holders, kHolderFields)};
+
+/// The same in a trace.
+inline constexpr auto kWaitingFields = std::tuple{
+    part(&Listed::seed, kSeedFields),
+    part([](auto& listed) -> auto& { return listed.seed.live; }, kLiveFields),
     part(&Listed::holders, kHolderFields)};
 
 inline constexpr auto kLossFields = std::tuple{

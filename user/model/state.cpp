@@ -38,6 +38,8 @@ constexpr Names<kErrnoCount> kErrors = {"",
 constexpr Names<4> kClosers = {"none", "local", "remote", "both"};
 constexpr Names<kLossPlaceCount> kLossPlaces = {"ring", "recursion", "map", "output"};
 constexpr Names<kSocketTimerCount> kTimers = {"off", "on", "keepalive", "timewait", "persist"};
+constexpr Names<kHeldCount> kHeldWords = {"",       "process", "nobody", "not_accepted",
+                                          "closed", "kernel"};
 
 /// What ss and the RFC call states, where it is not netstat's name.
 constexpr std::pair<std::string_view, State> kStateAliases[] = {
@@ -86,11 +88,8 @@ Closer first_fin(Path path) {
 
 std::string_view name_of(State state) { return entry_of(kStates, state); }
 std::string_view name_of(Bound bound) { return entry_of(kBounds, bound); }
-std::string_view name_of(Held held) {
-  static constexpr Names<kHeldCount> kWords = {"",       "process", "nobody", "not_accepted",
-                                               "closed", "kernel"};
-  return entry_of(kWords, held);
-}
+std::string_view name_of(Held held) { return entry_of(kHeldWords, held); }
+std::optional<Held> parse_held(std::string_view text) { return find_in<Held>(kHeldWords, text); }
 std::string_view name_of(OwnerSource source) { return entry_of(kOwnerSources, source); }
 std::string_view name_of(Reason reason) { return entry_of(kReasons, reason); }
 std::string_view name_of(Closer closer) { return entry_of(kClosers, closer); }
@@ -115,6 +114,9 @@ std::optional<Reason> parse_reason(std::string_view text) {
 }
 std::optional<Closer> parse_closer(std::string_view text) {
   return find_in<Closer>(kClosers, text);
+}
+std::optional<SocketTimer> parse_socket_timer(std::string_view text) {
+  return find_in<SocketTimer>(kTimers, text);
 }
 std::optional<LossPlace> parse_loss_place(std::string_view text) {
   return find_in<LossPlace>(kLossPlaces, text);

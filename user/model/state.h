@@ -79,6 +79,7 @@ enum class Held : std::uint8_t {
 };
 inline constexpr std::size_t kHeldCount = 6;
 std::string_view name_of(Held held);  ///< "", "process", …
+std::optional<Held> parse_held(std::string_view text);
 
 /// Why a state or a connection ended, where the kernel tells.
 enum class Reason : std::uint8_t {
@@ -140,6 +141,7 @@ enum class SocketTimer : std::uint8_t {
 };
 inline constexpr std::size_t kSocketTimerCount = 5;
 std::string_view name_of(SocketTimer timer);  ///< "off", "on", "keepalive", "timewait", "persist"
+std::optional<SocketTimer> parse_socket_timer(std::string_view text);
 
 /// Where something was lost.
 enum class LossPlace : std::uint8_t { Ring = 0, Recursion = 1, Map = 2, Output = 3 };

@@ -6,12 +6,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "model/analysis.h"
 #include "model/event.h"
 #include "model/filter.h"
+#include "model/listing.h"
 
 namespace tcpdwell {
 
@@ -55,6 +57,9 @@ struct Survey {
   /// Open ones, with all their stays, the longest in their state first. Seen a moment after the
   /// rest was counted, each at its own. Requests without a cookie are none.
   std::vector<Connection> listed;
+  /// What waits for somebody, with who has it open now, by cookie; nullptr where nobody
+  /// looked.
+  std::shared_ptr<const std::vector<Listed>> waiting;
 };
 
 }  // namespace tcpdwell

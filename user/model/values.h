@@ -80,6 +80,7 @@ constexpr bool is_known(const Shown<Show::Number, T>& number) {
   return number.it.bound != Bound::Unknown;
 }
 constexpr bool is_known(const Reason& reason) { return reason != Reason::None; }
+inline bool is_known(const KernelWord& word) { return word.bytes.front() != '\0'; }
 constexpr bool is_known(const Errno& error) { return error != Errno::None; }
 constexpr bool is_known(const Held& held) { return held != Held::Unknown; }
 inline bool is_known(const HolderList& holders) { return holders.known; }

@@ -100,6 +100,19 @@ Listed listed(const Connection& open, std::int64_t wall_offset_ns) {
   return one;
 }
 
+/// As far as a look has told them: of what is in the same state still.
+void add_holders(Listed& one, const Survey& survey) {
+  if (!survey.waiting) return;
+  const std::uint64_t cookie = one.seed.socket.id.cookie;
+  const auto found = std::lower_bound(survey.waiting->begin(), survey.waiting->end(), cookie,
+                                      [](const Listed& other, std::uint64_t wanted) {
+                                        return other.seed.socket.id.cookie < wanted;
+                                      });
+  if (found != survey.waiting->end() && found->seed.socket.id.cookie == cookie &&
+      found->seed.state == one.seed.state)
+    one.holders = found->holders;
+}
+
 constexpr StateSet bit_set(std::initializer_list<State> states) {
   StateSet set = 0;
   for (const State state : states) set = static_cast<StateSet>(set | bit(state));
@@ -185,6 +198,7 @@ HttpReply Routes::stuck(StateExchange::State state) {
     for (; next < chosen.size() && piece.size() < kPieceBytes; ++next) {
       Listed one = listed(chosen[next], state->wall_ns - static_cast<std::int64_t>(state->mono_ns));
       one.cgroup = names_.find(one.seed.socket.owner.cgroup_id);
+      add_holders(one, state->survey);
       if (next != 0) piece += ',';
       append_json(piece, one);
       piece.pop_back();  // its line feed

@@ -42,6 +42,9 @@ class Gate : public Consumer {
     ++connections_;
     return next_.connection(connection);
   }
+  Status socket(const Listed& socket) override {
+    return full() ? Status(Ok) : next_.socket(socket);
+  }
   bool full() const { return limit_ != 0 && transitions_ + connections_ >= limit_; }
   std::uint64_t transitions() const { return transitions_; }
 
@@ -354,10 +357,21 @@ class LiveRun {
     return Ok;
   }
 
+  /// Behind the lines of what has been until now.
+  Status tell_stuck() {
+    for (bool more = true; more;) {
+      const auto drained = tracer_->drain(gate_);
+      if (!drained) return drained.error();
+      more = *drained;
+    }
+    return gate_.full() ? Status(Ok) : tracer_->tell_stuck(gate_);
+  }
+
   Result<LiveOutcome> finish(Status status, ChildCommand* child) {
     // Before the programs end, as one that ends unseen would be told by nobody; and what has
     // changed until then once more.
     if (status && !gate_.full()) status = tracer_->tell_open(gate_);
+    if (status && plan_.tells_stuck && !gate_.full()) status = tell_stuck();
     tracer_->detach();
     LiveOutcome outcome;
     outcome.end_wall_ns = clock_.now();

@@ -31,6 +31,7 @@ struct LivePlan {
   /// end it is told in any case.
   std::optional<std::uint64_t> tell_open_every_ns;
   std::function<Status()> on_told;
+  bool tells_stuck = false;  ///< at the end, Tracer::tell_stuck()
   /// Asked after each drain: tell what is open now, and then call `on_told`.
   std::function<bool()> wants_open;
   std::vector<Watched> watched;  ///< at most kMostWatched

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/event.h"
+#include "model/listing.h"
 #include "model/summary.h"
 #include "run/live_run.h"
 #include "run/options.h"
@@ -24,6 +25,7 @@ class Tee : public Consumer {
   Status seed(const Seed& e) override { return each(&Consumer::seed, e); }
   Status tally(const Tally& e) override { return each(&Consumer::tally, e); }
   Status connection(const Connection& e) override { return each(&Consumer::connection, e); }
+  Status socket(const Listed& e) override { return each(&Consumer::socket, e); }
   Status loss(const Loss& e) override { return each(&Consumer::loss, e); }
   Status end(const TraceEnd& e) override { return each(&Consumer::end, e); }
 
@@ -48,6 +50,9 @@ class FilterStage : public Consumer {
   Status seed(const Seed& e) override { return filter_.matches(e) ? next_.seed(e) : Status(Ok); }
   Status connection(const Connection& e) override {
     return filter_.matches(e) ? next_.connection(e) : Status(Ok);
+  }
+  Status socket(const Listed& e) override {
+    return filter_.matches(e.seed) ? next_.socket(e) : Status(Ok);
   }
   Status loss(const Loss& e) override { return next_.loss(e); }
   Status end(const TraceEnd& e) override { return next_.end(e); }

@@ -55,6 +55,7 @@ class RotatingTrace : public Consumer, public Output {
   Status transition(const Transition&) override;
   Status seed(const Seed&) override;
   Status connection(const Connection&) override;
+  Status socket(const Listed& socket) override { return lines_.socket(socket); }
   Status loss(const Loss&) override;
   Status end(const TraceEnd&) override;
 

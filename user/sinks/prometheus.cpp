@@ -181,7 +181,9 @@ void add_findings(Writer& out, const LiveState& state) {
       {"connect_refused", Severity::Warning},     {"connect_timeout", Severity::Warning},
       {"connect_unreachable", Severity::Warning}, {"keep_alive_mismatch", Severity::Warning},
       {"syn_backlog", Severity::Warning},         {"time_wait_on_server", Severity::Note},
-      {"fin_wait2_held", Severity::Warning}};
+      {"fin_wait2_held", Severity::Warning},      {"close_wait_chain", Severity::Warning},
+      {"not_accepted", Severity::Critical},       {"accept_queue_full", Severity::Warning},
+      {"slow_handshakes", Severity::Warning},     {"idle_dropped", Severity::Warning}};
   std::map<std::pair<std::string, Severity>, std::uint64_t> counts;
   for (const auto& [kind, severity] : kKinds) counts[{std::string(kind), severity}] = 0;
   for (const Finding& finding : state.recent.findings) ++counts[{finding.kind, finding.severity}];

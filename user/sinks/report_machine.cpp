@@ -57,6 +57,7 @@ void add_ends(JsonText& json, const std::vector<EndRow>& ends) {
     json.begin_object().field("reason", given(end.reason)).field("closer", name_of(end.closer));
     json.field("count", end.count);
     add_histogram(json, "life_", end.life);
+    if (end.time_wait) json.field("state", name_of(State::TimeWait));
     json.end_object();
   });
 }
@@ -195,9 +196,12 @@ void add_histogram(CsvText& csv, const Histogram& histogram) {
 }
 
 void add_ends(CsvText& csv, const std::vector<EndRow>& rows) {
-  csv.row("reason", "closer", "count", "life_p50_ns", "life_p90_ns", "life_p99_ns", "life_max_ns");
+  csv.row("reason", "closer", "count", "life_p50_ns", "life_p90_ns", "life_p99_ns", "life_max_ns",
+          "state");
   for (const EndRow& end : rows)
-    add_histogram(csv.cells(name_of(end.reason), name_of(end.closer), end.count), end.life);
+    csv.row(name_of(end.reason), name_of(end.closer), end.count, end.life.percentile(50),
+            end.life.percentile(90), end.life.percentile(99), end.life.max(),
+            end.time_wait ? name_of(State::TimeWait) : std::string_view());
 }
 
 void add_edges(CsvText& csv, const std::vector<Edge>& rows) {

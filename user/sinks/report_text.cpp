@@ -54,8 +54,9 @@ void add_ends(Sections& sections, const std::vector<EndRow>& ends) {
   sections.title("How connections ended");
   Table table({"<reason", "<closed by", "count", "life p50", "p99", "max"});
   for (const EndRow& end : ends)
-    table.add({text_or_dash(std::string(name_of(end.reason))), std::string(name_of(end.closer)),
-               human_count(end.count), percentile_text(end.life, 50), percentile_text(end.life, 99),
+    table.add({end.time_wait ? "in TIME_WAIT" : text_or_dash(std::string(name_of(end.reason))),
+               std::string(name_of(end.closer)), human_count(end.count),
+               percentile_text(end.life, 50), percentile_text(end.life, 99),
                percentile_text(end.life, 100)});
   sections.table(table);
 }

@@ -73,6 +73,7 @@ void ParsedBlock::clear() {
   transitions.clear();
   seeds.clear();
   connections.clear();
+  sockets.clear();
   losses.clear();
   ends.clear();
   headers.clear();
@@ -121,6 +122,7 @@ LineKind BlockParser::parse_fields(Fields& fields, ParsedBlock& parsed) {
   if (type == "seed") return keep(parsed.seeds, read_seed(fields), LineKind::Seed);
   if (type == "connection")
     return keep(parsed.connections, read_connection(fields), LineKind::Connection);
+  if (type == "socket") return keep(parsed.sockets, read_socket(fields), LineKind::Socket);
   if (type == "loss") return keep(parsed.losses, read_loss(fields), LineKind::Loss);
   if (type == "header") return keep(parsed.headers, read_header(fields), LineKind::Header);
   if (type != "end") return LineKind::Other;

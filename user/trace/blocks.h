@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "model/event.h"
+#include "model/listing.h"
 #include "trace/compress.h"
 #include "trace/json.h"
 #include "trace/quick.h"
@@ -51,6 +52,7 @@ enum class LineKind : std::uint8_t {
   Transition,
   Seed,
   Connection,
+  Socket,
   Loss,
   End,
   UndatedEnd,
@@ -65,6 +67,7 @@ struct ParsedBlock {
   std::vector<Transition> transitions;
   std::vector<Seed> seeds;
   std::vector<Connection> connections;
+  std::vector<Listed> sockets;
   std::vector<Loss> losses;
   std::vector<TraceEnd> ends;  ///< an undated one is dated as if the trace began at 0
   std::vector<Header> headers;

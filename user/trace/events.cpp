@@ -34,6 +34,9 @@ constexpr auto parser_of() {
   if constexpr (std::same_as<T, Reason>) return parse_reason;
   if constexpr (std::same_as<T, Errno>) return parse_errno;
   if constexpr (std::same_as<T, Path>) return Path::parse;
+  if constexpr (std::same_as<T, KernelWord>) return parse_kernel_word;
+  if constexpr (std::same_as<T, Held>) return parse_held;
+  if constexpr (std::same_as<T, SocketTimer>) return parse_socket_timer;
   if constexpr (std::same_as<T, Closer>) return parse_closer;
   if constexpr (std::same_as<T, LossPlace>) return parse_loss_place;
 }
@@ -136,6 +139,19 @@ void read_value(Fields& fields, std::string_view name, Stays& stays) {
   }
 }
 
+void read_value(Fields& fields, std::string_view name, HolderList& holders) {
+  holders.known = true;
+  for (const rapidjson::Value& item : fields.objects(name)) {
+    Fields inner(item);
+    Holder holder;
+    read_value(inner, "pid", holder.pid);
+    read_value(inner, "comm", holder.comm);
+    if (!inner.ok()) return fields.fail(name, "holds something that is no process");
+    if (holders.all.size() == Holders::kMost) return fields.fail(name, "holds too many");
+    holders.all.push_back(holder);
+  }
+}
+
 void read_value(Fields& fields, std::string_view name, Shown<Show::Object, std::string> json) {
   const rapidjson::Value* object = fields.object(name);
   if (object == nullptr) return;
@@ -197,6 +213,7 @@ Event read_event(Fields& fields, const Table& table) {
 Transition read_transition(Fields& fields) {
   return read_event<Transition>(fields, kTransitionFields);
 }
+Listed read_socket(Fields& fields) { return read_event<Listed>(fields, kWaitingFields); }
 Seed read_seed(Fields& fields) { return read_event<Seed>(fields, kSeedFields); }
 Connection read_connection(Fields& fields) {
   auto connection = read_event<Connection>(fields, kConnectionFields);

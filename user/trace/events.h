@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "model/event.h"
+#include "model/listing.h"
 #include "trace/json.h"
 
 namespace tcpdwell {
@@ -15,6 +16,7 @@ inline constexpr int kTraceSchema = 1;
 
 Header read_header(Fields& fields);
 Transition read_transition(Fields& fields);
+Listed read_socket(Fields& fields);
 Seed read_seed(Fields& fields);
 Connection read_connection(Fields& fields);
 Loss read_loss(Fields& fields);

@@ -287,6 +287,7 @@ bool read_value(Cursor& line, bool& value) { return line.named("true", true, val
 }
 bool read_value(Cursor& line, Reason& value) { return line.word(value, parse_reason); }
 bool read_value(Cursor& line, Errno& value) { return line.word(value, parse_errno); }
+bool read_value(Cursor& line, KernelWord& value) { return line.word(value, parse_kernel_word); }
 bool read_value(Cursor& line, Closer& value) {
   return line.named("local", Closer::Local, value) || line.named("remote", Closer::Remote, value) ||
          line.word(value, parse_closer);

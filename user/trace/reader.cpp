@@ -57,7 +57,7 @@ class Player {
 
   /// The next event of each kind in a block.
   struct Places {
-    std::size_t transition = 0, seed = 0, connection = 0, loss = 0, end = 0, header = 0;
+    std::size_t transition = 0, seed = 0, connection = 0, socket = 0, loss = 0, end = 0, header = 0;
   };
 
   Status play_line(LineKind kind, const ParsedBlock& block, Places& at) {
@@ -68,6 +68,8 @@ class Player {
         return pass(block.seeds[at.seed++], &Consumer::seed);
       case LineKind::Connection:
         return pass(block.connections[at.connection++], &Consumer::connection);
+      case LineKind::Socket:
+        return pass(block.sockets[at.socket++], &Consumer::socket);
       case LineKind::Loss:
         return pass(block.losses[at.loss++], &Consumer::loss);
       case LineKind::End:

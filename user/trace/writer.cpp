@@ -30,6 +30,9 @@ void append_json(std::string& out, const Connection& connection) {
 void append_json(std::string& out, const Seed& seed) {
   append_json_line(out, "seed", kSeedFields, seed);
 }
+void append_waiting_json(std::string& out, const Listed& socket) {
+  append_json_line(out, "socket", kWaitingFields, socket);
+}
 void append_json(std::string& out, const Loss& loss) {
   append_json_line(out, "loss", kLossFields, loss);
 }
@@ -42,6 +45,11 @@ Status TraceWriter::transition(const Transition& event) { return write_line(out_
 Status TraceWriter::seed(const Seed& seed) { return write_line(out_, line_, seed); }
 Status TraceWriter::connection(const Connection& connection) {
   return write_line(out_, line_, connection);
+}
+Status TraceWriter::socket(const Listed& socket) {
+  line_.clear();
+  append_waiting_json(line_, socket);
+  return out_.write(line_);
 }
 Status TraceWriter::loss(const Loss& loss) { return write_line(out_, line_, loss); }
 Status TraceWriter::end(const TraceEnd& end) { return write_line(out_, line_, end); }

@@ -15,6 +15,7 @@ void append_json(std::string& out, const Header&);
 void append_json(std::string& out, const Transition&);
 void append_json(std::string& out, const Seed&);
 void append_json(std::string& out, const Connection&);
+void append_waiting_json(std::string& out, const Listed&);  ///< without its cgroup's names
 void append_json(std::string& out, const Loss&);
 void append_json(std::string& out, const TraceEnd&);
 
@@ -25,6 +26,7 @@ class TraceWriter : public Consumer {
   Status transition(const Transition&) override;
   Status seed(const Seed&) override;
   Status connection(const Connection&) override;
+  Status socket(const Listed&) override;
   Status loss(const Loss&) override;
   Status end(const TraceEnd&) override;
 

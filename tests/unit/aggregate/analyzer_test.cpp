@@ -404,6 +404,86 @@ TEST(Findings, HandshakesThatHangAreABacklog) {
   EXPECT_FALSE(has(analyse(all), "syn_backlog"));
 }
 
+TEST(Findings, WaitingForDataOrForRoomIsNoBacklogOfSyns) {
+  const auto handshakes = [](bool deferred, bool queue_full) {
+    std::vector<Transition> all;
+    for (std::uint64_t n = 0; n < 10; ++n) {
+      const Socket s = socket_of(n + 1, 80, 40000);
+      all.push_back(move(0, s, State::Listen, State::SynRecv));
+      all.push_back(move(1, s, State::SynRecv, State::Established, 1'500'000'000));
+      all.back().deferred = deferred;
+      all.back().queue_full = queue_full;
+    }
+    return analyse(all);
+  };
+  EXPECT_TRUE(handshakes(true, false).findings.empty());
+  EXPECT_FALSE(has(handshakes(false, true), "syn_backlog"));
+  EXPECT_TRUE(has(handshakes(false, true), "accept_queue_full"));
+}
+
+TEST(Findings, HandshakesOfASecondAreSlow) {
+  const auto handshakes = [](int slow, int quick) {
+    std::vector<Transition> all;
+    for (int n = 0; n < slow + quick; ++n) {
+      const Socket s = socket_of(static_cast<std::uint64_t>(n + 1));
+      all.push_back(move(n, s, State::Close, State::SynSent));
+      all.push_back(
+          move(n, s, State::SynSent, State::Established, n < slow ? 1'000'000'000 : 999'999'999));
+    }
+    return analyse(all);
+  };
+  EXPECT_TRUE(has(handshakes(3, 27), "slow_handshakes"));
+  EXPECT_FALSE(has(handshakes(2, 0), "slow_handshakes"));
+  EXPECT_FALSE(has(handshakes(3, 28), "slow_handshakes"));
+}
+
+TEST(Findings, DroppedWhileIdleIsFoundAtTheNextWrite) {
+  const auto dropped = [](int count, std::uint32_t idle_ms) {
+    std::vector<Transition> all;
+    for (int n = 0; n < count; ++n) {
+      const Socket s = socket_of(static_cast<std::uint64_t>(n + 1));
+      all.push_back(move(n, s, State::Close, State::SynSent));
+      all.push_back(move(n, s, State::SynSent, State::Established, 1));
+      all.push_back(last(move(n + 5 * kSecond, s, State::Established, State::Close, 5),
+                         {State::SynSent, State::Established, State::Close}, Reason::ResetByPeer));
+      all.back().traffic = TrafficStats{};
+      all.back().traffic->idle_ms = idle_ms;
+    }
+    return analyse(all);
+  };
+  EXPECT_TRUE(has(dropped(3, 1000), "idle_dropped"));
+  EXPECT_FALSE(has(dropped(2, 1000), "idle_dropped"));
+  EXPECT_FALSE(has(dropped(3, 999), "idle_dropped"));
+}
+
+TEST(Ends, WhatIsInTimeWaitWhenTheTraceEndsIsClosed) {
+  std::vector<Transition> all = active(1, 0, 40000, kSecond);
+  const auto open = active(2, 0, 40001, kSecond);
+  all.insert(all.end(), open.begin(), open.end() - 1);
+  const Analysis analysis = analyse(all);
+  ASSERT_EQ(analysis.ends.size(), 2U);
+  EXPECT_FALSE(analysis.ends[0].time_wait);
+  EXPECT_TRUE(analysis.ends[1].time_wait);
+  EXPECT_EQ(analysis.ends[1].closer, Closer::Local);
+  EXPECT_EQ(analysis.ends[1].count, 1U);
+}
+
+TEST(Ends, WhatIsInTimeWaitIsCountedOnceInSeveralTraces) {
+  Analyzer analyzer{AnalyzerOptions{}};
+  ASSERT_TRUE(analyzer.header(header_of("a")));
+  const auto open = active(2, 0, 40001, kSecond);
+  for (std::size_t i = 0; i + 1 < open.size(); ++i) ASSERT_TRUE(analyzer.transition(open[i]));
+  ASSERT_TRUE(analyzer.header(header_of("a")));
+  Seed seed;
+  seed.socket = open.back().socket;
+  seed.state = State::TimeWait;
+  ASSERT_TRUE(analyzer.seed(seed));
+  const Analysis analysis = analyzer.take();
+  ASSERT_EQ(analysis.ends.size(), 1U);
+  EXPECT_TRUE(analysis.ends[0].time_wait);
+  EXPECT_EQ(analysis.ends[0].count, 1U);
+}
+
 TEST(Findings, AServerThatClosesFirstGathersTimeWait) {
   const auto served = [](std::uint64_t closed_here) {
     std::vector<Transition> all;

@@ -105,6 +105,55 @@ TEST(Decode, TakesEveryFieldOfATransition) {
   EXPECT_EQ(t.traffic, (TrafficStats{10, 20, 30, 40, 50, 60, 70}));
 }
 
+TEST(Decode, TakesWhyAResetWasSentInTheKernelsWords) {
+  td_event e = full_record();
+  const ResetNames names = {*parse_kernel_word("NOT_SPECIFIED"), *parse_kernel_word("NO_SOCKET")};
+  const auto rst_of = [&] {
+    return std::string(
+        name_of(std::get<Transition>(*decode_event(&e, sizeof e, names)).traffic->rst));
+  };
+  e.reason = TD_REASON_RESET_LOCAL;
+  EXPECT_EQ(rst_of(), "");
+  e.stats.rst = 2;
+  EXPECT_EQ(rst_of(), "NO_SOCKET");
+  e.stats.rst = 3;
+  EXPECT_EQ(rst_of(), "") << "it has no name";
+  e.reason = TD_REASON_RESET_BY_PEER;
+  e.stats.idle_ms = 2;
+  EXPECT_EQ(rst_of(), "");
+  EXPECT_EQ(transition(e).traffic->idle_ms, 2U);
+}
+
+TEST(Decode, TakesTheQueueOfAListenerThatIsClosed) {
+  td_event e = full_record();
+  e.flags = TD_F_LIVE;
+  e.old_state = TD_LISTEN;
+  e.live = {};
+  e.live.recv_queue = 1;
+  e.live.send_queue = 2;
+  e.live.drops = 3;
+  e.live.peak = 4;
+  EXPECT_EQ(transition(e).accept_queue, (AcceptQueue{1, 2, 4, 3}));
+  EXPECT_FALSE(transition(e).traffic);
+  e.old_state = TD_ESTABLISHED;
+  expect_refused(e, "queues of a transition");
+  e.old_state = TD_LISTEN;
+  e.flags |= TD_F_STATS;
+  expect_refused(e, "both queues and traffic");
+}
+
+TEST(Decode, TakesWhatARequestWaitedFor) {
+  td_event e = short_record();
+  e.old_state = TD_SYN_RECV;
+  for (const unsigned flag : {0U, TD_F_DEFERRED, TD_F_QUEUE_FULL}) {
+    e.flags = static_cast<__u8>(flag);
+    EXPECT_EQ(transition(e).deferred, flag == TD_F_DEFERRED);
+    EXPECT_EQ(transition(e).queue_full, flag == TD_F_QUEUE_FULL);
+  }
+  e.old_state = TD_SYN_SENT;
+  EXPECT_FALSE(transition(e).queue_full) << "on the line that leaves SYN_RECV alone";
+}
+
 TEST(Decode, TakesASeed) {
   td_event e = short_record();
   e.kind = TD_KIND_SEED;
@@ -238,7 +287,7 @@ TEST(Decode, AFamilyIsFourOrSix) {
 }
 
 TEST(Decode, FlagsNobodyKnowsAreRefused) {
-  for (unsigned bit = 0x08; bit < 0x100; bit <<= 1) {
+  for (unsigned bit = 0x20; bit < 0x100; bit <<= 1) {
     td_event e = short_record();
     e.flags = static_cast<std::uint8_t>(bit);
     expect_refused(e, "unknown flag");

@@ -244,6 +244,9 @@ class RandomEvents {
   void set(State& state) { state = chance(2) ? State::Close : below<State>(kStateCount); }
   void set(OwnerSource& source) { source = below<OwnerSource>(kOwnerSourceCount); }
   void set(Reason& reason) { reason = below<Reason>(kReasonCount); }
+  void set(KernelWord& word) {
+    word = *parse_kernel_word(chance(2) ? "TCP_ABORT_ON_DATA" : "ERROR_2");
+  }
   void set(Errno& error) { error = below<Errno>(kErrnoCount); }
   void set(Shown<Show::Number, Dwell> number_of) { number_of.it = {Bound::Exact, number()}; }
   void set(Shown<Show::Worth, Dwell> worth) {

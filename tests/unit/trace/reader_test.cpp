@@ -54,6 +54,39 @@ TEST(Reader, EveryKindOfEventRoundTrips) {
   EXPECT_EQ(played.report->damage, "");
 }
 
+/// Keeps the lines of sockets as they would be written again.
+struct Sockets : Consumer {
+  Status transition(const Transition&) override { return Ok; }
+  Status socket(const Listed& one) override {
+    append_waiting_json(lines, one);
+    return Ok;
+  }
+  std::string lines;
+};
+
+TEST(Reader, WhatWaitsRoundTrips) {
+  Listed one;
+  one.seed = sample_seed();
+  one.seed.live.queues = Live::Queues{5, 64, 0};
+  one.seed.live.timer = SocketTimer::Keepalive;
+  one.seed.live.timer_ns = 7;
+  one.seed.live.drops = 3;
+  one.seed.live.peak = 65;
+  std::string lines;
+  for (const Held held : {Held::Unknown, Held::NotAccepted, Held::Process}) {
+    one.holders.held = held;
+    one.holders.first.known = held != Held::Unknown;
+    if (held == Held::Process) one.holders.first.all = {{4711, Comm("a\"b"), 0}, {4712, Comm(), 0}};
+    append_waiting_json(lines, one);
+  }
+  Sockets sockets;
+  const auto input = open_trace_bytes(json_of(sample_header()) + lines);
+  const auto report = read_trace(*input, "x.json", sockets);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->skipped, 0U) << report->first_skipped_why;
+  EXPECT_EQ(sockets.lines, lines);
+}
+
 TEST(Reader, RandomEventsRoundTrip) {
   constexpr std::uint64_t kSeed = 20260102;
   SCOPED_TRACE("seed " + std::to_string(kSeed));

@@ -62,7 +62,7 @@ const series = () => {
 series();
 
 // --- ends, ports --------------------------------------------------------------------------------
-table(byId("ends"), [words("reason", "reason"), words("closed by", "closer"), number("count", "count"), nanoseconds("life p50", "life_p50_ns"),
+table(byId("ends"), [{head: "reason", left: true, text: r => r.reason ?? (r.state ? `in ${r.state}` : "–"), value: r => r.reason ?? ""}, words("closed by", "closer"), number("count", "count"), nanoseconds("life p50", "life_p50_ns"),
   nanoseconds("p99", "life_p99_ns"), nanoseconds("max", "life_max_ns")], data.ends);
 byId("ports-card").hidden = !data.ports.length;
 table(byId("ports"), [words("local", "laddr"), {head: "remote", left: true, text: r => endpoint(r.raddr, r.rport), value: r => endpoint(r.raddr, r.rport)},

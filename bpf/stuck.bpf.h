@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What waits for somebody, looked at on the reader's request while all goes on: connections that
+ * one side has closed and the other has not, those that nobody accepts, and listeners that have
+ * such; and who has which of them open. The iterator over socket storage shows the sockets of every
+ * network namespace to a reader that can enter none, also those that no process has open.
+ */
+#ifndef TCPDWELL_STUCK_BPF_H
+#define TCPDWELL_STUCK_BPF_H
+
+#include "open.bpf.h"
+#include "seed.bpf.h"
+
+/* Set by the reader for a walk: what listeners have dropped, and the most that waited there, is
+ * counted anew from then on. */
+volatile __u8 begins_anew;
+
+static __always_inline void count_anew(const struct tcp_sock *tp, const struct td_live *live)
+{
+	__u64 key = (__u64)tp;
+	struct td_sock *s = bpf_map_lookup_elem(&listeners, &key);
+
+	if (!s)
+		return;
+	s->peak = live->recv_queue;
+	s->drops_before += live->drops;
+}
+
+static __always_inline bool may_be_stuck(const struct td_live *live, __u8 state)
+{
+	switch (state) {
+	case TD_LISTEN:
+		return live->recv_queue || live->drops;
+	case TD_ESTABLISHED:
+		return live->held == TD_HELD_NOT_ACCEPTED;
+	case TD_CLOSE_WAIT:
+	case TD_FIN_WAIT2:
+		return true;
+	}
+	return false;
+}
+
+/* Of most sockets one word tells that they are none of these. */
+static __always_inline bool is_worth_a_look(struct sock *sk)
+{
+	__u8 state = sk->__sk_common.skc_state;
+
+	if (state == TD_ESTABLISHED)
+		return !BPF_CORE_READ((struct sock___held *)sk, sk_socket);
+	return state == TD_LISTEN || state == TD_CLOSE_WAIT || state == TD_FIN_WAIT2;
+}
+
+static __noinline int tell_waiting(struct seq_file *seq, struct tcp_sock *tp, struct td_sock *s,
+				   __u64 cookie)
+{
+	struct td_line line = {.mono_ns = bpf_ktime_get_ns(), .cookie = cookie};
+	struct td_scratch *space = scratch_space();
+	struct td_event *e = space ? &space->event : NULL;
+	__u8 state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
+	struct td_found found = {};
+	struct td_live live = {};
+	struct td_who who = {};
+
+	if (!e)
+		return 0;
+	held_of(&live, tp, cookie);
+	live_of_full(&live, tp, state);
+	if (!may_be_stuck(&live, state) || !find(&found, s) || found.state != state)
+		return 0;
+	identify(&who, tp);
+	if (!address_passes(&who) || !owner_passes(s))
+		return 0;
+	line.new_state = state;
+	line.dwell = found.dwell;
+	line.dwell_ns = line.mono_ns > found.since_ns ? line.mono_ns - found.since_ns : 0;
+	fill(e, &line, &who, s);
+	e->kind = TD_KIND_SEED;
+	e->size = sizeof(*e);
+	e->flags |= TD_F_LIVE;
+	e->live = live;
+	if (!bpf_seq_write(seq, e, sizeof(*e)) && begins_anew && state == TD_LISTEN)
+		count_anew(tp, &live);
+	return 0;
+}
+
+SEC("iter/bpf_sk_storage_map")
+int tell_stuck(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	struct tcp_sock *tp = sk && is_worth_a_look(sk) ? bpf_skc_to_tcp_sock(sk) : NULL;
+	struct td_sock *s = tp ? bpf_sk_storage_get(&socks, sk, NULL, 0) : NULL;
+
+	return s ? tell_waiting(ctx->meta->seq, tp, s, bpf_get_socket_cookie(sk)) : 0;
+}
+
+/* What the walks of open.bpf.h have not met: sockets of other network namespaces than the reader's
+ * that no process has open. It makes no pauses, which cost here what was walked before them. */
+SEC("iter/bpf_sk_storage_map")
+int look_at_stored(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+	struct td_sock *s = ctx->value;
+	struct tcp_sock *tp;
+
+	if (!sk || !s || s->look == look_number)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	return tp ? look_at((struct sock *)tp, tp, bpf_get_socket_cookie(sk)) : 0;
+}
+
+static __always_inline bool may_be_held(const struct sock *sk)
+{
+	__u8 state = sk->__sk_common.skc_state;
+
+	if (sk->sk_protocol == IPPROTO_MPTCP)
+		return true;
+	return sk->sk_protocol == IPPROTO_TCP &&
+	       (state == TD_LISTEN || state == TD_CLOSE_WAIT || state == TD_FIN_WAIT2);
+}
+
+SEC("iter/task_file")
+int tell_holder(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket = task && file ? bpf_sock_from_file(file) : NULL;
+	struct sock *sk = socket ? socket->sk : NULL;
+
+	if (sk && is_tcp(sk) && may_be_held(sk))
+		write_holder(ctx->meta->seq, task, sk, ctx->fd);
+	return 0;
+}
+
+#endif

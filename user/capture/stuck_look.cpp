@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "capture/stuck_look.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <tcpdwell/config.h>
+#include <tcpdwell/event.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "capture/seeds.h"
+#include "tcpdwell_bpf.skel.h"
+
+namespace tcpdwell {
+namespace {
+
+Error cannot_look(int code) {
+  return {Fault::Runtime, fmt::format("cannot look who waits: {}", std::strerror(code)), code};
+}
+
+/// The records of one walk, each of `size` bytes.
+Status walk(const bpf_link* link, std::size_t size,
+            const std::function<Status(const char* record)>& take) {
+  const int iterator = bpf_iter_create(bpf_link__fd(link));
+  if (iterator < 0) return cannot_look(errno);
+  Status status = read_records(iterator, "what waits", size, take, [] { return Status(Ok); });
+  close(iterator);
+  return status;
+}
+
+/// A process that has executed another program since is known by its name of now.
+void rename_owner(Owner& owner, std::uint64_t file_cookie, const HolderTable& holders) {
+  holders.any_holder(file_cookie, [&](const Holder& holder) {
+    if (owner.pid != holder.pid) return false;
+    owner.comm = holder.comm;
+    return true;
+  });
+}
+
+}  // namespace
+
+void StuckLook::LinkFree::operator()(bpf_link* link) const { bpf_link__destroy(link); }
+
+Result<StuckLook> StuckLook::make(tcpdwell_bpf& skeleton) {
+  StuckLook look;
+  LIBBPF_OPTS(bpf_iter_attach_opts, options);
+  bpf_iter_link_info info{};
+  info.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.socks));
+  options.link_info = &info;
+  options.link_info_len = sizeof info;
+  look.sockets_.reset(bpf_program__attach_iter(skeleton.progs.tell_stuck, &options));
+  if (!look.sockets_) return cannot_look(errno);
+  look.holders_.reset(bpf_program__attach_iter(skeleton.progs.tell_holder, nullptr));
+  if (!look.holders_) return cannot_look(errno);
+  return look;
+}
+
+Result<std::vector<Listed>> StuckLook::sockets() const {
+  std::vector<Listed> found;
+  Status status = walk(sockets_.get(), sizeof(td_event), [&](const char* record) -> Status {
+    auto event = decode_event(record, sizeof(td_event));
+    if (!event) return event.error();
+    if (auto* seed = std::get_if<Seed>(&*event); seed != nullptr && found.size() < kMost)
+      found.push_back({std::move(*seed), nullptr, {}});
+    return Ok;
+  });
+  return status ? Result<std::vector<Listed>>(std::move(found)) : status.error();
+}
+
+Result<HolderTable> StuckLook::holders() const {
+  HolderTable table;
+  Status status = walk(holders_.get(), sizeof(td_holder), [&](const char* record) -> Status {
+    td_holder h;
+    std::memcpy(&h, record, sizeof h);
+    table.add(h.cookie,
+              {h.pid, Comm(std::string_view(h.comm, strnlen(h.comm, sizeof h.comm))), h.ns_pid});
+    return Ok;
+  });
+  if (!status) return status.error();
+  table.sort();
+  return table;
+}
+
+Result<std::vector<Listed>> StuckLook::look() const {
+  auto found = sockets();
+  if (!found || std::none_of(found->begin(), found->end(),
+                             [](const Listed& one) { return one.seed.live.held == Held::Process; }))
+    return found;
+  const auto table = holders();
+  if (!table) return table.error();
+  for (Listed& one : *found) {
+    one.holders = table->holders_of(one.seed.live, false);
+    rename_owner(one.seed.socket.owner, one.seed.live.file_cookie, *table);
+  }
+  return found;
+}
+
+}  // namespace tcpdwell

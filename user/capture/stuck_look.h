@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Has the kernel side tell what waits for somebody (bpf/stuck.bpf.h), and who has it open.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "capture/decode.h"
+#include "model/listing.h"
+
+struct bpf_link;
+struct tcpdwell_bpf;
+
+namespace tcpdwell {
+
+class StuckLook {
+ public:
+  /// As much is told at most.
+  static constexpr std::size_t kMost = 65'536;
+
+  /// The skeleton must outlive it. Where this kernel does not let it look, an Error.
+  static Result<StuckLook> make(tcpdwell_bpf& skeleton);
+  /// Without cgroups' names; wall times are the caller's to set.
+  Result<std::vector<Listed>> look() const;
+
+ private:
+  struct LinkFree {
+    void operator()(bpf_link* link) const;
+  };
+  using Link = std::unique_ptr<bpf_link, LinkFree>;
+
+  Result<std::vector<Listed>> sockets() const;
+  Result<HolderTable> holders() const;
+
+  Link sockets_, holders_;
+};
+
+}  // namespace tcpdwell
