@@ -17,6 +17,7 @@ static __always_inline void identify(struct td_who *who, const struct tcp_sock *
 	/* Not skc_num: tcp_set_state(CLOSE) gives the port back before the tracepoint fires. */
 	who->lport = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
 	who->rport = bpf_ntohs(c->skc_dport);
+	who->ifindex = c->skc_bound_dev_if;
 	if (c->skc_family == AF_INET6) {
 		who->family = 6;
 		for (int i = 0; i < 4; i++) {
@@ -54,7 +55,8 @@ static __always_inline void fill(struct td_event *e, const struct td_line *line,
 {
 	e->version = TD_EVENT_VERSION;
 	e->kind = TD_KIND_TRANSITION;
-	e->flags = s->request | (s->flags & TD_S_GAP ? TD_F_GAP : 0);
+	e->flags = s->request | (s->flags & TD_S_GAP ? TD_F_GAP : 0) |
+		   (s->flags & TD_S_BOUND ? TD_F_BOUND : 0);
 	e->mono_ns = line->mono_ns;
 	e->cookie = line->cookie;
 	e->dwell_ns = line->dwell_ns;
@@ -77,6 +79,11 @@ static __always_inline void fill(struct td_event *e, const struct td_line *line,
 	__builtin_memcpy(e->laddr, who->laddr, sizeof(e->laddr));
 	__builtin_memcpy(e->raddr, who->raddr, sizeof(e->raddr));
 	__builtin_memcpy(e->comm, s->comm, sizeof(e->comm));
+	e->ifindex = who->ifindex;
+	e->first_port = line->first_port;
+	e->last_port = line->last_port;
+	e->reserved = line->reserved;
+	__builtin_memset(e->pad, 0, sizeof(e->pad));
 }
 
 static __always_inline bool ring_is_half_full(void)

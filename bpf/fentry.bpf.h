@@ -12,6 +12,7 @@
 #include "minisocket.bpf.h"
 #include "owner.bpf.h"
 #include "request.bpf.h"
+#include "reset.bpf.h"
 
 /* enum tcp_tw_status, include/net/tcp.h */
 #define TCP_TW_RST 1
@@ -89,9 +90,13 @@ static __always_inline void on_tw_end(struct inet_timewait_sock *tw, __u8 reason
 	struct td_counters *count = counters_while_live();
 	__u64 cookie = tw_cookie(tw);
 	struct td_mini *m = mini_of(tw, cookie);
+	struct td_reset *sent;
 
 	if (!count || !m)
 		return;
+	sent = reason == TD_REASON_RESET_LOCAL ? reset_sent(tw) : NULL;
+	if (sent)
+		m->stats.rst = sent->why;
 	mini_over(count, cookie, m, bpf_ktime_get_ns(), reason);
 }
 

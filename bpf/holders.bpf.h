@@ -164,14 +164,13 @@ static __always_inline void tell_held(struct seq_file *seq, const struct tcp_soc
  */
 #define TD_MOST_QUEUED 4096
 
-static __noinline int note_accept_queue(struct tcp_sock *tp)
+/* For every value, which the verifier then looks at once: its way through the loop is long. */
+__noinline int note_accept_queue(__u64 listener)
 {
-	struct inet_connection_sock___queue *icsk = (void *)tp;
+	struct inet_connection_sock___queue *icsk = (void *)listener;
 	struct request_sock___queued *request;
-	__u64 child, listener = (__u64)tp;
+	__u64 child;
 
-	if (!tp)
-		return 0;
 	request = BPF_CORE_READ(icsk, icsk_accept_queue.rskq_accept_head);
 	for (int i = 0; i < TD_MOST_QUEUED && request; i++) {
 		child = (__u64)BPF_CORE_READ(request, sk);

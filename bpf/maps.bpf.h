@@ -5,6 +5,7 @@
 
 #include "kernel.bpf.h"
 #include <tcpdwell/config.h>
+#include <tcpdwell/ports.h>
 
 const volatile struct td_config cfg = {};
 const volatile __u64 td_lports[TD_PORT_WORDS] = {};
@@ -19,6 +20,7 @@ const volatile __u64 td_bounds[TD_BOUNDS] = {};
 #define TD_S_RST_IN 0x40    /* a RST of the peer's was received: it ends */
 #define TD_S_TOLD 0x04	    /* a record of it was made */
 #define TD_S_SHOWN 0x08	    /* the owner passed the filter once: shown to the end */
+#define TD_S_BOUND 0x80	    /* bind() took its port */
 
 /*
  * What is known of one connection. Lives in socket storage: freed with the socket, so there is no
@@ -71,7 +73,8 @@ struct td_who {
 	__u32 laddr[4], raddr[4];
 	__u16 lport, rport;
 	__u32 netns;
-	__u32 family; /* 4 or 6; a word, so that the struct has no holes */
+	__u32 family;  /* 4 or 6; a word, so that the struct has no holes */
+	__u32 ifindex; /* bound device, or a link-local address's; 0 if none */
 };
 
 /* One line about to be written or counted. */
@@ -82,6 +85,8 @@ struct td_line {
 	__u8 error;
 	__u8 waits; /* for what may yet say another reason (bpf/abort.bpf.h) */
 	__u8 pad;
+	__u16 first_port, last_port, reserved; /* as in struct td_event */
+	__u16 pad2;
 };
 
 struct {
@@ -221,6 +226,7 @@ struct td_tuple {
 	__u32 laddr[4], raddr[4];
 	__u16 lport, rport;
 	__u32 netns;
+	__u32 ifindex; /* link-local addresses are one device's */
 };
 
 /* A request socket. Its timer, the child that takes the entry and a drop may be on different CPUs,

@@ -49,6 +49,7 @@ static __always_inline void who_of_tw(struct td_who *who, const struct inet_time
 	who->netns = BPF_CORE_READ(tw, __tw_common.skc_net.net, ns.inum);
 	who->lport = BPF_CORE_READ(tw, __tw_common.skc_num);
 	who->rport = bpf_ntohs(BPF_CORE_READ(tw, __tw_common.skc_dport));
+	who->ifindex = BPF_CORE_READ(tw, __tw_common.skc_bound_dev_if);
 	who->family = BPF_CORE_READ(tw, __tw_common.skc_family) == AF_INET6 ? 6 : 4;
 	if (who->family == 6) {
 		BPF_CORE_READ_INTO(&who->laddr, tw, __tw_common.skc_v6_rcv_saddr.in6_u.u6_addr32);

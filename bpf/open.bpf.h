@@ -45,6 +45,7 @@ static __always_inline bool find(struct td_found *found, const struct td_sock *s
 	found->since_ns = now->since_ns;
 	found->dwell = now->since;
 	found->owner = now->owner;
+	found->bound = !!(now->flags & TD_S_BOUND);
 	if (now->state != found->state || now->path != found->path ||
 	    (found->path & 15) != found->state)
 		found->dwell = TD_DWELL_UNKNOWN;

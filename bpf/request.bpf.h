@@ -39,6 +39,7 @@ static __always_inline void tuple_of_who(struct td_tuple *t, const struct td_who
 	t->lport = who->lport;
 	t->rport = who->rport;
 	t->netns = who->netns;
+	t->ifindex = who->ifindex;
 }
 
 /* The addresses of a request are IPv4 when its operations are: a dual-stack listener's requests of
@@ -59,6 +60,7 @@ static __always_inline void tuple_of_req(struct td_tuple *t, const struct reques
 	t->lport = BPF_CORE_READ(req, __req_common.skc_num);
 	t->rport = bpf_ntohs(BPF_CORE_READ(req, __req_common.skc_dport));
 	t->netns = BPF_CORE_READ(req, __req_common.skc_net.net, ns.inum);
+	t->ifindex = BPF_CORE_READ(req, __req_common.skc_bound_dev_if);
 }
 
 static __always_inline void req_begin(struct td_counters *count, const struct td_tuple *t,
@@ -406,6 +408,7 @@ static __always_inline void who_of_req(struct td_who *who, const struct td_tuple
 	who->lport = t->lport;
 	who->rport = t->rport;
 	who->netns = t->netns;
+	who->ifindex = t->ifindex;
 	who->family = r->family;
 	for (int i = 0; i < 4; i++) {
 		who->laddr[i] = r->family == 6 ? t->laddr[i] : 0;

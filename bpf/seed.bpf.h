@@ -12,6 +12,7 @@
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
 #include "minisocket.bpf.h"
+#include "ports.bpf.h"
 #include "request.bpf.h"
 #include "slots.bpf.h"
 #include "tally.bpf.h"
@@ -325,11 +326,17 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 		line.dwell_ns = quiet;
 	}
 	identify(&who, tp);
+	if (makes_records() && state != TD_LISTEN && bind_took_port_of(sk))
+		s->flags |= TD_S_BOUND;
+	if (makes_records()) {
+		read_own_range(&line, sk);
+		note_ports_of(sk, who.ifindex);
+	}
 	if (state == TD_LISTEN &&
 	    asks_for_owners()) { /* also of a listing: its requests have its owner */
 		s->drops_before = cfg.listing ? 0 : drops_of(sk);
 		bpf_map_update_elem(&listeners, &key, s, BPF_NOEXIST);
-		note_accept_queue(tp);
+		note_accept_queue(as_number(tp));
 	}
 	held_of(&live, tp, cookie);
 	if (asks_for_owners() && live.held == TD_HELD_NOT_ACCEPTED)
@@ -347,6 +354,7 @@ static __always_inline void who_of_common(struct td_who *who, const struct sock_
 	who->lport = c->skc_num;
 	who->rport = bpf_ntohs(c->skc_dport);
 	who->family = c->skc_family == AF_INET6 ? 6 : 4;
+	who->ifindex = c->skc_bound_dev_if;
 	for (int i = 0; i < 4; i++) {
 		who->laddr[i] = who->family == 6 ? c->skc_v6_rcv_saddr.in6_u.u6_addr32[i] : 0;
 		who->raddr[i] = who->family == 6 ? c->skc_v6_daddr.in6_u.u6_addr32[i] : 0;
@@ -398,6 +406,8 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 	}
 	line.new_state = m->s.state;
 	who_of_common(&m->who, &tw->__tw_common);
+	if (bind_took_port_of_tw(tw))
+		m->s.flags |= TD_S_BOUND;
 	expect_seed(&m->who, &m->s, m->s.state);
 	if (!note_seed(&minis, &cookie, m))
 		return 0;

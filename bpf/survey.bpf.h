@@ -10,6 +10,7 @@
 
 #include "filter.bpf.h"
 #include "maps.bpf.h"
+#include "ports.bpf.h"
 #include "tally.bpf.h"
 
 struct bpf_map;
@@ -50,7 +51,8 @@ struct td_found {
 	__u8 state;
 	__u8 dwell; /* enum td_dwell: of its age */
 	__u8 owner; /* enum td_owner */
-	__u8 pad[5];
+	__u8 bound; /* bind() took its port */
+	__u8 pad[4];
 };
 
 static __always_inline __u64 age_of(const struct td_found *found)
@@ -94,38 +96,60 @@ static __always_inline void count_owner(const struct td_found *found, const char
 		owner->oldest_unclosed_ns = age;
 }
 
-static __always_inline bool is_ephemeral(__u16 port)
+/* In the range of its network namespace; where that is not known, in the reader's. */
+static __always_inline bool is_ephemeral(__u32 netns, __u16 port)
 {
+	struct td_net *net = bpf_map_lookup_elem(&nets, &netns);
+
+	if (net)
+		return port >= net->first_port && port <= net->last_port;
 	return port >= cfg.first_port && port <= cfg.last_port;
 }
 
-/* Whether it takes a local port that connect() chose: the port is in the range that it chooses
- * from, and this host opened the connection. Of one older than the tracer nobody saw who did; then
- * a client's port is the one that was chosen. */
+/* Whether it takes a local port that connect() chose, which this host does that opened the
+ * connection. Of one older than the tracer nobody saw who did; then a client's port is the one that
+ * is in the range. What bind() took is counted by the walk over bound ports. */
 static __always_inline bool takes_port(const struct td_found *found, const struct td_who *who)
 {
 	__u32 first = found->path ? found->path >> (highest_bit(found->path) & ~3u) : 0;
 
-	if (found->state == TD_LISTEN || !who->rport || !is_ephemeral(who->lport))
+	if (found->state == TD_LISTEN || !who->rport || found->bound)
 		return false;
 	if (first == TD_SYN_SENT)
 		return true;
+	if (!is_ephemeral(who->netns, who->lport))
+		return false;
 	if (first == TD_SYN_RECV || found->owner == TD_OWNER_ACCEPT ||
 	    found->owner == TD_OWNER_LISTEN)
 		return false;
-	return found->owner == TD_OWNER_CONNECT || !is_ephemeral(who->rport);
+	return found->owner == TD_OWNER_CONNECT || !is_ephemeral(who->netns, who->rport);
+}
+
+/* The kernel has the ports of IPv4 and of IPv4-mapped IPv6 in one. */
+static __always_inline void unmap_destination(struct td_survey_destination *to)
+{
+	if (to->family != 6 || to->raddr[0] || to->raddr[1] || to->raddr[2] != bpf_htonl(0xffff))
+		return;
+	to->family = 4;
+	to->laddr[0] = to->laddr[3];
+	to->raddr[0] = to->raddr[3];
+	for (int i = 1; i < 4; i++)
+		to->laddr[i] = to->raddr[i] = 0;
 }
 
 static __always_inline void count_port(const struct td_found *found, const struct td_who *who)
 {
-	struct td_survey_destination to = {
-	    .netns = who->netns, .rport = who->rport, .family = who->family};
+	struct td_survey_destination to = {.netns = who->netns,
+					   .rport = who->rport,
+					   .family = who->family,
+					   .ifindex = who->ifindex};
 	struct td_survey_ports *ports;
 
 	if (!takes_port(found, who))
 		return;
 	__builtin_memcpy(to.laddr, who->laddr, sizeof(to.laddr));
 	__builtin_memcpy(to.raddr, who->raddr, sizeof(to.raddr));
+	unmap_destination(&to);
 	ports = bpf_map_lookup_elem(&survey_ports, &to);
 	if (!ports) {
 		bpf_map_update_elem(&survey_ports, &to, &no_ports, BPF_NOEXIST);

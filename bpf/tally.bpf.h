@@ -137,6 +137,9 @@ __noinline int tally_move(__u32 from, __u32 to, __u32 reason, __u64 path)
 
 	if (!m)
 		return 0;
+	/* The compiler knows that it is below 256 and leaves the mask out, and the verifier of
+	 * Linux 6.1 does not. */
+	barrier_var(moved);
 	add_to(&m->moved[moved & 255], 1);
 	if (to != TD_CLOSE || from == TD_LISTEN)
 		return 0;

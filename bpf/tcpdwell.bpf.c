@@ -15,6 +15,7 @@
 #include "minisocket.bpf.h"
 #include "open.bpf.h"
 #include "owner.bpf.h"
+#include "ports.bpf.h"
 #include "reason.bpf.h"
 #include "request.bpf.h"
 #include "reset.bpf.h"
@@ -222,6 +223,8 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 	read_stats(&stats, tp, s->flags & TD_S_FIN_IN);
 	if (!handed)
 		line->reason = reason_of(sk, tp, s, line);
+	if (line->reason == TD_REASON_NO_LOCAL_PORT)
+		__sync_fetch_and_add(&ports_ran_out, 1);
 	line->waits = may_be_our_abort(sk, line);
 	sent = reset_sent(sk);
 	if (sent && line->reason == TD_REASON_RESET_LOCAL)
@@ -290,6 +293,10 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 		s->flags |= TD_S_FIN_IN;
 	if (asks_for_owners())
 		learn_owner(s, sk, old_state, new_state);
+	if (makes_records() && new_state == TD_SYN_SENT)
+		note_choice(&line, s, sk, &who);
+	else if (who.ifindex && makes_records() && new_state == TD_ESTABLISHED)
+		note_iface(as_number(sk->__sk_common.skc_net.net), who.ifindex);
 	if (cfg.minisockets)
 		note_for_minisockets(count, sk, s, &who, old_state, new_state);
 	write_first(count, s, &who, line.cookie);

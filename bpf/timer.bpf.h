@@ -40,7 +40,8 @@ static __always_inline void maybe_reopened(struct td_counters *count, const stru
 
 	if (!m)
 		return;
-	if (m->who.lport == t->lport && m->who.rport == t->rport && m->who.netns == t->netns)
+	if (m->who.lport == t->lport && m->who.rport == t->rport && m->who.netns == t->netns &&
+	    m->who.ifindex == t->ifindex)
 		decide(count, *slot, TD_REASON_REOPENED);
 	else
 		decide(count, *slot, TD_REASON_NONE);
@@ -120,12 +121,16 @@ static __always_inline void on_tw_cancel(struct td_counters *count, struct inet_
 	__u64 cookie = tw_cookie(tw);
 	__u64 *slot = decide_other(count, cookie);
 	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
+	struct td_reset *sent = reset_sent(tw);
+	__u32 why = sent ? sent->why : 0;
 
 	if (!m || !slot)
 		return;
 	/* This CPU's programs read these, and the sweep a moment (TD_MOMENT_NS) later, when all is
 	 * visible. */
 	m->reason = makes_records() ? reason_to_cancel(tw) : TD_REASON_NONE;
+	if (m->reason == TD_REASON_RESET_LOCAL)
+		m->stats.rst = why;
 	m->ended_ns = bpf_ktime_get_ns();
 	note_unseen_fin(m, tw, expires, m->ended_ns);
 	*slot = cookie;

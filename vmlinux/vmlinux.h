@@ -53,11 +53,19 @@ typedef struct {
 	s64 counter;
 } atomic64_t;
 
+struct hlist_node;
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct hlist_node {
-	void *pprev;
+	struct hlist_node **pprev;
 };
 
 struct pid;
+
+struct nsproxy;
 
 struct css_set;
 
@@ -67,6 +75,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	char comm[16];
+	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
 };
 
@@ -105,6 +114,12 @@ struct pid {
 	struct upid numbers[0];
 };
 
+struct net;
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
 struct cgroup;
 
 struct css_set {
@@ -133,17 +148,27 @@ struct kernfs_node {
 	u64 id;
 };
 
+struct inet_hashinfo;
+
 struct inet_timewait_death_row {
 	refcount_t tw_refcount;
+	struct inet_hashinfo *hashinfo;
 	int sysctl_max_tw_buckets;
+};
+
+struct local_ports {
+	u32 range;
 };
 
 struct netns_ipv4 {
 	struct inet_timewait_death_row tcp_death_row;
+	struct local_ports ip_local_ports;
+	long unsigned int *sysctl_local_reserved_ports;
 };
 
 struct net {
 	struct ns_common ns;
+	struct hlist_head *dev_index_head;
 	struct netns_ipv4 ipv4;
 };
 
@@ -176,6 +201,10 @@ struct sock_common {
 	};
 	short unsigned int skc_family;
 	volatile unsigned char skc_state;
+	int skc_bound_dev_if;
+	union {
+		struct hlist_node skc_bind_node;
+	};
 	struct proto *skc_prot;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
@@ -216,6 +245,12 @@ struct sock {
 	u8 sk_shutdown;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
+};
+
+struct net_device {
+	int ifindex;
+	char name[16];
+	struct hlist_node index_hlist;
 };
 
 struct socket {
@@ -277,9 +312,21 @@ struct bpf_iter__task_file {
 	};
 };
 
+struct inet_bind_hashbucket;
+
+struct inet_hashinfo {
+	struct inet_bind_hashbucket *bhash;
+	unsigned int bhash_size;
+};
+
+struct inet_bind_hashbucket {
+	struct hlist_head chain;
+};
+
 struct inet_sock {
 	struct sock sk;
 	__be16 inet_sport;
+	u32 local_port_range;
 };
 
 struct tcphdr {
@@ -307,13 +354,31 @@ struct minmax {
 	struct minmax_sample s[3];
 };
 
+struct inet_bind_bucket;
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	struct request_sock_queue icsk_accept_queue;
+	struct inet_bind_bucket *icsk_bind_hash;
 	struct timer_list icsk_retransmit_timer;
 	void *icsk_ulp_data;
 	__u8 icsk_retransmits;
 	__u8 icsk_pending;
+};
+
+struct inet_bind_bucket {
+	possible_net_t ib_net;
+	int l3mdev;
+	short unsigned int port;
+	signed char fastreuse;
+	signed char fastreuseport;
+	struct hlist_node node;
+	struct hlist_head bhash2;
+};
+
+struct inet_bind2_bucket {
+	struct hlist_node bhash_node;
+	struct hlist_head owners;
 };
 
 struct tcp_options_received {
@@ -360,6 +425,7 @@ struct inet_timewait_sock {
 	unsigned char tw_substate;
 	u32 tw_entry_stamp;
 	struct timer_list tw_timer;
+	struct inet_bind_bucket *tw_tb;
 };
 
 struct tcp_timewait_sock {

@@ -11,6 +11,7 @@
 #define TCPDWELL_CONFIG_H
 
 #include <tcpdwell/event.h>
+#include <tcpdwell/ports.h>
 #include <tcpdwell/survey.h>
 #include <tcpdwell/tally.h>
 

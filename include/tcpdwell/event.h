@@ -111,6 +111,7 @@ enum td_reason {
 /* Of a connection that was a request: its last ACK had come and the request waited on, */
 #define TD_F_DEFERRED 0x08u   /* for data (TCP_DEFER_ACCEPT), */
 #define TD_F_QUEUE_FULL 0x10u /* or for room in the accept queue */
+#define TD_F_BOUND 0x20u      /* bind() took the local port, not connect(): nobody else gets it */
 
 /* Which timer of a socket runs, as `ss -o` and inet_diag name them. */
 enum td_timer {
@@ -217,6 +218,12 @@ struct td_event {
 	__u8 laddr[16];	 /* network order; IPv4 in the first 4 bytes, the rest 0 */
 	__u8 raddr[16];
 	char comm[TD_COMM_LEN]; /* owner's process name, NUL-terminated; empty where unknown */
+	__u32 ifindex;		/* bound device, or a link-local address's; 0 if none (td_iface) */
+	__u16 first_port; /* IP_LOCAL_PORT_RANGE as connect() applies it, inclusive; on the line to
+			   * SYN_SENT and on seeds; 0 if none was set */
+	__u16 last_port;
+	__u16 reserved; /* of these in net.ipv4.ip_local_reserved_ports */
+	__u8 pad[6];
 	union {
 		struct td_stats stats; /* meaningful with TD_F_STATS only */
 		struct td_live live;   /* meaningful with TD_F_LIVE only */
@@ -251,15 +258,16 @@ TD_STATIC_ASSERT(sizeof(struct td_stats) == 40, "td_stats layout");
 TD_STATIC_ASSERT(sizeof(struct td_live) == 40, "td_live layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_live, file_cookie) == 24, "td_live layout");
 TD_STATIC_ASSERT(sizeof(struct td_holder) == 40, "td_holder layout");
-TD_STATIC_ASSERT(sizeof(struct td_event) == 168, "td_event layout");
+TD_STATIC_ASSERT(sizeof(struct td_event) == 184, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, mono_ns) == 8, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, use) == 56, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, family) == 72, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, laddr) == 80, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, comm) == 112, "td_event layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, stats) == 128, "td_event layout");
-TD_STATIC_ASSERT(sizeof(struct td_connection) == 224, "td_connection layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_connection, stays) == 176, "td_connection layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, ifindex) == 128, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, stats) == 144, "td_event layout");
+TD_STATIC_ASSERT(sizeof(struct td_connection) == 240, "td_connection layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_connection, stays) == 192, "td_connection layout");
 TD_STATIC_ASSERT(TD_ALIGNOF(struct td_event) <= 8, "BPF ring records are 8-aligned");
 
 #endif /* TCPDWELL_EVENT_H */

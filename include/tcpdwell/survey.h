@@ -61,7 +61,8 @@ struct td_survey_destination {
 	__u32 laddr[4], raddr[4]; /* network order; IPv4 in the first, the rest 0 */
 	__u32 netns;
 	__u16 rport;
-	__u16 family; /* 4 or 6 */
+	__u16 family;  /* 4 or 6; 4 of an IPv4-mapped IPv6 address */
+	__u32 ifindex; /* bound device, or a link-local address's; 0 if none */
 };
 
 struct td_survey_ports {
@@ -78,7 +79,7 @@ struct td_survey_peer {
 };
 
 TD_STATIC_ASSERT(sizeof(struct td_survey_owner) == 80, "td_survey_owner layout");
-TD_STATIC_ASSERT(sizeof(struct td_survey_destination) == 40, "td_survey_destination layout");
+TD_STATIC_ASSERT(sizeof(struct td_survey_destination) == 44, "td_survey_destination layout");
 TD_STATIC_ASSERT(sizeof(struct td_survey) % 8 == 0, "td_survey layout");
 
 #endif /* TCPDWELL_SURVEY_H */

@@ -267,6 +267,16 @@ for one, other in zip(kept, far):
     abort(other)
     one.close()
 """,
+    "late_data": """
+server = listener()
+for _ in range(3):
+    one, far = connect(), server.accept()[0]
+    far.close()
+    time.sleep(0.1)
+    one.send(b"x")
+    time.sleep(0.3)
+    one.close()
+""",
     "handed_listener": """
 mine, its = socket.socketpair()
 def opener(ready):
@@ -388,6 +398,17 @@ class Findings(support.TestCase):
         self.assertEqual(self.subjects("idle"), {"idle_dropped": [("127.0.0.1:9000", 5)]})
         self.assertEqual(self.subjects("closed_while_idle"), {"idle_dropped": [("127.0.0.1:9000", 5)]})
         self.assertEqual(self.subjects("aborts_requests"), {})
+
+    def test_a_reset_has_the_kernels_word(self):
+        ends = [line for line in self.lines("late_data") if line["lport"] == 9000 and line.get("reason") == "reset_local"]
+        self.assertEqual([end["old"] for end in ends], ["FIN_WAIT2"] * 3)
+        with open("/sys/kernel/btf/vmlinux", "rb") as file:
+            told = b"SK_RST_REASON_NO_SOCKET" in file.read()
+        # What ends more than a millisecond after the RST, as an emulated machine may be so slow at first, has no word.
+        words = [end["rst"] for end in ends if "rst" in end]
+        self.assertEqual(bool(words), told, ends)
+        for word in words:
+            self.assertRegex(word, r"^[A-Z_]+$")
 
     def test_a_listener_is_closed_by_whoever_has_it(self):
         (end,) = [line for line in self.lines("handed_listener") if line["old"] == "LISTEN" and line["new"] == "CLOSE"]

@@ -122,7 +122,7 @@ assert failed == 3, failed
     def test_no_local_port(self):
         self.assertEqual(self.counted("no_port", "SYN_SENT"), {("no_local_port", "none", "EADDRNOTAVAIL"): 3})
         report = json.loads(support.run("report", "--format", "json", self.path).out)
-        found = [f["text"] for f in report["findings"] if f["kind"] == "port_exhaustion" and "127.0.0.1:9107" in f["text"]]
+        found = [f["text"] for f in report["findings"] if f["kind"] == "port_exhaustion" and "attempts to connect to 127.0.0.1:9107" in f["text"]]
         self.assertEqual(len(found), 1, found)
         self.assertTrue(found[0].startswith("3 of 8 attempts"), found)
 

@@ -192,6 +192,25 @@ TEST_F(SurveyTest, FindsSocketsOfOtherNamespaces) {
   EXPECT_EQ(found.listed.size(), 5U);
 }
 
+/// Nor do they need somebody who has them open: one is not accepted, the other sends what nobody
+/// reads, and then its FIN.
+TEST_F(SurveyTest, FindsSocketsOfOtherNamespacesThatNobodyHasOpen) {
+  start();
+  End client = End::to(kPort);
+  const std::vector<char> much(1 << 22);
+  ASSERT_GT(send(client.fd(), much.data(), much.size(), MSG_DONTWAIT), 0);
+  client.close();
+  hold(50);
+  Survey found;
+  {
+    const Netns elsewhere;
+    found = survey({kAll, 0, 100});
+  }
+  EXPECT_EQ(found.population[at(State::Established)], 1U);
+  EXPECT_EQ(found.population[at(State::FinWait1)], 1U);
+  EXPECT_EQ(found.listed.size(), 3U);
+}
+
 TEST_F(SurveyTest, OwnersAndPortsAddUp) {
   start();
   for (int i = 0; i < 5; ++i) connect();

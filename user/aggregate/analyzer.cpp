@@ -46,6 +46,7 @@ class Analyzer::Impl {
   void connection(const Connection& c);
   void socket(const Listed& one);
   void begin_look() { waiting_.clear(); }
+  void local_ports(const LocalPorts& ports) { ports_.local_ports(ports); }
   void note(std::int64_t wall_ns) { last_wall_ns_ = std::max(last_wall_ns_, wall_ns); }
   Analysis take();
   Analysis look(std::int64_t wall_ns) const;
@@ -143,7 +144,7 @@ void Analyzer::Impl::seed(const Seed& seed) {
     followed->closer = before->second;
   if (holds_port(seed.state))
     followed->port_row =
-        ports_.take_port(seed.socket, followed->role, seed.state == State::TimeWait, seed.wall_ns);
+        ports_.take_port(seed.socket, seed.port, followed->role, seed.state, seed.wall_ns);
 }
 
 /// Whom it belongs to now is known, if it is in the same state still.
@@ -185,7 +186,7 @@ void Analyzer::Impl::begin(const Transition& t) {
   if (t.to == State::SynRecv) followed->role = Role::Passive;
   findings_.moved(*followed, t);
   if (holds_port(t.to))
-    followed->port_row = ports_.take_port(t.socket, followed->role, false, t.wall_ns);
+    followed->port_row = ports_.take_port(t.socket, t.port, followed->role, t.to, t.wall_ns);
 }
 
 void Analyzer::Impl::move(Followed& followed, const Transition& t) {
@@ -198,9 +199,9 @@ void Analyzer::Impl::move(Followed& followed, const Transition& t) {
   const bool waits = t.to == State::TimeWait;
   if (followed.port_row == Ports::kNoRow) {
     if (holds_port(t.to))
-      followed.port_row = ports_.take_port(t.socket, followed.role, waits, t.wall_ns);
+      followed.port_row = ports_.take_port(t.socket, t.port, followed.role, t.to, t.wall_ns);
   } else if (waits && followed.state != State::TimeWait) {
-    ports_.to_time_wait(followed.port_row, t.wall_ns);
+    ports_.to_time_wait(followed.port_row, followed.socket.local.port, t.wall_ns);
   }
   followed.socket = t.socket;
   followed.state = t.to;
@@ -211,7 +212,11 @@ void Analyzer::Impl::move(Followed& followed, const Transition& t) {
 
 void Analyzer::Impl::finish(Followed& followed, const Transition& t) {
   timeline_.move(t.wall_ns, followed.state, std::nullopt);
-  ports_.release(followed.port_row, followed.state == State::TimeWait);
+  if (t.reason == Reason::NoLocalPort)
+    ports_.take_back(followed.port_row, followed.socket.local.port, followed.since_wall_ns);
+  else
+    ports_.release(followed.port_row, followed.socket.local.port,
+                   followed.state == State::TimeWait);
   if (t.reason == Reason::NoLocalPort) {
     if (followed.begin_wall_ns) timeline_.not_opened(*followed.begin_wall_ns);
   } else if (t.from != State::Listen) {
@@ -399,7 +404,8 @@ Analysis Analyzer::Impl::look(std::int64_t wall_ns) const {
   analysis.ends = ends_.take(waits);
   analysis.edges = edges_.take();
   analysis.ports = ports_.take(options_.most_ports);
-  analysis.findings = findings_.take(analysis.ports, waiting);
+  analysis.local_ports = ports_.namespaces();
+  analysis.findings = findings_.take(analysis.ports, analysis.local_ports, waiting);
   connections.take(analysis);
   analysis.not_followed = not_followed_;
   analysis.ports_left_out = ports_.left_out();
@@ -414,7 +420,8 @@ Analysis Analyzer::Impl::look(const Survey& survey, std::vector<PortRow> ports) 
   analysis.ends = ends_.take();
   analysis.edges = edges_.take();
   analysis.ports = std::move(ports);
-  analysis.findings = findings_.take(analysis.ports, waiting);
+  analysis.local_ports = ports_.namespaces();
+  analysis.findings = findings_.take(analysis.ports, analysis.local_ports, waiting);
   connections.take(analysis);
   for (const Connection& open : survey.listed) analysis.stuck.push_back(open_row(host_, open));
   analysis.ports_left_out = survey.ports_left_out;
@@ -467,6 +474,10 @@ Status Analyzer::socket(const Listed& one) {
   return Ok;
 }
 void Analyzer::begin_look() { impl_->begin_look(); }
+Status Analyzer::local_ports(const LocalPorts& ports) {
+  impl_->local_ports(ports);
+  return Ok;
+}
 Status Analyzer::loss(const Loss&) { return Ok; }
 Status Analyzer::end(const TraceEnd& end) {
   impl_->note(end.wall_ns);

@@ -35,6 +35,7 @@ class Analyzer : public Consumer {
   Status seed(const Seed&) override;
   Status connection(const Connection&) override;
   Status socket(const Listed&) override;
+  Status local_ports(const LocalPorts&) override;
   Status loss(const Loss&) override;
   Status end(const TraceEnd&) override;
 

@@ -23,22 +23,77 @@ constexpr std::uint64_t kWrongSideCount = 100;
 constexpr std::uint64_t kKeepAliveCount = 20, kKeepAliveLeast = kSecond;
 constexpr std::uint64_t kPortsPercent = 70, kPortsCritical = 90;
 
+/// What to change that more ports can be had.
+std::string wider(const PortRow& row) {
+  if (row.own_range) return "widen the sockets' own range (IP_LOCAL_PORT_RANGE)";
+  return fmt::format(
+      "widen net.ipv4.ip_local_port_range{}{}",
+      row.reserved == 0 ? "" : fmt::format(", of which {} are reserved", human_count(row.reserved)),
+      row.range_known ? "" : " (the default range: the trace does not say which)");
+}
+
+std::string exhaustion_text(const PortRow& row, std::uint64_t percent) {
+  const std::string here = row.local_text(), to = row.remote_text();
+  if (row.any_remote)
+    return fmt::format(
+        "{} of {} local ports ({} %) were taken from {} for all destinations at once, {} of them "
+        "by TIME_WAIT, as bind() took them before connect(): do not bind, set "
+        "IP_BIND_ADDRESS_NO_PORT, or {}.",
+        human_count(row.peak), human_count(row.range), percent, here,
+        human_count(row.peak_time_wait), wider(row));
+  if (row.bound > 0)
+    return fmt::format(
+        "{} of {} local ports ({} %) were taken for connections from {} to {} at once: {} by such "
+        "connections, {} of them in TIME_WAIT, and {} by bind(), for all destinations. Keep "
+        "connections open and use them again, look for what is bound, or {}.",
+        human_count(row.taken()), human_count(row.range), percent, here, to, human_count(row.peak),
+        human_count(row.peak_time_wait), human_count(row.bound), wider(row));
+  return fmt::format(
+      "{} of {} local ports ({} %) were taken from {} to {} at once, {} of them by TIME_WAIT: "
+      "keep connections open and use them again, or {}.",
+      human_count(row.peak), human_count(row.range), percent, here, to,
+      human_count(row.peak_time_wait), wider(row));
+}
+
 void add_port_exhaustion(const std::vector<PortRow>& ports, std::vector<Finding>& found) {
   for (const PortRow& row : ports) {
-    const std::uint64_t percent = row.range == 0 ? 0 : row.peak * 100 / row.range;
+    const std::uint64_t percent = row.range == 0 ? 0 : row.taken() * 100 / row.range;
     if (percent < kPortsPercent) continue;
-    Endpoint here = row.local;
-    const std::string to = endpoint_text(row.family, row.remote);
+    const std::string about = row.any_remote ? row.local_text() : row.remote_text();
+    found.push_back({"port_exhaustion",
+                     percent >= kPortsCritical ? Severity::Critical : Severity::Warning, about,
+                     row.taken(), exhaustion_text(row, percent)});
+  }
+}
+
+std::string name_of(const LocalPorts& ports) {
+  if (ports.vrf == Comm()) return fmt::format("network namespace {}", ports.netns);
+  return fmt::format("VRF {} of network namespace {}", printable(ports.vrf.view()), ports.netns);
+}
+
+/// A row of connections tells it too, unless others have ports bound as well.
+bool told_by_row(const LocalPorts& local, const std::vector<PortRow>& ports) {
+  return local.unconnected.value_or(0) == 0 &&
+         std::any_of(ports.begin(), ports.end(), [&](const PortRow& row) {
+           return row.any_remote && row.netns == local.netns &&
+                  row.taken() * 100 >= kPortsPercent * row.range;
+         });
+}
+
+void add_bound_ports(const std::vector<PortRow>& ports,
+                     const std::vector<NamespacePorts>& namespaces, std::vector<Finding>& found) {
+  for (const auto& [host, local] : namespaces) {
+    const std::uint64_t bound = local.bound.value_or(0), all = local.available();
+    if (all == 0 || bound * 100 < kPortsPercent * all || told_by_row(local, ports)) continue;
+    const std::uint64_t percent = bound * 100 / all;
     found.push_back(
-        {"port_exhaustion", percent >= kPortsCritical ? Severity::Critical : Severity::Warning, to,
-         row.peak,
-         fmt::format(
-             "{} of {} local ports ({} %) were taken from {} to {} at once, {} of them by "
-             "TIME_WAIT: "
-             "keep connections open and use them again, or widen net.ipv4.ip_local_port_range{}.",
-             human_count(row.peak), human_count(row.range), percent, address_text(row.family, here),
-             to, human_count(row.peak_time_wait),
-             row.range_known ? "" : " (the default range: the trace does not say which)")});
+        {"port_exhaustion", percent >= kPortsCritical ? Severity::Critical : Severity::Warning,
+         name_of(local), bound,
+         fmt::format("{} of {} local ports ({} %) of {} were bound at once, {} of them without a "
+                     "connection: connect() gets none of these, whatever the destination, so look "
+                     "for what calls bind(), and for sockets that never connect.",
+                     human_count(bound), human_count(all), percent, name_of(local),
+                     human_count(local.unconnected.value_or(0)))});
   }
 }
 
@@ -46,11 +101,18 @@ void add_port_exhaustion(const std::vector<PortRow>& ports, std::vector<Finding>
 
 Findings::Destination* Findings::destination(const Socket& socket) {
   auto& last = last_destination_;
-  if (last.found != nullptr && last.family == socket.family && last.remote == socket.remote)
+  if (last.found != nullptr && last.family == socket.family && last.remote == socket.remote &&
+      last.iface == socket.iface)
     return last.found;
-  Destination* const found = subject(destinations_, destination_key(socket.family, socket.remote),
-                                     [&] { return endpoint_text(socket.family, socket.remote); });
-  last = {socket.family, socket.remote, found};
+  Socket plain;
+  plain.family = socket.family;
+  plain.remote = socket.remote;
+  plain.iface = socket.iface;
+  unmap(plain.family, plain.local, plain.remote);
+  Destination* const found =
+      subject(destinations_, destination_key(plain.family, plain.remote, plain.iface),
+              [&] { return remote_text(plain); });
+  last = {socket.family, socket.remote, socket.iface, found};
   if (found != nullptr && found->netns == 0) {
     found->netns = socket.netns;
     found->family = socket.family;
@@ -101,6 +163,7 @@ void Findings::add_failure(Destination& to, const Transition& t) {
     case Reason::NoLocalPort:
       // Else bind() chose it, and it is taken.
       to.without_port += t.socket.local.port == 0;
+      to.without_port_in = t.socket.netns;
       if (to.tried > 0) --to.tried;
       break;
     default:
@@ -150,21 +213,31 @@ void Findings::served(const Transition& t) {
 }
 
 /// The kernel itself said that there was no port left.
-void Findings::add_ports_that_ran_out(const std::vector<PortRow>& ports, const Waiting& waiting,
-                                      std::vector<Finding>& found) const {
+void Findings::add_ports_that_ran_out(const std::vector<PortRow>& ports,
+                                      const std::vector<NamespacePorts>& namespaces,
+                                      const Waiting& waiting, std::vector<Finding>& found) const {
   for (const auto& [key, d] : destinations_) {
     if (d.without_port == 0) continue;
     std::uint64_t taken = 0;
     for (const PortRow& row : ports)
-      if (endpoint_text(row.family, row.remote) == d.name) taken += row.peak;
+      if (!row.any_remote && row.netns == d.without_port_in && row.remote_text() == d.name)
+        taken += row.peak;
+    std::string bound;
+    for (const auto& [host, local] : namespaces)
+      if (local.netns == d.without_port_in && local.bound.value_or(0) > 0)
+        bound += fmt::format(
+            ", and {} of the {} that there are in {} were bound, {} of them "
+            "without a connection",
+            human_count(*local.bound), human_count(local.available()), name_of(local),
+            human_count(local.unconnected.value_or(0)));
     const std::uint64_t all = d.without_port + std::max(d.tried, d.ended) + waiting.open_to(key);
     found.push_back(
         {"port_exhaustion", Severity::Critical, d.name, d.without_port,
          fmt::format(
              "{} of {} attempts to connect to {} found no local port (EADDRNOTAVAIL) while {} "
-             "were seen taken towards it: keep connections open and use them again, widen "
+             "were seen taken towards it{}: keep connections open and use them again, widen "
              "net.ipv4.ip_local_port_range, or look for ports that are bound or reserved.",
-             human_count(d.without_port), human_count(all), d.name, human_count(taken))});
+             human_count(d.without_port), human_count(all), d.name, human_count(taken), bound)});
   }
 }
 
@@ -274,11 +347,13 @@ void Findings::add_time_wait_on_servers(std::vector<Finding>& found) const {
 }
 
 std::vector<Finding> Findings::take(const std::vector<PortRow>& ports,
+                                    const std::vector<NamespacePorts>& namespaces,
                                     const Waiting& waiting) const {
   std::vector<Finding> found;
   waiting.add_findings(found);
   add_port_exhaustion(ports, found);
-  add_ports_that_ran_out(ports, waiting, found);
+  add_bound_ports(ports, namespaces, found);
+  add_ports_that_ran_out(ports, namespaces, waiting, found);
   add_failures_to_connect(waiting, found);
   add_keep_alive_mismatches(found);
   add_late_handshakes(found);

@@ -24,7 +24,9 @@ class Findings {
   Waiting& waiting() { return waiting_; }
   const Waiting& waiting() const { return waiting_; }
   /// `waiting` is waiting(), or a copy of it that knows more.
-  std::vector<Finding> take(const std::vector<PortRow>& ports, const Waiting& waiting) const;
+  std::vector<Finding> take(const std::vector<PortRow>& ports,
+                            const std::vector<NamespacePorts>& namespaces,
+                            const Waiting& waiting) const;
 
  private:
   /// A remote address and port that this host connects to.
@@ -32,6 +34,7 @@ class Findings {
     std::string name;
     std::uint64_t tried = 0, refused = 0, timed_out = 0, ended = 0, closed_by_peer = 0;
     std::uint64_t unreachable = 0, without_port = 0, connected = 0, slow = 0, slowest_ns = 0;
+    std::uint32_t without_port_in = 0;  ///< network namespace of the last one
     std::uint32_t netns = 0;
     Family family = Family::V4;
     Endpoint remote;
@@ -43,7 +46,8 @@ class Findings {
     std::uint64_t requests = 0, answered_late = 0, never_answered = 0, ended = 0, closed_here = 0;
   };
 
-  void add_ports_that_ran_out(const std::vector<PortRow>& ports, const Waiting& waiting,
+  void add_ports_that_ran_out(const std::vector<PortRow>& ports,
+                              const std::vector<NamespacePorts>& namespaces, const Waiting& waiting,
                               std::vector<Finding>& found) const;
   void add_failures_to_connect(const Waiting& waiting, std::vector<Finding>& found) const;
   void add_slow_handshakes(const Waiting& waiting, std::vector<Finding>& found) const;
@@ -65,6 +69,7 @@ class Findings {
   struct {
     Family family = Family::V4;
     Endpoint remote;
+    Comm iface;
     Destination* found = nullptr;
   } last_destination_;
   struct {

@@ -13,7 +13,7 @@
 namespace tcpdwell {
 
 struct Followed {
-  static constexpr std::size_t kSegments = 12;
+  static constexpr std::size_t kSegments = 10;
 
   Socket socket;
   Role role = Role::Unknown;

@@ -124,6 +124,11 @@ Status HostActivity::tally(const Tally& tally) {
   return Ok;
 }
 
+Status HostActivity::local_ports(const LocalPorts& ports) {
+  ports_.local_ports(ports);
+  return analyzer_.local_ports(ports);
+}
+
 Status HostActivity::loss(const Loss& loss) {
   totals_.lost[static_cast<std::size_t>(loss.where)] += loss.count;
   return Ok;

@@ -24,6 +24,7 @@ class HostActivity : public Consumer {
   Status transition(const Transition&) override { return Ok; }
   Status connection(const Connection&) override;
   Status tally(const Tally&) override;
+  Status local_ports(const LocalPorts&) override;
   Status loss(const Loss&) override;
   /// What is open now; `wish` says what of it is listed.
   void survey(Survey survey, const SurveyWish& wish, std::int64_t wall_ns);

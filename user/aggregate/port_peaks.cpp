@@ -7,6 +7,8 @@
 namespace tcpdwell {
 namespace {
 
+constexpr std::size_t kMostNamespaces = 4096;
+
 PackedKey key_of(const PortRow& row) {
   PackedKey key;
   key.put(row.netns);
@@ -14,10 +16,24 @@ PackedKey key_of(const PortRow& row) {
   key.put(row.local.addr);
   key.put(row.remote.addr);
   key.put(row.remote.port);
+  key.put(row.iface.bytes);
   return key;
 }
 
 }  // namespace
+
+void PortPeaks::local_ports(const LocalPorts& ports) {
+  const Place place{ports.netns, std::string(ports.vrf.view())};
+  if (namespaces_.size() >= kMostNamespaces && !namespaces_.contains(place)) return;
+  namespaces_[place] = ports;
+}
+
+/// Of the VRF if there is one of the row's name.
+const LocalPorts* PortPeaks::ports_of(const PortRow& row) const {
+  auto found = namespaces_.find({row.netns, std::string(row.iface.view())});
+  if (found == namespaces_.end()) found = namespaces_.find({row.netns, ""});
+  return found == namespaces_.end() ? nullptr : &found->second;
+}
 
 void PortPeaks::add(const Survey& survey, std::int64_t wall_ns) {
   for (const PortRow& row : survey.ports) {
@@ -29,21 +45,29 @@ void PortPeaks::add(const Survey& survey, std::int64_t wall_ns) {
   }
 }
 
+void PortPeaks::fill(PortRow& row) const {
+  const EphemeralPorts supposed = range_.value_or(EphemeralPorts{});
+  const LocalPorts* const ports = ports_of(row);
+  row.host = host_;
+  row.range = ports != nullptr ? ports->available() : 1U + supposed.last - supposed.first;
+  row.reserved = ports != nullptr ? ports->reserved : 0;
+  row.range_known = ports != nullptr || range_.has_value();
+  const auto peak = peaks_.find(key_of(row));
+  const bool known = peak != peaks_.end();
+  row.peak =
+      std::min<std::uint64_t>(known ? peak->second.ports : row.live + row.time_wait, row.range);
+  row.peak_time_wait = std::min(known ? peak->second.time_wait : row.time_wait, row.peak);
+  row.peak_wall_ns = known ? peak->second.wall_ns : 0;
+  if (ports != nullptr)
+    row.bound = std::min<std::uint64_t>(ports->bound.value_or(0), row.range - row.peak);
+}
+
 std::vector<PortRow> PortPeaks::rows(const Survey& survey) const {
-  const EphemeralPorts range = range_.value_or(EphemeralPorts{});
   std::vector<PortRow> rows = survey.ports;
-  for (PortRow& row : rows) {
-    row.host = host_;
-    row.range = 1U + range.last - range.first;
-    row.range_known = range_.has_value();
-    const auto peak = peaks_.find(key_of(row));
-    const bool known = peak != peaks_.end();
-    row.peak = known ? peak->second.ports : row.live + row.time_wait;
-    row.peak_time_wait = known ? peak->second.time_wait : row.time_wait;
-    row.peak_wall_ns = known ? peak->second.wall_ns : 0;
-  }
+  for (PortRow& row : rows) fill(row);
   const auto rank = [](const PortRow& row) {
-    return std::tie(row.peak, row.remote.addr, row.remote.port, row.local.addr, row.netns);
+    return std::tie(row.peak, row.remote.addr, row.remote.port, row.local.addr, row.netns,
+                    row.iface.bytes);
   };
   std::sort(rows.begin(), rows.end(),
             [&](const PortRow& a, const PortRow& b) { return rank(b) < rank(a); });

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ class PortPeaks {
     host_ = host;
     range_ = ports;
   }
+  /// Those of a network namespace, from now on.
+  void local_ports(const LocalPorts& ports);
   void add(const Survey& survey, std::int64_t wall_ns);
   /// Peaks are those from the next survey on.
   void begin_window() { peaks_.clear(); }
@@ -36,9 +39,18 @@ class PortPeaks {
     std::uint64_t ports = 0, time_wait = 0;
     std::int64_t wall_ns = 0;
   };
+  struct Place {
+    std::uint32_t netns = 0;
+    std::string vrf;
+    auto operator<=>(const Place&) const = default;
+  };
+
+  const LocalPorts* ports_of(const PortRow& row) const;
+  void fill(PortRow& row) const;
 
   std::string host_;
   std::optional<EphemeralPorts> range_;
+  std::map<Place, LocalPorts> namespaces_;
   tsl::robin_map<PackedKey, Peak, PackedKeyHash> peaks_;
 };
 

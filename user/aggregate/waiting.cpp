@@ -49,11 +49,12 @@ Holder holder_of(const Listed& one) {
 
 }  // namespace
 
-PackedKey destination_key(Family family, const Endpoint& remote) {
+PackedKey destination_key(Family family, const Endpoint& remote, const Comm& iface) {
   PackedKey key;
   key.put(family);
   key.put(remote.addr);
   key.put(remote.port);
+  if (is_link_local(family, remote)) key.put(iface.bytes);
   return key;
 }
 
@@ -248,7 +249,8 @@ void Waiting::open_now(const Survey& survey) {
     peer->longest_ns = std::max(peer->longest_ns, row.longest_ns);
   }
   for (const PortRow& row : survey.ports)
-    open_to_[destination_key(row.family, row.remote)] += row.live + row.time_wait;
+    if (!row.any_remote)
+      open_to_[destination_key(row.family, row.remote, row.iface)] += row.live + row.time_wait;
 }
 
 std::uint64_t Waiting::open_to(const PackedKey& destination) const {
@@ -316,8 +318,9 @@ void Waiting::add_queues(std::vector<Finding>& found) const {
     found.push_back(
         {"accept_queue_full", Severity::Warning, q.name, dropped,
          fmt::format("{} accepts too slowly: the accept queue of {} was full{}, and {} SYNs and "
-                     "ACKs found no room in it, so clients wait a second or more for each: let it "
-                     "accept sooner, or give it a longer queue (listen(), net.core.somaxconn).",
+                     "ACKs found no room in it: their clients wait a second or more, or are reset "
+                     "(net.ipv4.tcp_abort_on_overflow). Let it accept sooner, or give it a longer "
+                     "queue (listen(), net.core.somaxconn).",
                      comm, q.name, most, human_count(dropped))});
   }
 }

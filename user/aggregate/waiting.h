@@ -35,7 +35,8 @@ auto* subject(Map& map, const PackedKey& key, Name name) {
   return &map.insert({key, std::move(made)}).first.value();
 }
 
-PackedKey destination_key(Family family, const Endpoint& remote);
+/// Of a link-local address the device is part of it.
+PackedKey destination_key(Family family, const Endpoint& remote, const Comm& iface);
 std::string process_name(const Comm& name);  ///< safe to print
 
 /// Small, so that a copy can be told of those that are open now.

@@ -54,8 +54,9 @@ const char* fault_in(const td_event& e, std::size_t size) {
   if (e.version != TD_EVENT_VERSION) return "unknown version";
   if (e.kind == 0 || e.kind >= TD_KIND_COUNT) return "unknown kind";
   if (size != size_of(e)) return "length does not fit its flags";
-  if (e.flags & ~(TD_F_GAP | TD_F_STATS | TD_F_LIVE | TD_F_DEFERRED | TD_F_QUEUE_FULL))
+  if (e.flags & ~(TD_F_GAP | TD_F_STATS | TD_F_LIVE | TD_F_DEFERRED | TD_F_QUEUE_FULL | TD_F_BOUND))
     return "unknown flag";
+  if (e.first_port > e.last_port) return "no range of ports";
   if (e.family != 4 && e.family != 6) return "unknown address family";
   if (e.old_state >= TD_STATE_COUNT || e.new_state >= TD_STATE_COUNT) return "unknown state";
   if (e.dwell >= TD_DWELL_COUNT) return "unknown kind of dwell";
@@ -116,6 +117,13 @@ AcceptQueue accept_queue_of(const td_live& l) {
   return {l.recv_queue, l.send_queue, l.peak, l.drops};
 }
 
+PortChoice port_of(const td_event& e) {
+  PortChoice port;
+  port.bound = (e.flags & TD_F_BOUND) != 0;
+  if (e.first_port != 0) port.own = {e.first_port, e.last_port, e.reserved};
+  return port;
+}
+
 Transition transition_of(const td_event& e, const ResetNames& resets) {
   Transition t;
   t.mono_ns = e.mono_ns;
@@ -123,6 +131,7 @@ Transition transition_of(const td_event& e, const ResetNames& resets) {
   t.from = static_cast<State>(e.old_state);
   t.to = static_cast<State>(e.new_state);
   t.dwell = dwell_of(e);
+  t.port = port_of(e);
   t.gap = (e.flags & TD_F_GAP) != 0;
   t.reason = static_cast<Reason>(e.reason);
   t.error = errno_of(e.error);
@@ -157,6 +166,7 @@ Seed seed_of(const td_event& e) {
   seed.socket = socket_of(e);
   seed.state = static_cast<State>(e.new_state);
   seed.age = dwell_of(e);
+  seed.port = port_of(e);
   if (e.flags & TD_F_LIVE) seed.live = live_of(e.live);
   return seed;
 }
@@ -187,6 +197,7 @@ Connection connection_of(const td_connection& c, const ResetNames& resets) {
   connection.state = static_cast<State>(e.new_state);
   for (std::size_t i = c.told; i < c.n_stays; ++i) connection.stays.push(stay_of(c.stays[i]));
   connection.stays_left_out = c.stays_left_out;
+  connection.port.bound = (e.flags & TD_F_BOUND) != 0;
   connection.gap = (e.flags & TD_F_GAP) != 0;
   connection.reason = static_cast<Reason>(e.reason);
   connection.error = errno_of(e.error);

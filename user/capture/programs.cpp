@@ -140,6 +140,7 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
   bpf_program__set_autoload(skeleton.progs.tell_holder, reasons);
   bpf_program__set_autoload(skeleton.progs.look_at_requests, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_minis, of_connections);
+  bpf_program__set_autoload(skeleton.progs.look_at_bound, reasons);
   bpf_program__set_autoload(skeleton.progs.forget_survey, config_of(skeleton).surveys);
   bpf_program__set_autoload(skeleton.progs.reap, way != Minisockets::Off);
   if (way != Minisockets::Timer)  // the sweep's, of timers alone

@@ -15,6 +15,7 @@
 #include <utility>
 #include <variant>
 
+#include "capture/port_watch.h"
 #include "capture/seeds.h"
 #include "tcpdwell_bpf.skel.h"
 
@@ -62,13 +63,15 @@ Result<StuckLook> StuckLook::make(tcpdwell_bpf& skeleton) {
   return look;
 }
 
-Result<std::vector<Listed>> StuckLook::sockets() const {
+Result<std::vector<Listed>> StuckLook::sockets(PortWatch& ports) const {
   std::vector<Listed> found;
   Status status = walk(sockets_.get(), sizeof(td_event), [&](const char* record) -> Status {
     auto event = decode_event(record, sizeof(td_event));
     if (!event) return event.error();
-    if (auto* seed = std::get_if<Seed>(&*event); seed != nullptr && found.size() < kMost)
+    if (auto* seed = std::get_if<Seed>(&*event); seed != nullptr && found.size() < kMost) {
+      ports.name_iface(record, seed->socket);
       found.push_back({std::move(*seed), nullptr, {}});
+    }
     return Ok;
   });
   return status ? Result<std::vector<Listed>>(std::move(found)) : status.error();
@@ -88,8 +91,8 @@ Result<HolderTable> StuckLook::holders() const {
   return table;
 }
 
-Result<std::vector<Listed>> StuckLook::look() const {
-  auto found = sockets();
+Result<std::vector<Listed>> StuckLook::look(PortWatch& ports) const {
+  auto found = sockets(ports);
   if (!found || std::none_of(found->begin(), found->end(),
                              [](const Listed& one) { return one.seed.live.held == Held::Process; }))
     return found;

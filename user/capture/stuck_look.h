@@ -16,6 +16,8 @@ struct tcpdwell_bpf;
 
 namespace tcpdwell {
 
+class PortWatch;
+
 class StuckLook {
  public:
   /// As much is told at most.
@@ -23,8 +25,9 @@ class StuckLook {
 
   /// The skeleton must outlive it. Where this kernel does not let it look, an Error.
   static Result<StuckLook> make(tcpdwell_bpf& skeleton);
-  /// Without cgroups' names; wall times are the caller's to set.
-  Result<std::vector<Listed>> look() const;
+  /// With the names of devices that `ports` knows, and without cgroups'; wall times are the
+  /// caller's to set.
+  Result<std::vector<Listed>> look(PortWatch& ports) const;
 
  private:
   struct LinkFree {
@@ -32,7 +35,7 @@ class StuckLook {
   };
   using Link = std::unique_ptr<bpf_link, LinkFree>;
 
-  Result<std::vector<Listed>> sockets() const;
+  Result<std::vector<Listed>> sockets(PortWatch& ports) const;
   Result<HolderTable> holders() const;
 
   Link sockets_, holders_;

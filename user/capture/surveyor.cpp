@@ -121,7 +121,7 @@ Status Surveyor::list(const SurveyWish& wish, const Drain& drain) {
   return walker_.walk(drain);
 }
 
-Result<Survey> Surveyor::read() const {
+Result<Survey> Surveyor::read() {
   const td_survey& found = survey_of(skeleton_);
   Survey survey;
   survey.mono_ns = found.began_ns;
@@ -150,7 +150,7 @@ Status for_each_entry(const bpf_map* map, Each each) {
   }
 }
 
-Status Surveyor::read_owners(Survey& survey) const {
+Status Surveyor::read_owners(Survey& survey) {
   OwnerRow others;
   const td_survey& found = survey_of(skeleton_);
   for (std::size_t state = 0; state < kStateCount; ++state)
@@ -169,12 +169,13 @@ Status Surveyor::read_owners(Survey& survey) const {
   return status;
 }
 
-Status Surveyor::read_ports(Survey& survey) const {
+Status Surveyor::read_ports(Survey& survey) {
   return for_each_entry<td_survey_destination, td_survey_ports>(
       skeleton_.maps.survey_ports,
       [&](const td_survey_destination& to, const td_survey_ports& ports) {
         PortRow& row = survey.ports.emplace_back();
         row.netns = to.netns;
+        if (to.ifindex != 0) row.iface = ports_.iface(to.netns, to.ifindex, survey.mono_ns);
         row.family = family_of(to.family);
         row.local = endpoint_of(to.laddr, to.family);
         row.remote = endpoint_of(to.raddr, to.family, to.rport);
@@ -183,7 +184,7 @@ Status Surveyor::read_ports(Survey& survey) const {
       });
 }
 
-Status Surveyor::read_held(Survey& survey) const {
+Status Surveyor::read_held(Survey& survey) {
   return for_each_entry<td_survey_address, td_survey_peer>(
       skeleton_.maps.survey_peers, [&](const td_survey_address& peer, const td_survey_peer& held) {
         survey.held.push_back({family_of(peer.family), endpoint_of(peer.addr, peer.family),

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "capture/port_watch.h"
 #include "capture/walker.h"
 #include "model/survey.h"
 
@@ -11,8 +12,9 @@ namespace tcpdwell {
 
 class Surveyor {
  public:
-  /// Both must outlive it.
-  Surveyor(tcpdwell_bpf& skeleton, Walker& walker) : skeleton_(skeleton), walker_(walker) {}
+  /// All must outlive it.
+  Surveyor(tcpdwell_bpf& skeleton, Walker& walker, PortWatch& ports)
+      : skeleton_(skeleton), walker_(walker), ports_(ports) {}
   /// One walk; with a list two, or three where very many sockets are of nearly the same age. Those
   /// of the list come through the ring, to whoever drains it, in no order and a few too many.
   Result<Survey> take(const SurveyWish& wish, const Drain& drain);
@@ -20,13 +22,14 @@ class Surveyor {
  private:
   Status count(const SurveyWish& wish, const Drain& drain);
   Status list(const SurveyWish& wish, const Drain& drain);
-  Result<Survey> read() const;
-  Status read_owners(Survey& survey) const;
-  Status read_ports(Survey& survey) const;
-  Status read_held(Survey& survey) const;
+  Result<Survey> read();
+  Status read_owners(Survey& survey);
+  Status read_ports(Survey& survey);
+  Status read_held(Survey& survey);
 
   tcpdwell_bpf& skeleton_;
   Walker& walker_;
+  PortWatch& ports_;  ///< names of devices
 };
 
 }  // namespace tcpdwell

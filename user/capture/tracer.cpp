@@ -21,6 +21,7 @@
 #include "capture/decode.h"
 #include "capture/failures.h"
 #include "capture/looker.h"
+#include "capture/port_watch.h"
 #include "capture/probe.h"
 #include "capture/programs.h"
 #include "capture/reaper.h"
@@ -89,6 +90,7 @@ struct Tracer::Impl {
   std::chrono::steady_clock::time_point swept{};
   std::optional<Reaper> reaper;
   std::optional<TallyReader> tallies;  ///< where sums are made
+  std::optional<PortWatch> ports;      ///< where there are records
   // With Detail::Connections.
   std::optional<Walker> walker;
   std::optional<Looker> looker;
@@ -109,6 +111,7 @@ struct Tracer::Impl {
                           HolderTable* holders = nullptr);
   void look_for_holders(SeedPlan& plan, HolderTable& holders);
   void sweep_if_due();
+  Status tell_ports(Consumer& to, bool now);
   void sweep();
   bool take(const void* data, std::size_t size);  ///< whether to go on
   void play(const void* data, std::size_t size);
@@ -183,6 +186,7 @@ Status Tracer::Impl::open_listing(const TracerOptions& options) {
   bpf_program__set_autoload(skeleton->progs.seed_socket, true);
   bpf_program__set_autoload(skeleton->progs.seed_file, true);
   if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
+  ports.emplace(*skeleton);
   return fill_lists(*skeleton, options);
 }
 
@@ -193,6 +197,7 @@ Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options
   stuck.reset();
   looker.reset();
   walker.reset();
+  ports.reset();
   ring.reset();
   tallies.reset();
   listen_to_libbpf(options.verbose);
@@ -220,12 +225,13 @@ Status Tracer::Impl::attach() {
     if (link == nullptr) return load_error(errno);
     links.emplace_back(link);
   }
+  if (config_of(*skeleton).detail != TD_DETAIL_COUNTS) ports.emplace(*skeleton);
   if (bpf_program__autoload(skeleton->progs.look_at_socket)) {
     auto made = Walker::make(*skeleton);
     if (!made) return made.error();
     walker.emplace(std::move(made).value());
     looker.emplace(*skeleton, *walker);
-    if (config_of(*skeleton).surveys) surveyor.emplace(*skeleton, *walker);
+    if (config_of(*skeleton).surveys) surveyor.emplace(*skeleton, *walker, *ports);
   }
   if (bpf_program__autoload(skeleton->progs.tell_stuck)) {
     if (auto made = StuckLook::make(*skeleton)) stuck.emplace(std::move(made).value());
@@ -264,8 +270,22 @@ bool Tracer::Impl::take(const void* data, std::size_t size) {
   return outcome.ok() && ++records < kRecordsPerDrain;
 }
 
+Status Tracer::Impl::tell_ports(Consumer& to, bool now) {
+  if (!ports || !attached) return Ok;
+  const std::uint64_t now_ns = host_clock_ns();
+  auto changes = ports->changes(now_ns, now);
+  if (!changes) return changes.error();
+  for (LocalPorts& change : *changes) {
+    change.wall_ns = static_cast<std::int64_t>(now_ns) + wall_offset_ns;
+    if (filter.netns.value_or(change.netns) != change.netns) continue;
+    if (Status status = to.local_ports(change); !status) return status;
+  }
+  return Ok;
+}
+
 void Tracer::Impl::play(const void* data, std::size_t size) {
   auto event = decode_event(data, size, resets);
+  if (event && ports) std::visit([&](auto& e) { ports->name_iface(data, e.socket); }, *event);
   if (!event) {
     ++malformed;
   } else if (auto* transition = std::get_if<Transition>(&*event)) {
@@ -388,6 +408,7 @@ Result<SeedReport> Tracer::list(const TracerOptions& options, Consumer& consumer
 
 Result<bool> Tracer::drain(Consumer& consumer) {
   if (impl_->attached) impl_->sweep_if_due();
+  if (Status status = impl_->tell_ports(consumer, false); !status) return status.error();
   impl_->consumer = &consumer;
   impl_->records = 0;
   impl_->outcome = Ok;
@@ -406,15 +427,17 @@ Status Tracer::tally(Consumer& consumer) {
   return tally ? consumer.tally(*tally) : Status(tally.error());
 }
 
+Status Tracer::tell_ports(Consumer& consumer) { return impl_->tell_ports(consumer, true); }
+
 Status Tracer::tell_open(Consumer& consumer, bool changed) {
   if (!impl_->looker) return Ok;
   return impl_->looker->look(changed, [&] { return impl_->drain_all(*this, consumer); });
 }
 
 Status Tracer::tell_stuck(Consumer& consumer, bool anew) {
-  if (!impl_->stuck) return Ok;
+  if (!impl_->stuck || !impl_->ports) return Ok;
   impl_->skeleton->bss->begins_anew = anew;
-  auto found = impl_->stuck->look();
+  auto found = impl_->stuck->look(*impl_->ports);
   if (!found) return Ok;
   for (Listed& one : *found) {
     impl_->set_wall_time(one.seed);
@@ -426,6 +449,8 @@ Status Tracer::tell_stuck(Consumer& consumer, bool anew) {
 
 Result<Survey> Tracer::survey(const SurveyWish& wish, Consumer& consumer) {
   if (!impl_->surveyor) return Survey{};
+  // Which ports are bound is part of it.
+  if (Status status = impl_->tell_ports(consumer, true); !status) return status.error();
   std::vector<Connection> listed;
   impl_->listed = &listed;
   auto survey = impl_->surveyor->take(wish, [&] { return impl_->drain_all(*this, consumer); });

@@ -92,6 +92,9 @@ class Tracer {
   /// segments. Of every network namespace. Where the kernel does not let it look, none.
   /// `anew`: what listeners dropped, and the most that waited there, is counted from now on.
   Status tell_stuck(Consumer& consumer, bool anew = false);
+  /// Plays LocalPorts for each network namespace of which something has changed since it was told
+  /// last, after a look at what is bound; drain() does so now and then. Where there are events.
+  Status tell_ports(Consumer& consumer);
 
   /// What is open now; where `surveys` was asked for. What else comes meanwhile goes to `consumer`.
   /// As little privilege as tell_open() needs. Takes some 0.2 us for each open socket.

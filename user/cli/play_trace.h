@@ -57,6 +57,7 @@ class LastMoment : public Consumer {
   Status seed(const Seed& seed) override { return note(seed.wall_ns); }
   Status transition(const Transition& t) override { return note(t.wall_ns); }
   Status connection(const Connection& connection) override { return note(connection.wall_ns()); }
+  Status local_ports(const LocalPorts& ports) override { return note(ports.wall_ns); }
   Status loss(const Loss& loss) override { return note(loss.wall_ns); }
   Status end(const TraceEnd& end) override { return note(end.wall_ns); }
   std::int64_t wall_ns() const { return wall_ns_; }

@@ -59,18 +59,36 @@ struct ConnectionRow {
   std::vector<Segment> segments;  ///< oldest first; of many the last
 };
 
-/// Ports that one host uses towards one remote address and port from one local address.
+/// Ports that one host uses towards one remote address and port from one local address; IPv4 where
+/// an IPv6 socket uses it too.
 struct PortRow {
   std::string host;
   std::uint32_t netns = 0;
+  Comm iface;  ///< as Socket's: the same addresses elsewhere are others
   Family family = Family::V4;
-  Endpoint local;  ///< the port is 0
-  Endpoint remote;
-  std::uint64_t live = 0, time_wait = 0;       ///< when the trace ended
+  Endpoint local;                         ///< the port is 0
+  Endpoint remote;                        ///< 0 where `any_remote`
+  bool any_remote = false;                ///< bind() took these ports, towards all destinations
+  bool own_range = false;                 ///< of sockets with a range of their own
+  std::uint64_t live = 0, time_wait = 0;  ///< when the trace ended
   std::uint64_t peak = 0, peak_time_wait = 0;  ///< ports taken at once, and in TIME_WAIT of them
   std::int64_t peak_wall_ns = 0;               ///< when that was first reached
-  std::uint32_t range = 0;                     ///< ports in net.ipv4.ip_local_port_range
-  bool range_known = false;                    ///< false: the kernel's default is supposed
+  /// Beside the peak at that moment, taken for all destinations; 0 in rows with `any_remote`.
+  std::uint64_t bound = 0;
+  std::uint32_t range = 0;     ///< ports that these sockets could have got, then: not reserved ones
+  std::uint32_t reserved = 0;  ///< of the range that these were in
+  bool range_known = false;    ///< false: the kernel's default is supposed
+
+  std::uint64_t taken() const { return peak + bound; }
+  /// "127.0.0.1", "fe80::2%eth0".
+  std::string local_text() const;
+  /// "10.0.0.1:80", "[fe80::1%eth0]:80", "any".
+  std::string remote_text() const;
+};
+
+struct NamespacePorts {
+  std::string host;
+  LocalPorts ports;
 };
 
 struct SeriesPoint {
@@ -110,6 +128,7 @@ struct Analysis {
   std::vector<ConnectionRow> stuck;   ///< open ones but listeners, the longest in their state first
   std::vector<ConnectionRow> sample;  ///< some of all, in the order of time
   std::vector<PortRow> ports;         ///< the highest peak first
+  std::vector<NamespacePorts> local_ports;  ///< as they were when most were bound
   Series series;
   std::vector<Finding> findings;   ///< the most severe first
   std::uint64_t connections = 0;   ///< of which `sample` is some

@@ -87,14 +87,57 @@ std::string endpoint_text(Family family, const Endpoint& endpoint) {
 }
 
 void append_endpoint(std::string& out, Family family, const Endpoint& endpoint) {
+  append_endpoint(out, family, endpoint, Comm());
+}
+
+void unmap(Family& family, Endpoint& local, Endpoint& remote) {
+  constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  const auto is_mapped = [&](const Endpoint& endpoint) {
+    return std::equal(kMapped.begin(), kMapped.end(), endpoint.addr.begin());
+  };
+  if (family != Family::V6 || !(is_mapped(local) || is_mapped(remote))) return;
+  family = Family::V4;
+  for (Endpoint* endpoint : {&local, &remote}) {
+    std::copy_n(endpoint->addr.begin() + 12, 4, endpoint->addr.begin());
+    std::fill(endpoint->addr.begin() + 4, endpoint->addr.end(), std::uint8_t{0});
+  }
+}
+
+bool is_link_local(Family family, const Endpoint& endpoint) {
+  return family == Family::V6 && endpoint.addr[0] == 0xfe && (endpoint.addr[1] & 0xc0U) == 0x80U;
+}
+
+std::string address_text(Family family, const Endpoint& endpoint, const Comm& iface) {
+  std::string text = address_text(family, endpoint);
+  if (const std::string name = printable(iface.view()); !name.empty()) text += '%' + name;
+  return text;
+}
+
+void append_endpoint(std::string& out, Family family, const Endpoint& endpoint, const Comm& iface) {
   const bool v6 = family == Family::V6;
   if (v6) out += '[';
   append_address(out, family, endpoint);
+  if (iface.bytes.front() != '\0') out += '%' + printable(iface.view());
   out += v6 ? "]:" : ":";
   if (endpoint.port == 0)
     out += '*';
   else
     out += std::to_string(endpoint.port);
+}
+
+std::string endpoint_text(Family family, const Endpoint& endpoint, const Comm& iface) {
+  std::string text;
+  append_endpoint(text, family, endpoint, iface);
+  return text;
+}
+
+std::string local_text(const Socket& socket) {
+  return endpoint_text(socket.family, socket.local, socket.iface);
+}
+
+std::string remote_text(const Socket& socket) {
+  return endpoint_text(socket.family, socket.remote,
+                       is_link_local(socket.family, socket.remote) ? socket.iface : Comm());
 }
 
 std::string owner_text(const Owner& owner) {

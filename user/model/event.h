@@ -6,6 +6,7 @@
 /// epoch, UTC. Ports are host order, addresses network order.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -64,6 +65,9 @@ struct Socket {
   Family family = Family::V4;
   Endpoint local, remote;
   Owner owner;
+  /// Device that it is bound to, or that its link-local address is of; empty if none. A name is
+  /// hostile, as a process's is. Where it is not known, its number.
+  Comm iface;
   friend bool operator==(const Socket&, const Socket&) = default;
 };
 /// Numeric address without port or brackets, as inet_ntop prints it ("::ffff:10.0.0.1" for a
@@ -72,6 +76,16 @@ std::string address_text(Family family, const Endpoint& endpoint);
 /// "10.0.0.1:80", "[::1]:80"; "*" for a port of 0.
 std::string endpoint_text(Family family, const Endpoint& endpoint);
 void append_endpoint(std::string& out, Family family, const Endpoint& endpoint);
+/// With the device, as `ss` shows it: "[fe80::2%eth0]:40000", "10.0.0.1%eth0:80". Safe to print.
+std::string local_text(const Socket& socket);
+/// The device is shown of a link-local address alone.
+std::string remote_text(const Socket& socket);
+std::string address_text(Family family, const Endpoint& endpoint, const Comm& iface);
+std::string endpoint_text(Family family, const Endpoint& endpoint, const Comm& iface);
+void append_endpoint(std::string& out, Family family, const Endpoint& endpoint, const Comm& iface);
+/// IPv4-mapped IPv6 addresses become the IPv4 ones.
+void unmap(Family& family, Endpoint& local, Endpoint& remote);
+bool is_link_local(Family family, const Endpoint& endpoint);  ///< fe80::/10
 
 /// A duration and what it is worth; `ns` means nothing when `bound` is Unknown.
 struct Dwell {
@@ -100,6 +114,19 @@ struct AcceptQueue {
   friend bool operator==(const AcceptQueue&, const AcceptQueue&) = default;
 };
 
+/// How a socket comes to its local port.
+struct PortChoice {
+  /// IP_LOCAL_PORT_RANGE as connect() applies it.
+  struct Range {
+    std::uint16_t first = 0, last = 0;  ///< inclusive
+    std::uint32_t reserved = 0;         ///< of these in net.ipv4.ip_local_reserved_ports
+    friend bool operator==(const Range&, const Range&) = default;
+  };
+  bool bound = false;  ///< by bind(): connect() gives the port to no other socket
+  std::optional<Range> own;
+  friend bool operator==(const PortChoice&, const PortChoice&) = default;
+};
+
 /// Traffic of a connection, known when it ends (see struct td_stats for the sources).
 struct TrafficStats {
   std::uint64_t bytes_sent = 0, bytes_received = 0;
@@ -119,6 +146,7 @@ struct Transition {
   Socket socket;
   State from = State::Unknown, to = State::Unknown;  ///< `old` and `new` in JSON
   Dwell dwell;                                       ///< time spent in `from`
+  PortChoice port;                                   ///< `own` on the line to SYN_SENT alone
   bool gap = false;  ///< a transition of this connection before this one was lost
   Reason reason = Reason::None;
   Errno error = Errno::None;
@@ -176,6 +204,7 @@ struct Connection {
   std::optional<std::int64_t> seen_wall_ns;   ///< where it is open: when it was looked at
   State state = State::Unknown;               ///< CLOSE, or where it is open the one it is in
   Stays stays;
+  PortChoice port;                   ///< without `own`
   std::uint32_t stays_left_out = 0;  ///< older ones for which there was no room
   bool gap = false;                  ///< a transition of this connection was lost
   Reason reason = Reason::None;
@@ -221,6 +250,7 @@ struct Seed {
   Socket socket;
   State state = State::Unknown;
   Dwell age;
+  PortChoice port;
   Live live;
   friend bool operator==(const Seed&, const Seed&) = default;
 };
@@ -238,6 +268,25 @@ struct Loss {
 struct EphemeralPorts {
   std::uint16_t first = 32768, last = 60999;  ///< inclusive
   friend bool operator==(const EphemeralPorts&, const EphemeralPorts&) = default;
+};
+
+/// `type` `ports`: the local ports that a network namespace, or a VRF in it, gives to connect(), as
+/// they are from now on.
+struct LocalPorts {
+  std::int64_t wall_ns = 0;
+  std::uint32_t netns = 0;
+  Comm vrf;  ///< empty: those of sockets that are in none
+  EphemeralPorts range;
+  std::uint32_t reserved = 0;  ///< of these in net.ipv4.ip_local_reserved_ports
+  /// Of the others those that bind() took, and those of them of which no socket is in a state.
+  /// Absent where nobody has looked.
+  std::optional<std::uint32_t> bound, unconnected;
+
+  std::uint32_t available() const {
+    const std::uint32_t all = 1U + range.last - range.first;
+    return all - std::min(reserved, all);
+  }
+  friend bool operator==(const LocalPorts&, const LocalPorts&) = default;
 };
 
 /// `type` `header`, the first line of a trace. `filters_json` is a JSON object as text.
@@ -283,6 +332,7 @@ class Consumer {
   virtual Status connection(const Connection&) { return Ok; }
   /// One that waits for somebody, as it was found by a look during the trace: who has it open.
   virtual Status socket(const Listed&) { return Ok; }
+  virtual Status local_ports(const LocalPorts&) { return Ok; }
   virtual Status loss(const Loss&) { return Ok; }
   virtual Status end(const TraceEnd&) { return Ok; }
 };

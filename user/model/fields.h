@@ -130,7 +130,21 @@ inline constexpr auto kAddressFields = std::tuple{
     field("lport", [](auto& s) -> auto& { return s.local.port; }, OrZero, "local port", "0 where not yet known"),
     field("raddr", [](auto& s) { return AddressOf{s.family, s.remote}; }, Always, "remote address, numeric",
           "`0.0.0.0` or `::` where not yet known"),
-    field("rport", [](auto& s) -> auto& { return s.remote.port; }, OrZero, "remote port", "0 where not yet known")};
+    field("rport", [](auto& s) -> auto& { return s.remote.port; }, OrZero, "remote port", "0 where not yet known"),
+    field("iface", &Socket::iface, IfKnown,
+          "name of the device that the socket is bound to (SO_BINDTODEVICE, a VRF), or that its link-local address is of; its number where the name is not known",
+          "absent if there is none").added_later(11)};
+
+inline constexpr auto kBoundField =
+    field("bound", &PortChoice::bound, IfKnown, "bind() took the local port, so connect() gives it to no other socket, whatever the destination",
+          "connect() chose it, or it is a server's that has begun since").added_later(12);
+inline constexpr auto kOwnRangeFields = std::tuple{
+    field("port_range_first", &PortChoice::Range::first, Always,
+          "first port of the socket's own range (IP_LOCAL_PORT_RANGE), on the line to SYN_SENT", "it has none").added_later(13),
+    field("port_range_last", &PortChoice::Range::last, Always, "last port of it", "`port_range_first` is").added_later(14),
+    field("port_range_reserved", &PortChoice::Range::reserved, IfKnown,
+          "how many of these are in `net.ipv4.ip_local_reserved_ports`", "absent if none is").added_later(15)};
+inline constexpr auto kPortFields = std::tuple{kBoundField, optional_part(&PortChoice::own, kOwnRangeFields)};
 
 inline constexpr auto kOwnerFields = std::tuple{
     field("pid", [](auto& owner) { return shown<Show::Pid>(owner.pid); }, OrNull,
@@ -178,6 +192,7 @@ inline constexpr auto kTransitionFields = std::tuple{
     field("dwell", [](auto& t) { return shown<Show::Worth>(t.dwell); }, Always,
           "what `dwell_ns` is worth: `exact`, `at_least`, `unknown`"),
     kOwnerPart,
+    part(&Transition::port, kPortFields),
     field("gap", &Transition::gap, IfKnown, "a transition of this connection before this one was lost",
           "absent if none was"),
     field("reason", &Transition::reason, IfKnown, "[why](#reasons)", "absent where not known"),
@@ -216,6 +231,7 @@ inline constexpr auto kConnectionFields = std::tuple{
     field("stays_left_out", &Connection::stays_left_out, IfKnown, "older stays for which there was no room",
           "absent if none was"),
     part([](auto& event) -> auto& { return event.socket.owner; }, kOwnerFields),
+    part(&Connection::port, std::tuple{kBoundField}),
     field("gap", &Connection::gap, IfKnown, "a transition of this connection was lost", "absent if none was"),
     field("reason", &Connection::reason, IfKnown, "[why](#reasons) it ended", "absent where not known"),
     field("errno", &Connection::error, IfKnown, "the error that it ended with: `EHOSTUNREACH`",
@@ -245,7 +261,8 @@ inline constexpr auto kSeedFields = std::tuple{
           "`null` where unknown"),
     field("age", [](auto& s) { return shown<Show::Worth>(s.age); }, Always,
           "what `age_ns` is worth: `exact`, `at_least`, `unknown`"),
-    kOwnerPart};
+    kOwnerPart,
+    part(&Seed::port, kPortFields)};
 
 inline constexpr auto kQueueFields = std::tuple{
     field("recv_queue", &Live::Queues::receive, Always,
@@ -299,6 +316,18 @@ inline constexpr auto kLossFields = std::tuple{
     field("ts", &Loss::wall_ns, Always, "when it was noticed"),
     field("where", &Loss::where, Always, "place, below"),
     field("count", &Loss::count, Always, "events lost there since the last such line for the same place")};
+
+inline constexpr auto kLocalPortsFields = std::tuple{
+    field("ts", &LocalPorts::wall_ns, Always, "when it was looked at"),
+    field("netns", &LocalPorts::netns, Always, "inode number of the network namespace"),
+    field("vrf", &LocalPorts::vrf, IfKnown, "name of the VRF whose ports these are", "those of sockets in no VRF"),
+    field("ip_local_port_range", &LocalPorts::range, Always, "first and last port that connect() chooses from"),
+    field("reserved", &LocalPorts::reserved, Always,
+          "how many of these are in `net.ipv4.ip_local_reserved_ports`, and never chosen"),
+    field("bound", &LocalPorts::bound, IfKnown,
+          "how many of the others bind() took: connect() passes them by, whatever the destination", "nobody has looked"),
+    field("unconnected", &LocalPorts::unconnected, IfKnown,
+          "of `bound` those of which no socket is connected, or listens; a lower bound where many sockets share one", "`bound` is")};
 
 inline constexpr auto kHeaderFields = std::tuple{
     field("schema", &Header::schema, Always, "version of this format: 1"),

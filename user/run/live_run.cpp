@@ -45,6 +45,9 @@ class Gate : public Consumer {
   Status socket(const Listed& socket) override {
     return full() ? Status(Ok) : next_.socket(socket);
   }
+  Status local_ports(const LocalPorts& ports) override {
+    return full() ? Status(Ok) : next_.local_ports(ports);
+  }
   bool full() const { return limit_ != 0 && transitions_ + connections_ >= limit_; }
   std::uint64_t transitions() const { return transitions_; }
 
@@ -372,6 +375,7 @@ class LiveRun {
     // changed until then once more.
     if (status && !gate_.full()) status = tracer_->tell_open(gate_);
     if (status && plan_.tells_stuck && !gate_.full()) status = tell_stuck();
+    if (status && !gate_.full()) status = tracer_->tell_ports(gate_);
     tracer_->detach();
     LiveOutcome outcome;
     outcome.end_wall_ns = clock_.now();

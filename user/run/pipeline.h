@@ -26,6 +26,7 @@ class Tee : public Consumer {
   Status tally(const Tally& e) override { return each(&Consumer::tally, e); }
   Status connection(const Connection& e) override { return each(&Consumer::connection, e); }
   Status socket(const Listed& e) override { return each(&Consumer::socket, e); }
+  Status local_ports(const LocalPorts& e) override { return each(&Consumer::local_ports, e); }
   Status loss(const Loss& e) override { return each(&Consumer::loss, e); }
   Status end(const TraceEnd& e) override { return each(&Consumer::end, e); }
 
@@ -53,6 +54,9 @@ class FilterStage : public Consumer {
   }
   Status socket(const Listed& e) override {
     return filter_.matches(e.seed) ? next_.socket(e) : Status(Ok);
+  }
+  Status local_ports(const LocalPorts& e) override {
+    return filter_.netns.value_or(e.netns) == e.netns ? next_.local_ports(e) : Status(Ok);
   }
   Status loss(const Loss& e) override { return next_.loss(e); }
   Status end(const TraceEnd& e) override { return next_.end(e); }

@@ -93,6 +93,7 @@ Status RotatingTrace::rotate() {
   if (Status opened = open_part(now); !opened) return opened;
   header_.start_wall_ns = now;
   if (Status begun = header(header_); !begun) return begun;
+  if (Status told = write_ports(now); !told) return told;
   return options_.seeds && !of_connections() ? write_seeds(now) : Status(Ok);
 }
 
@@ -177,6 +178,19 @@ Status RotatingTrace::connection(const Connection& c) {
     open_.erase(c.socket.id);
   if (Status written = lines_.connection(c); !written) return written;
   return rotate_if_full();
+}
+
+Status RotatingTrace::local_ports(const LocalPorts& ports) {
+  ports_[{ports.netns, std::string(ports.vrf.view())}] = ports;
+  return lines_.local_ports(ports);
+}
+
+Status RotatingTrace::write_ports(std::int64_t wall_ns) {
+  for (auto& [key, ports] : ports_) {
+    ports.wall_ns = wall_ns;
+    if (Status written = lines_.local_ports(ports); !written) return written;
+  }
+  return Ok;
 }
 
 Status RotatingTrace::loss(const Loss& loss) {

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "enrich/host.h"
@@ -56,6 +58,7 @@ class RotatingTrace : public Consumer, public Output {
   Status seed(const Seed&) override;
   Status connection(const Connection&) override;
   Status socket(const Listed& socket) override { return lines_.socket(socket); }
+  Status local_ports(const LocalPorts&) override;
   Status loss(const Loss&) override;
   Status end(const TraceEnd&) override;
 
@@ -79,6 +82,7 @@ class RotatingTrace : public Consumer, public Output {
   Status rotate();
   Status rotate_if_full();
   Status write_seeds(std::int64_t wall_ns);
+  Status write_ports(std::int64_t wall_ns);
   void follow(const Socket& socket, State state, std::uint64_t mono_ns, const Dwell& before);
   std::int64_t wall_now() const;
   bool of_connections() const { return header_.lines == "connections"; }
@@ -97,6 +101,7 @@ class RotatingTrace : public Consumer, public Output {
   Suspension suspension_;  ///< since this file was begun
   std::int64_t part_start_wall_ns_ = 0, last_wall_ns_ = 0, wall_offset_ns_ = 0;
   std::unordered_map<ConnId, Open, ConnIdHash> open_;
+  std::map<std::pair<std::uint32_t, std::string>, LocalPorts> ports_;  ///< by namespace and VRF
 };
 
 }  // namespace tcpdwell

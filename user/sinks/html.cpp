@@ -40,6 +40,7 @@ std::string data_of(const Report& report) {
   add_findings(json, analysis.findings);
   add_ends(json, analysis.ends);
   add_ports(json, first(analysis.ports, 50));
+  add_local_ports(json, analysis.local_ports);
   add_distributions(json, analysis.edges);
   add_connections(json, "slowest", analysis.slowest);
   add_connections(json, "stuck", analysis.stuck);

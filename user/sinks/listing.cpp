@@ -107,8 +107,8 @@ Cells cells_of(const Listed& one, const ListingOptions& options) {
                  number(&Live::Queues::send),
                  number(&Live::Queues::retrans),
                  timer_text(seed.live),
-                 endpoint_text(socket.family, socket.local),
-                 endpoint_text(socket.family, socket.remote),
+                 local_text(socket),
+                 remote_text(socket),
                  holders_text(one),
                  cgroup.empty() ? "-" : printable(cgroup)};
   if (options.wide) cells.insert(cells.end(), {to_string(socket.id), std::to_string(socket.netns)});

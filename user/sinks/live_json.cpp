@@ -89,6 +89,7 @@ std::string findings_json(const LiveState& state) {
   add_findings(json, state.recent.findings);
   add_ends(json, state.recent.ends);
   add_ports(json, state.recent.ports);
+  add_local_ports(json, state.recent.local_ports);
   json.end_object();
   return text + "\n";
 }

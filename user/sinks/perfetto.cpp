@@ -94,8 +94,7 @@ void PerfettoWriter::add(const ConnectionRow& c) {
   const Socket& s = c.socket;
   const std::uint64_t process = process_of(c), track = ++tracks_;
   name("thread_name", process, track,
-       fmt::format("{} {} > {}", to_string(s.id), endpoint_text(s.family, s.local),
-                   endpoint_text(s.family, s.remote)));
+       fmt::format("{} {} > {}", to_string(s.id), local_text(s), remote_text(s)));
   for (const Slice& slice : slices_of(c))
     // Begin and end, not a begin and a length: their sum in a reader's floating point is not the
     // next begin. Both say the same, as speedscope joins them by that.

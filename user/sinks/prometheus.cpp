@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "util/escape.h"
 #include "util/names.h"
@@ -142,8 +144,8 @@ void add_transitions(Writer& out, const Totals& totals) {
 void add_ports(Writer& out, const LiveState& state) {
   const auto add = [&](const PortRow& row, std::uint64_t value) {
     out.add({{"netns", std::to_string(row.netns)},
-             {"laddr", address_text(row.family, row.local)},
-             {"raddr", address_text(row.family, row.remote)},
+             {"laddr", row.local_text()},
+             {"raddr", row.any_remote ? "any" : address_text(row.family, row.remote)},
              {"rport", std::to_string(row.remote.port)}},
             value);
   };
@@ -153,9 +155,34 @@ void add_ports(Writer& out, const LiveState& state) {
     if (row.live + row.time_wait > 0) add(row, row.live + row.time_wait);
   out.add({{"netns", ""}, {"laddr", ""}, {"raddr", "other"}, {"rport", ""}},
           state.other_ports.live + state.other_ports.time_wait);
-  out.family("tcpdwell_ports_range", Kind::Gauge, "Ports in net.ipv4.ip_local_port_range.");
+  out.family("tcpdwell_ports_range", Kind::Gauge,
+             "Ports of net.ipv4.ip_local_port_range that are not reserved.");
   for (const PortRow& row : state.recent.ports)
     if (row.live + row.time_wait > 0) add(row, row.range);
+}
+
+/// Those of which most are bound, so that the number of series has a limit.
+void add_bound_ports(Writer& out, const LiveState& state) {
+  constexpr std::size_t kMostNamespaces = 20;
+  std::vector<LocalPorts> all;
+  for (const NamespacePorts& ns : state.recent.local_ports)
+    if (ns.ports.bound.value_or(0) > 0) all.push_back(ns.ports);
+  std::stable_sort(all.begin(), all.end(),
+                   [](const LocalPorts& a, const LocalPorts& b) { return *a.bound > *b.bound; });
+  if (all.size() > kMostNamespaces) all.resize(kMostNamespaces);
+  const auto add = [&out](const LocalPorts& ports, std::uint64_t value) {
+    out.add({{"netns", std::to_string(ports.netns)}, {"vrf", std::string(ports.vrf.view())}},
+            value);
+  };
+  out.family("tcpdwell_ports_bound", Kind::Gauge,
+             "Local ports that bind() took, for all destinations, at most in the last minutes.");
+  for (const LocalPorts& ports : all) add(ports, *ports.bound);
+  out.family("tcpdwell_ports_unconnected", Kind::Gauge,
+             "Local ports that bind() took and that no connection has, then.");
+  for (const LocalPorts& ports : all) add(ports, ports.unconnected.value_or(0));
+  out.family("tcpdwell_ports_available", Kind::Gauge,
+             "Local ports that a network namespace gives to connect(), bound ones among them.");
+  for (const LocalPorts& ports : all) add(ports, ports.available());
 }
 
 void add_owners(Writer& out, const LiveState& state) {
@@ -232,6 +259,7 @@ std::string metrics_text(const LiveState& state, const ProcessFigures& process,
   add_sockets(out, state);
   add_transitions(out, state.totals);
   add_ports(out, state);
+  add_bound_ports(out, state);
   add_owners(out, state);
   add_findings(out, state);
   out.family("tcpdwell_lost_total", Kind::Counter, "Events lost, by place.");

@@ -21,6 +21,7 @@ std::span<const Row> first(const std::vector<Row>& rows, std::size_t most) {
 void add_findings(JsonText& json, const std::vector<Finding>& findings);
 void add_ends(JsonText& json, const std::vector<EndRow>& ends);
 void add_ports(JsonText& json, std::span<const PortRow> ports);
+void add_local_ports(JsonText& json, const std::vector<NamespacePorts>& namespaces);
 /// Dwells per state, ten bins a decade: what a picture can show.
 void add_distributions(JsonText& json, const std::vector<Edge>& edges);
 void add_edges(JsonText& json, const std::vector<Edge>& edges);

@@ -39,6 +39,10 @@ std::optional<std::string> begin_of(const ConnectionRow& c) {
   return c.begin_wall_ns ? std::optional(rfc3339(*c.begin_wall_ns)) : std::nullopt;
 }
 
+std::string remote_address(const PortRow& row) {
+  return row.any_remote ? "any" : address_text(row.family, row.remote);
+}
+
 void add_duration(JsonText& json, const char* ns_name, const char* bound_name, const Dwell& dwell) {
   json.field(ns_name, known(dwell)).field(bound_name, name_of(dwell.bound));
 }
@@ -65,14 +69,27 @@ void add_ends(JsonText& json, const std::vector<EndRow>& ends) {
 void add_ports(JsonText& json, std::span<const PortRow> ports) {
   json.list("ports", ports, [&](const PortRow& row) {
     json.begin_object().field("host", row.host).field("netns", row.netns);
-    json.field("laddr", address_text(row.family, row.local))
-        .field("raddr", address_text(row.family, row.remote));
+    if (row.iface != Comm()) json.field("iface", row.iface.view());
+    json.field("laddr", address_text(row.family, row.local)).field("raddr", remote_address(row));
     json.field("rport", row.remote.port).field("live", row.live).field("time_wait", row.time_wait);
     json.field("peak", row.peak).field("peak_time_wait", row.peak_time_wait);
     json.field("peak_ts", rfc3339(row.peak_wall_ns))
         .field("range", row.range)
         .field("range_known", row.range_known);
-    json.end_object();
+    json.field("bound", row.bound).field("reserved", row.reserved);
+    json.field("own_range", row.own_range).end_object();
+  });
+}
+
+void add_local_ports(JsonText& json, const std::vector<NamespacePorts>& namespaces) {
+  json.list("local_ports", namespaces, [&](const NamespacePorts& ns) {
+    const LocalPorts& ports = ns.ports;
+    json.begin_object().field("host", ns.host).field("netns", ports.netns);
+    if (ports.vrf != Comm()) json.field("vrf", ports.vrf.view());
+    json.field("ts", rfc3339(ports.wall_ns));
+    json.field("first", ports.range.first).field("last", ports.range.last);
+    json.field("reserved", ports.reserved).field("range", ports.available());
+    json.field("bound", ports.bound).field("unconnected", ports.unconnected).end_object();
   });
 }
 
@@ -114,6 +131,7 @@ void add_connection(JsonText& json, const ConnectionRow& c) {
   json.begin_object().field("host", c.host).field("conn", to_string(s.id)).field("netns", s.netns);
   json.field("laddr", address_text(s.family, s.local)).field("lport", s.local.port);
   json.field("raddr", address_text(s.family, s.remote)).field("rport", s.remote.port);
+  if (s.iface != Comm()) json.field("iface", s.iface.view());
   json.field("pid", s.owner.pid)
       .field("comm", s.owner.comm.view())
       .field("cgroup", s.owner.cgroup_id);
@@ -165,6 +183,7 @@ Status write_report_json(Output& out, const Report& report) {
   add_findings(json, analysis.findings);
   add_ends(json, analysis.ends);
   add_ports(json, analysis.ports);
+  add_local_ports(json, analysis.local_ports);
   add_edges(json, analysis.edges);
   add_connections(json, "slowest", analysis.slowest);
   add_connections(json, "stuck", analysis.stuck);
@@ -182,9 +201,8 @@ void add_connections(CsvText& csv, const std::vector<ConnectionRow>& connections
           "age_ns", "life_ns", "path", "reason", "closer");
   for (const ConnectionRow& c : connections) {
     const Socket& s = c.socket;
-    csv.cells(c.host, to_string(s.id), endpoint_text(s.family, s.local),
-              endpoint_text(s.family, s.remote), s.owner.pid, s.owner.comm.view(), begin_of(c),
-              rfc3339(c.end_wall_ns), c.open, name_of(c.state));
+    csv.cells(c.host, to_string(s.id), local_text(s), remote_text(s), s.owner.pid,
+              s.owner.comm.view(), begin_of(c), rfc3339(c.end_wall_ns), c.open, name_of(c.state));
     csv.row(c.open ? known(c.in_state) : std::nullopt, known(c.life), c.path.to_string(),
             name_of(c.reason), name_of(c.closer));
   }
@@ -212,11 +230,12 @@ void add_edges(CsvText& csv, const std::vector<Edge>& rows) {
 
 void add_ports(CsvText& csv, const std::vector<PortRow>& rows) {
   csv.row("host", "netns", "laddr", "raddr", "rport", "live", "time_wait", "peak", "peak_time_wait",
-          "peak_ts", "range", "range_known");
+          "peak_ts", "range", "range_known", "iface", "bound", "reserved", "own_range");
   for (const PortRow& row : rows)
-    csv.row(row.host, row.netns, address_text(row.family, row.local),
-            address_text(row.family, row.remote), row.remote.port, row.live, row.time_wait,
-            row.peak, row.peak_time_wait, rfc3339(row.peak_wall_ns), row.range, row.range_known);
+    csv.row(row.host, row.netns, address_text(row.family, row.local), remote_address(row),
+            row.remote.port, row.live, row.time_wait, row.peak, row.peak_time_wait,
+            rfc3339(row.peak_wall_ns), row.range, row.range_known, row.iface.view(), row.bound,
+            row.reserved, row.own_range);
 }
 
 void add_series(CsvText& csv, const Series& series) {

@@ -30,6 +30,10 @@ std::string text_or_dash(const std::string& text) {
   return text.empty() ? std::string(kAbsent) : text;
 }
 
+std::string count_or_dash(const std::optional<std::uint32_t>& count) {
+  return count ? human_count(*count) : std::string(kAbsent);
+}
+
 class Sections {
  public:
   Sections(std::string& out, bool colour) : out_(out), colour_(colour) {}
@@ -69,10 +73,31 @@ void add_connections(Sections& sections, std::string_view title,
   for (const ConnectionRow& c : connections)
     table.add({dwell_text(open ? c.in_state : c.life, kAbsent),
                c.socket.owner.pid ? std::to_string(*c.socket.owner.pid) : "-",
-               text_or_dash(printable(c.socket.owner.comm.view())),
-               endpoint_text(c.socket.family, c.socket.local),
-               endpoint_text(c.socket.family, c.socket.remote), text_or_dash(c.path.to_string()),
+               text_or_dash(printable(c.socket.owner.comm.view())), local_text(c.socket),
+               remote_text(c.socket), text_or_dash(c.path.to_string()),
                std::string(name_of(c.reason))});
+  sections.table(table);
+}
+
+/// Where they are all as connections leave them, there is nothing to say of a namespace.
+void add_namespaces(Sections& sections, const std::vector<NamespacePorts>& namespaces) {
+  Table table({"<namespace", "<range", "reserved", "bound", "not connected", "at", "of", "ports"});
+  for (const auto& [host, ports] : namespaces) {
+    if (ports.reserved == 0 && ports.bound.value_or(0) == 0) continue;
+    if (table.rows() == kMostPorts) break;
+    const std::uint32_t all = ports.available();
+    table.add({std::to_string(ports.netns) +
+                   (ports.vrf == Comm() ? "" : '%' + printable(ports.vrf.view())),
+               fmt::format("{}-{}", ports.range.first, ports.range.last),
+               human_count(ports.reserved), count_or_dash(ports.bound),
+               count_or_dash(ports.unconnected), clock_text(ports.wall_ns),
+               ports.bound && all != 0
+                   ? fmt::format("{:.1f}%", 100.0 * static_cast<double>(*ports.bound) / all)
+                   : std::string(kAbsent),
+               human_count(all)});
+  }
+  if (table.rows() == 0) return;
+  sections.title("Local ports for all destinations");
   sections.table(table);
 }
 
@@ -80,15 +105,15 @@ void add_ports(std::string& out, Sections& sections, const std::vector<PortRow>&
                std::uint64_t left_out) {
   if (ports.empty()) return;
   sections.title("Local ports towards one destination");
-  Table table({"<local", "<remote", "live", "TIME_WAIT", "peak", "at", "of", "ports"});
+  Table table({"<local", "<remote", "live", "TIME_WAIT", "peak", "bound", "at", "of", "ports"});
   for (const PortRow& row : ports) {
     if (table.rows() == kMostPorts) break;
     table.add(
-        {address_text(row.family, row.local), endpoint_text(row.family, row.remote),
-         human_count(row.live), human_count(row.time_wait), human_count(row.peak),
+        {row.local_text(), row.remote_text(), human_count(row.live), human_count(row.time_wait),
+         human_count(row.peak), row.any_remote ? std::string(kAbsent) : human_count(row.bound),
          clock_text(row.peak_wall_ns),
          fmt::format("{:.1f}%",
-                     row.range == 0 ? 0.0 : 100.0 * static_cast<double>(row.peak) / row.range),
+                     row.range == 0 ? 0.0 : 100.0 * static_cast<double>(row.taken()) / row.range),
          human_count(row.range)});
   }
   sections.table(table);
@@ -160,6 +185,7 @@ Status write_report_text(Output& out, const Report& report, const TableOptions& 
   add_connections(sections, "Longest lives", analysis.slowest, false);
   add_connections(sections, "Longest in their state when the trace ended", analysis.stuck, true);
   add_ports(text, sections, analysis.ports, analysis.ports_left_out);
+  add_namespaces(sections, analysis.local_ports);
   add_series(text, sections, analysis.series);
   if (analysis.not_followed > 0)
     text += fmt::format(

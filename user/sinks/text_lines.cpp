@@ -72,9 +72,11 @@ void append_pid(std::string& line, const std::optional<std::uint32_t>& pid, std:
   line += ' ';
 }
 
-void append_place(std::string& line, Family family, const Endpoint& endpoint, std::size_t width) {
+void append_place(std::string& line, const Socket& socket, const Endpoint& endpoint,
+                  std::size_t width) {
+  const bool of_device = &endpoint == &socket.local || is_link_local(socket.family, endpoint);
   const std::size_t start = line.size();
-  append_endpoint(line, family, endpoint);
+  append_endpoint(line, socket.family, endpoint, of_device ? socket.iface : Comm());
   append_left(line, {}, width - std::min(width, line.size() - start));
 }
 
@@ -225,8 +227,8 @@ void TextLines::append_socket(const Socket& socket) {
     append_number(line_, socket.netns, kNetnsWidth);
     append_number(line_, socket.owner.cgroup_id, kCgroupWidth);
   }
-  append_place(line_, socket.family, socket.local, widths_.endpoint);
-  append_place(line_, socket.family, socket.remote, widths_.endpoint);
+  append_place(line_, socket, socket.local, widths_.endpoint);
+  append_place(line_, socket, socket.remote, widths_.endpoint);
 }
 
 void TextLines::append_states(std::string_view from, std::string_view from_colour, State to) {

@@ -53,6 +53,7 @@ enum class LineKind : std::uint8_t {
   Seed,
   Connection,
   Socket,
+  Ports,
   Loss,
   End,
   UndatedEnd,
@@ -68,6 +69,7 @@ struct ParsedBlock {
   std::vector<Seed> seeds;
   std::vector<Connection> connections;
   std::vector<Listed> sockets;
+  std::vector<LocalPorts> ports;
   std::vector<Loss> losses;
   std::vector<TraceEnd> ends;  ///< an undated one is dated as if the trace began at 0
   std::vector<Header> headers;

@@ -220,6 +220,9 @@ Connection read_connection(Fields& fields) {
   if (!connection.end_wall_ns && !connection.seen_wall_ns) fields.fail("end", "is missing");
   return connection;
 }
+LocalPorts read_local_ports(Fields& fields) {
+  return read_event<LocalPorts>(fields, kLocalPortsFields);
+}
 Loss read_loss(Fields& fields) { return read_event<Loss>(fields, kLossFields); }
 
 TraceEnd read_end(Fields& fields, std::int64_t start_wall_ns) {

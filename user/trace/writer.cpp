@@ -33,6 +33,9 @@ void append_json(std::string& out, const Seed& seed) {
 void append_waiting_json(std::string& out, const Listed& socket) {
   append_json_line(out, "socket", kWaitingFields, socket);
 }
+void append_json(std::string& out, const LocalPorts& ports) {
+  append_json_line(out, "ports", kLocalPortsFields, ports);
+}
 void append_json(std::string& out, const Loss& loss) {
   append_json_line(out, "loss", kLossFields, loss);
 }
@@ -51,6 +54,7 @@ Status TraceWriter::socket(const Listed& socket) {
   append_waiting_json(line_, socket);
   return out_.write(line_);
 }
+Status TraceWriter::local_ports(const LocalPorts& ports) { return write_line(out_, line_, ports); }
 Status TraceWriter::loss(const Loss& loss) { return write_line(out_, line_, loss); }
 Status TraceWriter::end(const TraceEnd& end) { return write_line(out_, line_, end); }
 

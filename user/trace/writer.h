@@ -16,6 +16,7 @@ void append_json(std::string& out, const Transition&);
 void append_json(std::string& out, const Seed&);
 void append_json(std::string& out, const Connection&);
 void append_waiting_json(std::string& out, const Listed&);  ///< without its cgroup's names
+void append_json(std::string& out, const LocalPorts&);
 void append_json(std::string& out, const Loss&);
 void append_json(std::string& out, const TraceEnd&);
 
@@ -27,6 +28,7 @@ class TraceWriter : public Consumer {
   Status seed(const Seed&) override;
   Status connection(const Connection&) override;
   Status socket(const Listed&) override;
+  Status local_ports(const LocalPorts&) override;
   Status loss(const Loss&) override;
   Status end(const TraceEnd&) override;
 

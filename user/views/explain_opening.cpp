@@ -125,11 +125,13 @@ Explanation explain_established() {
       .waiting = "Nobody has to wait for anybody. An idle connection sends nothing at all.",
       .in = {{State::SynSent, "the peer's SYN+ACK arrives (we connected)"},
              {State::SynRecv, "the ACK of our SYN arrives (they connected)"}},
-      .out = {{State::FinWait1, "the application calls close() or shutdown(); our FIN is queued"},
-              {State::CloseWait, "the peer's FIN arrives"},
-              {State::Close,
-               "a reset in either direction, or retries in vain (timeout). close() "
-               "with unread data, or with SO_LINGER set to 0, resets as well"}},
+      .out =
+          {{State::FinWait1, "the application calls close() or shutdown(); our FIN is queued"},
+           {State::CloseWait, "the peer's FIN arrives"},
+           {State::Close,
+            "a reset in either direction, or retries in vain (timeout). close() "
+            "with unread data, or with SO_LINGER set to 0, resets as well. Where the kernel says "
+            "why this host sent a reset, rst is its word"}},
       .kernel = "A full socket.",
       .long_stay =
           "Normal for pools, message queues, shells. Suspicious where requests should be "

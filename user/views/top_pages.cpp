@@ -151,8 +151,8 @@ std::vector<Line> Top::path_lines(std::size_t columns) const {
                    (socket.owner.source == OwnerSource::None
                         ? ""
                         : fmt::format(" (by {})", name_of(socket.owner.source))));
-  add("local", endpoint_text(socket.family, socket.local));
-  add("remote", endpoint_text(socket.family, socket.remote));
+  add("local", local_text(socket));
+  add("remote", remote_text(socket));
   add("container", container_of(socket.owner.cgroup_id));
   add("opened by", row.role == Role::Active    ? "this host"
                    : row.role == Role::Passive ? "the peer"

@@ -115,8 +115,7 @@ bool matches(const std::string& filter, const Socket& socket, State state,
   if (filter.empty()) return true;
   // Each on its own: nothing matches across what stands in different columns. The cheap ones first.
   return contains(tcpdwell::name_of(state), filter) || contains(owner_text(socket.owner), filter) ||
-         contains(endpoint_text(socket.family, socket.remote), filter) ||
-         contains(endpoint_text(socket.family, socket.local), filter) ||
+         contains(remote_text(socket), filter) || contains(local_text(socket), filter) ||
          contains(container, filter);
 }
 
@@ -272,8 +271,8 @@ std::vector<Cell> Top::connection_cells(const ConnectionRow& row) const {
   return {{std::string(tcpdwell::name_of(row.state)), tcpdwell::style_of(row.state)},
           {dwell_text(row.in_state)},
           {spelled(owner_text(socket.owner), look)},
-          {endpoint_text(socket.family, socket.local)},
-          {endpoint_text(socket.family, socket.remote)},
+          {local_text(socket)},
+          {remote_text(socket)},
           {dwell_text(row.life)},
           {container_of(socket.owner.cgroup_id)}};
 }

@@ -104,14 +104,33 @@ TEST(Timeline, WidensUntilItFitsWhateverTheTimes) {
   EXPECT_EQ(opens, 5U);
 }
 
+/// As it is seen when it begins, or later.
+Ports::Index take(Ports& ports, const Socket& socket, std::int64_t at,
+                  const PortChoice& choice = {}, Role role = Role::Active,
+                  State state = State::Established) {
+  return ports.take_port(socket, choice, role, state, at);
+}
+
+LocalPorts local_ports(std::uint32_t reserved = 0, std::optional<std::uint32_t> bound = {},
+                       std::int64_t at = 0, EphemeralPorts range = {40000, 40009}) {
+  LocalPorts ports;
+  ports.wall_ns = at;
+  ports.range = range;
+  ports.reserved = reserved;
+  ports.bound = ports.unconnected = bound;
+  return ports;
+}
+
+constexpr PortChoice kBound{true, {}};
+
 TEST(Ports, APeakIsKeptWithItsMoment) {
   Ports ports;
   ports.begin_host("a", EphemeralPorts{40000, 40009});
-  const auto one = ports.take_port(socket_of(1, 40001), Role::Active, false, 100);
-  const auto two = ports.take_port(socket_of(2, 40002), Role::Active, false, 200);
-  ports.to_time_wait(one, 300);
-  ports.release(one, true);
-  ports.release(two, false);
+  const auto one = take(ports, socket_of(1, 40001), 100);
+  const auto two = take(ports, socket_of(2, 40002), 200);
+  ports.to_time_wait(one, 40001, 300);
+  ports.release(one, 40001, true);
+  ports.release(two, 40002, false);
   const auto rows = ports.take(10);
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0].peak, 2U);
@@ -123,11 +142,139 @@ TEST(Ports, APeakIsKeptWithItsMoment) {
 TEST(Ports, ServersAndPortsOutsideTheRangeTakeNone) {
   Ports ports;
   ports.begin_host("a", EphemeralPorts{40000, 40009});
-  EXPECT_EQ(ports.take_port(socket_of(1, 40001), Role::Passive, false, 1), Ports::kNoRow);
-  EXPECT_EQ(ports.take_port(socket_of(1, 1024), Role::Active, false, 1), Ports::kNoRow);
-  EXPECT_EQ(ports.take_port(socket_of(1, 0), Role::Active, false, 1), Ports::kNoRow);
-  EXPECT_EQ(ports.take_port(socket_of(1, 40001, 40002), Role::Unknown, false, 1), Ports::kNoRow);
-  EXPECT_NE(ports.take_port(socket_of(1, 40001, 80), Role::Unknown, false, 1), Ports::kNoRow);
+  EXPECT_EQ(take(ports, socket_of(1, 40001), 1, {}, Role::Passive), Ports::kNoRow);
+  EXPECT_EQ(take(ports, socket_of(1, 1024), 1), Ports::kNoRow);
+  EXPECT_EQ(take(ports, socket_of(1, 1024), 1, kBound), Ports::kNoRow);
+  EXPECT_EQ(take(ports, socket_of(1, 0), 1), Ports::kNoRow);
+  EXPECT_EQ(take(ports, socket_of(1, 40001, 40002), 1, {}, Role::Unknown), Ports::kNoRow);
+  EXPECT_NE(take(ports, socket_of(1, 40001, 80), 1, {}, Role::Unknown), Ports::kNoRow);
+}
+
+TEST(Ports, AConnectionTakesOneAsItBegins) {
+  Ports ports;
+  ports.begin_host("a", EphemeralPorts{40000, 40009});
+  take(ports, socket_of(1, 0), 1, {}, Role::Active, State::SynSent);
+  const auto failed = take(ports, socket_of(2, 0), 2, {}, Role::Active, State::SynSent);
+  EXPECT_EQ(ports.take(1).at(0).peak, 2U);
+  ports.take_back(failed, 0, 2);
+  EXPECT_EQ(ports.take(1).at(0).peak, 1U);
+  EXPECT_EQ(ports.take(1).at(0).live, 1U);
+}
+
+TEST(Ports, TheRangeIsThatOfTheNamespaceAsItIsThen) {
+  Ports ports;
+  ports.begin_host("a", EphemeralPorts{32768, 60999});
+  ports.local_ports(local_ports(8));
+  take(ports, socket_of(1, 40008), 1);
+  take(ports, socket_of(2, 40009), 2);
+  EXPECT_EQ(ports.take(1).at(0).range, 2U);
+  EXPECT_EQ(ports.take(1).at(0).reserved, 8U);
+  ports.local_ports(local_ports(0, {}, 3, {1024, 65535}));
+  take(ports, socket_of(3, 2000), 4);
+  EXPECT_EQ(ports.take(1).at(0).peak, 2U) << "2 of 2 was more than 3 of 64,512";
+  EXPECT_EQ(ports.take(1).at(0).range, 2U);
+  Socket elsewhere = socket_of(4, 40000);
+  elsewhere.netns = 1;
+  take(ports, elsewhere, 5);
+  EXPECT_EQ(ports.take(2).at(1).range, 28232U) << "of which nothing is known";
+}
+
+TEST(Ports, WhatANamespaceHasMayBeToldLate) {
+  Ports ports;
+  ports.begin_host("a", std::nullopt);
+  take(ports, socket_of(1, 40008), 1);
+  EXPECT_FALSE(ports.take(1).at(0).range_known);
+  ports.local_ports(local_ports(8));
+  EXPECT_TRUE(ports.take(1).at(0).range_known);
+  EXPECT_EQ(ports.take(1).at(0).range, 2U);
+}
+
+TEST(Ports, WhatBindTookIsTakenForAllAndOnce) {
+  Ports ports;
+  ports.begin_host("a", EphemeralPorts{40000, 40009});
+  const auto one = take(ports, socket_of(1, 40001, 80), 1, kBound);
+  const auto two = take(ports, socket_of(2, 40001, 81), 2, kBound);
+  take(ports, socket_of(3, 40002, 82), 3, kBound);
+  ASSERT_EQ(ports.take(10).size(), 1U);
+  EXPECT_TRUE(ports.take(1).at(0).any_remote);
+  EXPECT_EQ(ports.take(1).at(0).peak, 2U) << "two connections of one port, and another's";
+  ports.to_time_wait(one, 40001, 4);
+  EXPECT_EQ(ports.take(1).at(0).live, 2U);
+  ports.release(two, 40001, false);
+  EXPECT_EQ(ports.take(1).at(0).live, 1U);
+  EXPECT_EQ(ports.take(1).at(0).time_wait, 1U);
+  ports.release(one, 40001, true);
+  EXPECT_EQ(ports.take(1).at(0).live + ports.take(1).at(0).time_wait, 1U);
+  take(ports, socket_of(4, 40005, 90), 5);
+  const auto rows = ports.take(10);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].peak, 2U) << "2 of 10 in both, the first row first";
+  EXPECT_EQ(rows[1].peak, 1U);
+  EXPECT_EQ(rows[1].taken(), 2U);
+}
+
+TEST(Ports, WhatIsBoundElsewhereIsTakenToo) {
+  Ports ports;
+  ports.begin_host("a", std::nullopt);
+  ports.local_ports(local_ports());
+  take(ports, socket_of(1, 40001), 1);
+  ports.local_ports(local_ports(0, 6, 2));
+  ports.local_ports(local_ports(0, 0, 3));
+  const PortRow row = ports.take(1).at(0);
+  EXPECT_EQ(row.peak, 1U);
+  EXPECT_EQ(row.bound, 6U);
+  EXPECT_EQ(row.peak_wall_ns, 2);
+  ASSERT_EQ(ports.namespaces().size(), 1U);
+  EXPECT_EQ(ports.namespaces()[0].ports.bound, 6U) << "as it was when most were";
+}
+
+TEST(Ports, ASocketsOwnRangeIsAnother) {
+  Ports ports;
+  ports.begin_host("a", EphemeralPorts{40000, 40009});
+  PortChoice own;
+  own.own = {40000, 40004, 1};
+  take(ports, socket_of(1, 0), 1, own, Role::Active, State::SynSent);
+  take(ports, socket_of(2, 40009), 2);
+  const auto rows = ports.take(10);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].range, 4U);
+  EXPECT_TRUE(rows[0].own_range);
+  EXPECT_EQ(rows[1].range, 10U);
+}
+
+TEST(Ports, MappedAddressesAreIPv4AndDevicesApart) {
+  Ports ports;
+  ports.begin_host("a", EphemeralPorts{40000, 40009});
+  Socket mapped = socket_of(2, 40002);
+  mapped.family = Family::V6;
+  for (Endpoint* at : {&mapped.local, &mapped.remote}) {
+    std::copy_n(at->addr.begin(), 4, at->addr.begin() + 12);
+    std::fill_n(at->addr.begin(), 10, std::uint8_t{0});
+    at->addr[10] = at->addr[11] = 0xff;
+  }
+  take(ports, socket_of(1, 40001), 1);
+  take(ports, mapped, 2);
+  ASSERT_EQ(ports.take(10).size(), 1U);
+  EXPECT_EQ(ports.take(1).at(0).peak, 2U);
+  EXPECT_EQ(ports.take(1).at(0).remote_text(), "10.0.0.2:80");
+  Socket bound_to_device = socket_of(3, 40003);
+  bound_to_device.iface = Comm("eth1");
+  take(ports, bound_to_device, 3);
+  ASSERT_EQ(ports.take(10).size(), 2U);
+  EXPECT_EQ(ports.take(10).at(1).local_text(), "10.0.0.1%eth1");
+}
+
+TEST(Findings, BoundPortsThatNobodyUsesAreTold) {
+  const auto told = [](std::uint32_t bound) {
+    Analyzer analyzer{{}};
+    EXPECT_TRUE(analyzer.header(header_of("a")));
+    EXPECT_TRUE(analyzer.local_ports(local_ports(0, bound)));
+    return analyzer.take();
+  };
+  EXPECT_FALSE(has(told(6), "port_exhaustion"));
+  ASSERT_TRUE(has(told(7), "port_exhaustion"));
+  EXPECT_EQ(told(7).findings[0].severity, Severity::Warning);
+  EXPECT_EQ(told(9).findings[0].severity, Severity::Critical);
 }
 
 TEST(Edges, CountAndDwell) {

@@ -116,11 +116,12 @@ TEST(Flood, Ports) {
   const auto make = [&](std::uint64_t n) {
     const Socket s = blank();
     return with_remote(n, 3, 1, first_host, s.netns, s.family, s.local.addr, s.remote.addr,
-                       s.remote.port);
+                       s.remote.port, s.iface.bytes);
   };
   Ports ports;
   ports.begin_host("host", std::nullopt);
-  flood_table(make, [&](const Socket& s) { ports.take_port(s, Role::Active, false, 1); });
+  flood_table(
+      make, [&](const Socket& s) { ports.take_port(s, {}, Role::Active, State::Established, 1); });
 }
 
 TEST(Flood, Destinations) {
@@ -181,14 +182,15 @@ TEST(Flood, ProcessesThatLetWait) {
   followed.state = State::CloseWait;
   flood_table(make, [&](const Socket& socket) {
     followed.socket = socket;
-    waiting.open_at_end(followed, 100'000'000'000);
+    waiting.open_at_end(followed, 100'000'000'000, false);
   });
 }
 
 TEST(Flood, PortPeaks) {
   const auto make = [](std::uint64_t n) {
     const Socket s = blank();
-    return with_remote(n, 3, 3, s.netns, s.family, s.local.addr, s.remote.addr, s.remote.port);
+    return with_remote(n, 3, 3, s.netns, s.family, s.local.addr, s.remote.addr, s.remote.port,
+                       s.iface.bytes);
   };
   PortPeaks peaks;
   Survey survey;

@@ -171,6 +171,18 @@ TEST(Decode, TakesASeed) {
   EXPECT_EQ(address_text(Family::V6, seed.socket.local), "102:304:506:708:90a:b0c:d0e:f10");
 }
 
+TEST(Decode, HowItCameToItsPort) {
+  td_event e = short_record();
+  EXPECT_EQ(transition(e).port, PortChoice{});
+  e.flags = TD_F_BOUND;
+  EXPECT_TRUE(transition(e).port.bound);
+  e.first_port = 40000;
+  expect_refused(e, "no range of ports");
+  e.last_port = 40009;
+  e.reserved = 8;
+  EXPECT_EQ(transition(e).port.own, (PortChoice::Range{40000, 40009, 8}));
+}
+
 TEST(Decode, WhatIsNotKnownIsAbsent) {
   td_event e = full_record();
   e.pid = 0;
@@ -287,7 +299,7 @@ TEST(Decode, AFamilyIsFourOrSix) {
 }
 
 TEST(Decode, FlagsNobodyKnowsAreRefused) {
-  for (unsigned bit = 0x20; bit < 0x100; bit <<= 1) {
+  for (unsigned bit = 0x40; bit < 0x100; bit <<= 1) {
     td_event e = short_record();
     e.flags = static_cast<std::uint8_t>(bit);
     expect_refused(e, "unknown flag");

@@ -22,7 +22,7 @@
 
 namespace tcpdwell {
 
-using Event = std::variant<Header, Transition, Seed, Connection, Loss, TraceEnd>;
+using Event = std::variant<Header, Transition, Seed, Connection, LocalPorts, Loss, TraceEnd>;
 
 class Kept : public Consumer {
  public:
@@ -30,6 +30,7 @@ class Kept : public Consumer {
   Status transition(const Transition& event) override { return keep(event); }
   Status seed(const Seed& event) override { return keep(event); }
   Status connection(const Connection& event) override { return keep(event); }
+  Status local_ports(const LocalPorts& event) override { return keep(event); }
   Status loss(const Loss& event) override { return keep(event); }
   Status end(const TraceEnd& event) override { return keep(event); }
 
@@ -183,6 +184,8 @@ class RandomEvents {
   Transition transition() { return any<Transition>(kTransitionFields); }
   Seed seed() { return any<Seed>(kSeedFields); }
 
+  LocalPorts local_ports() { return any<LocalPorts>(kLocalPortsFields); }
+
   Connection connection() {
     Connection event = any<Connection>(kConnectionFields);
     if (event.open() && !event.seen_wall_ns) set(event.seen_wall_ns);
@@ -255,6 +258,10 @@ class RandomEvents {
   }
   void set(Shown<Show::Pid, std::optional<std::uint32_t>> pid) {
     if (chance(2)) pid.it = number32() | 1;
+  }
+  void set(EphemeralPorts& ports) {
+    ports.last = static_cast<std::uint16_t>(1 + random_() % 65535);
+    ports.first = static_cast<std::uint16_t>(1 + random_() % ports.last);
   }
   void set(Stays& stays) {
     stays = {};

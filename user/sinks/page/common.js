@@ -30,6 +30,10 @@ const duration = ns => {
 };
 const bounded = (ns, bound) => (bound === "at_least" ? "≥ " : "") + (bound === "unknown" ? "?" : duration(ns));
 const time = stamp => stamp ? stamp.slice(11, 23) : "–";
+// With its device, of an address that only that one makes unique.
+const scoped = (address, iface) => iface ? address + "%" + iface : address;
+const localEnd = r => r.laddr === "any" ? "any" : scoped(r.laddr, r.iface);
+const remoteEnd = r => r.raddr === "any" ? "any" : endpoint(scoped(r.raddr, /^fe[89ab]/.test(r.raddr) && r.iface), r.rport);
 const endpoint = (address, port) => (address.includes(":") ? "[" + address + "]" : address) + ":" + (port || "*");
 const stateClass = state => STATES.includes(state) ? state : "UNKNOWN";
 

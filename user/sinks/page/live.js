@@ -10,12 +10,12 @@ const tables = {
     number("at least", "at_least"), number("unknown", "unknown")], []),
   stuck: table(byId("stuck"), [state, {head: "age", text: r => bounded(r.age_ns, r.age), value: r => r.age_ns},
     {head: "pid", text: r => r.pid === null ? "–" : String(r.pid), value: r => r.pid}, words("process", "comm"),
-    {head: "local", left: true, text: r => endpoint(r.laddr, r.lport), value: r => endpoint(r.laddr, r.lport)},
-    {head: "remote", left: true, text: r => endpoint(r.raddr, r.rport), value: r => endpoint(r.raddr, r.rport)}, words("path", "path")], []),
+    {head: "local", left: true, text: r => endpoint(scoped(r.laddr, r.iface), r.lport), value: r => endpoint(scoped(r.laddr, r.iface), r.lport)},
+    {head: "remote", left: true, text: remoteEnd, value: remoteEnd}, words("path", "path")], []),
   owners: table(byId("owners"), [{head: "process", left: true, text: r => r.comm === null ? "(others)" : r.comm || "?", value: r => r.comm}, number("sockets", "all"),
     number("ESTABLISHED", "ESTABLISHED"), number("TIME_WAIT", "TIME_WAIT"), number("CLOSE_WAIT", "CLOSE_WAIT")], []),
-  ports: table(byId("ports"), [words("local", "laddr"), {head: "remote", left: true, text: r => endpoint(r.raddr, r.rport), value: r => endpoint(r.raddr, r.rport)},
-    number("live", "live"), number("TIME_WAIT", "time_wait"), number("peak", "peak"),
+  ports: table(byId("ports"), [{head: "local", left: true, text: localEnd, value: localEnd}, {head: "remote", left: true, text: remoteEnd, value: remoteEnd},
+    number("live", "live"), number("TIME_WAIT", "time_wait"), number("peak", "peak"), number("bound", "bound"),
     {head: "of range", text: r => (100 * (r.live + r.time_wait) / r.range).toFixed(1) + " %" + (r.range_known ? "" : "?"), value: r => (r.live + r.time_wait) / r.range}], []),
 };
 

@@ -65,9 +65,9 @@ series();
 table(byId("ends"), [{head: "reason", left: true, text: r => r.reason ?? (r.state ? `in ${r.state}` : "–"), value: r => r.reason ?? ""}, words("closed by", "closer"), number("count", "count"), nanoseconds("life p50", "life_p50_ns"),
   nanoseconds("p99", "life_p99_ns"), nanoseconds("max", "life_max_ns")], data.ends);
 byId("ports-card").hidden = !data.ports.length;
-table(byId("ports"), [words("local", "laddr"), {head: "remote", left: true, text: r => endpoint(r.raddr, r.rport), value: r => endpoint(r.raddr, r.rport)},
-  number("live", "live"), number("TIME_WAIT", "time_wait"), number("peak", "peak"), {head: "at", text: r => time(r.peak_ts), value: r => r.peak_ts},
-  {head: "of range", text: r => (100 * r.peak / r.range).toFixed(1) + " %" + (r.range_known ? "" : "?"), value: r => r.peak / r.range}], data.ports);
+table(byId("ports"), [{head: "local", left: true, text: localEnd, value: localEnd}, {head: "remote", left: true, text: remoteEnd, value: remoteEnd},
+  number("live", "live"), number("TIME_WAIT", "time_wait"), number("peak", "peak"), number("bound", "bound"), {head: "at", text: r => time(r.peak_ts), value: r => r.peak_ts},
+  {head: "of range", text: r => (100 * (r.peak + r.bound) / r.range).toFixed(1) + " %" + (r.range_known ? "" : "?"), value: r => (r.peak + r.bound) / r.range}], data.ports);
 
 // --- connections --------------------------------------------------------------------------------
 const seen = new Set(), rows = [];
@@ -75,8 +75,8 @@ for (const c of [...data.stuck, ...data.slowest, ...data.sample]) {
   const id = c.host + " " + c.conn;
   if (seen.has(id)) continue;
   seen.add(id);
-  c.local = endpoint(c.laddr, c.lport);
-  c.remote = endpoint(c.raddr, c.rport);
+  c.local = endpoint(scoped(c.laddr, c.iface), c.lport);
+  c.remote = remoteEnd(c);
   c.end_of = c.open ? "open in " + c.state : c.reason || (c.closer === "none" ? "" : "closed by " + c.closer);
   c.words = [c.host, c.conn, c.local, c.remote, c.comm, c.pid, c.path, c.end_of].join(" ").toLowerCase();
   rows.push(c);
