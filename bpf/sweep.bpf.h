@@ -118,7 +118,7 @@ static long sweep_owed(struct bpf_map *map, struct td_owed_key *key, struct td_c
 		if (!to)
 			return 1;
 		__builtin_memcpy(to, whole, sizeof(*whole));
-	} else if (from->flags & TD_F_STATS) {
+	} else if (from->size == sizeof(*to)) {
 		to = bpf_ringbuf_reserve(&ring, sizeof(*to), 0);
 		if (!to)
 			return 1;

@@ -56,6 +56,7 @@ class Storms(support.TestCase):
             time.sleep(seconds)
             storm.end()
             live.process.send_signal(signal.SIGCONT)
+            time.sleep(0.3)  # the reader takes what is left of it
             subprocess.run(peers("both", port, "--count", 3, "--talk", talk), check=True)
             closed = time.monotonic_ns()
             name = long.getsockname()[1]
@@ -93,6 +94,7 @@ class Storms(support.TestCase):
         port, talk = free_port(), 0.1
         with Live("record", "-o", path, "--buffer", "1", "-q") as live, Storm(tries(5_000, 50_000)) as storm:
             storm.end()
+            time.sleep(0.3)  # the reader takes what is left of it
             subprocess.run(peers("both", port, "--count", 3, "--talk", talk), check=True)
             time.sleep(0.1)
             self.assertEqual(live.stop().status, 0)

@@ -13,6 +13,10 @@
 namespace tcpdwell::test {
 namespace {
 
+std::optional<std::uint64_t> mono_ns(std::optional<std::int64_t> wall_ns) {
+  return wall_ns ? std::optional<std::uint64_t>(*wall_ns - kWallOffset) : std::nullopt;
+}
+
 /// Passes everything on, and notes what was told.
 class Noting : public Consumer {
  public:
@@ -24,6 +28,7 @@ class Noting : public Consumer {
   }
   Status seed(const Seed& seed) override { return consumer_.seed(seed); }
   Status connection(const tcpdwell::Connection& connection) override {
+    told_in_test().add(connection.socket, mono_ns(connection.end_wall_ns));
     return consumer_.connection(connection);
   }
   Status loss(const Loss& loss) override { return consumer_.loss(loss); }

@@ -121,6 +121,11 @@ void Told::add(const Transition& line) {
   milliseconds_.insert(line.mono_ns / kMillisecond);
 }
 
+void Told::add(const Socket& socket, std::optional<std::uint64_t> mono_ns) {
+  ports_.insert(key_of(socket.local.port, socket.remote.port));
+  if (mono_ns) milliseconds_.insert(*mono_ns / kMillisecond);
+}
+
 bool Told::about(unsigned local_port, unsigned remote_port) const {
   return ports_.count(key_of(local_port, remote_port)) != 0;
 }

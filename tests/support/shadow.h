@@ -23,6 +23,8 @@ namespace tcpdwell::test {
 class Told {
  public:
   void add(const Transition& line);
+  /// A whole connection; where it has ended, when.
+  void add(const Socket& socket, std::optional<std::uint64_t> mono_ns);
   Told();
   bool about(unsigned local_port, unsigned remote_port) const;
   /// Some line says that something happened at that time, give or take a millisecond or two.
