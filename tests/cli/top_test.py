@@ -204,9 +204,9 @@ class Shown(support.TestCase):
                 self.assertRegex(terminal.line("SYN_SENT"), r"^SYN_SENT +0 ")
                 self.assertRegex(terminal.text(), r"lost 0 ")
                 # This process has them all. Below: one owner with 36 established, 5 that it should close.
-                owner = terminal.line(f"{os.getpid()}/")
-                self.assertRegex(owner, rf"^{os.getpid()}/\S+ +[\d,]+ +\S+ +(FIN_WAIT2|CLOSE_WAIT|TIME_WAIT) ")
-                self.assertRegex(owner, r" 36 +5 +4 +0 +5 +1 *$")
+                owner = lambda: terminal.line(f"{os.getpid()}/")
+                terminal.until(lambda: re.search(r" 36 +5 +4 +0 +5 +1 *$", owner()))
+                self.assertRegex(owner(), rf"^{os.getpid()}/\S+ +[\d,]+ +\S+ +(FIN_WAIT2|CLOSE_WAIT|TIME_WAIT) ")
                 terminal.type("q")
                 self.assertEqual(terminal.end(), 0)
 
