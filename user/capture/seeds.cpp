@@ -27,28 +27,12 @@
 #include <vector>
 
 #include "capture/probe.h"
+#include "util/descriptor.h"
 
 namespace tcpdwell {
 namespace {
 
 namespace fs = std::filesystem;
-
-class Fd {
- public:
-  explicit Fd(int fd = -1) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 struct LinkFree {
   void operator()(bpf_link* link) const { bpf_link__destroy(link); }
@@ -66,7 +50,7 @@ bool is_namespace(const fs::path& path) {
 class Namespaces {
  public:
   void add(const fs::path& path) {
-    Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (fd.get() < 0 && errno == EACCES) ++refused_;
     add(std::move(fd));
   }
@@ -74,17 +58,17 @@ class Namespaces {
   void add_named(const fs::path& path) {
     if (is_namespace(path)) add(path);
   }
-  void add(Fd fd) {
+  void add(Descriptor fd) {
     struct stat st {};
     if (fd.get() >= 0 && ioctl(fd.get(), NS_GET_NSTYPE) == CLONE_NEWNET &&
         fstat(fd.get(), &st) == 0)
       found_.try_emplace(st.st_ino, std::move(fd));
   }
-  const std::map<ino_t, Fd>& all() const { return found_; }
+  const std::map<ino_t, Descriptor>& all() const { return found_; }
   unsigned refused() const { return refused_; }
 
  private:
-  std::map<ino_t, Fd> found_;
+  std::map<ino_t, Descriptor> found_;
   unsigned refused_ = 0;
 };
 
@@ -114,7 +98,7 @@ Error iterator_error(const char* what) {
 
 /// An iterator belongs to the namespace of the thread that makes it. Entering one takes
 /// CAP_SYS_ADMIN, even the own (setns(2)).
-Result<Fd> iterator_in(int link, int netns, bool own) {
+Result<Descriptor> iterator_in(int link, int netns, bool own) {
   int fd = -1, code = 0;
   const auto make = [&] {
     fd = bpf_iter_create(link);
@@ -131,7 +115,7 @@ Result<Fd> iterator_in(int link, int netns, bool own) {
     }).join();
   }
   if (fd < 0) return os_error(Fault::Runtime, code, "cannot be entered");
-  return Fd(fd);
+  return Descriptor(fd);
 }
 
 /// The records of sockets.
@@ -158,7 +142,7 @@ template <class Read>
 Status walk_files(bpf_program* program, const Read& read_it) {
   const Link link(bpf_program__attach_iter(program, nullptr));
   if (!link) return iterator_error("open files");
-  const Fd iterator(bpf_iter_create(bpf_link__fd(link.get())));
+  const Descriptor iterator(bpf_iter_create(bpf_link__fd(link.get())));
   return iterator.get() < 0 ? Status(iterator_error("open files")) : read_it(iterator.get());
 }
 
