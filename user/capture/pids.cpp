@@ -17,7 +17,7 @@ namespace tcpdwell {
 namespace {
 
 Error cannot_walk() {
-  return os_error(Fault::Runtime, errno, "--pid: the processes of this pid namespace");
+  return os_error(Fault::Runtime, errno, "--pid: cannot list the processes of this pid namespace");
 }
 
 /// All processes of the own namespace. A read may end inside of none: each record is one write.
