@@ -4,21 +4,12 @@
 #include <algorithm>
 #include <tuple>
 
+#include "aggregate/ports.h"
+
 namespace tcpdwell {
 namespace {
 
 constexpr std::size_t kMostNamespaces = 4096;
-
-PackedKey key_of(const PortRow& row) {
-  PackedKey key;
-  key.put(row.netns);
-  key.put(row.family);
-  key.put(row.local.addr);
-  key.put(row.remote.addr);
-  key.put(row.remote.port);
-  key.put(row.iface.bytes);
-  return key;
-}
 
 }  // namespace
 

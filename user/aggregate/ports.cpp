@@ -32,6 +32,17 @@ bool takes_none(const Socket& socket, bool bound, Role role, State state,
 
 }  // namespace
 
+PackedKey key_of(const PortRow& row) {
+  PackedKey key;
+  key.put(row.netns);
+  key.put(row.family);
+  key.put(row.local.addr);
+  key.put(row.remote.addr);
+  key.put(row.remote.port);
+  key.put(row.iface.bytes);
+  return key;
+}
+
 void Ports::begin_host(const std::string& host, std::optional<EphemeralPorts> ports) {
   host_ = host;
   ++host_number_;
@@ -128,14 +139,8 @@ Ports::Index Ports::take_port(const Socket& socket, const PortChoice& choice, Ro
     row.range = fresh.own = 1U + choice.own->last - choice.own->first - row.reserved;
     row.own_range = row.range_known = true;
   }
-  PackedKey key;
+  PackedKey key = key_of(row);
   key.put(host_number_);
-  key.put(row.netns);
-  key.put(row.family);
-  key.put(row.local.addr);
-  key.put(row.remote.addr);
-  key.put(row.remote.port);
-  key.put(row.iface.bytes);
   if (row.own_range) {
     key.put(range.first);
     key.put(range.last);

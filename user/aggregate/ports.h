@@ -13,6 +13,9 @@
 
 namespace tcpdwell {
 
+/// Between which addresses, of which network namespace and device, the ports of a row are.
+PackedKey key_of(const PortRow& row);
+
 /// A port is taken from the line on which its connection begins until it is closed, TIME_WAIT
 /// included. Connections of this host's own making count; who opened a connection older than the
 /// trace is concluded from its ports. One that connect() chose is taken towards its destination
