@@ -17,6 +17,7 @@
 
 #include "capture/port_watch.h"
 #include "capture/seeds.h"
+#include "capture/walker.h"
 #include "tcpdwell_bpf.skel.h"
 
 namespace tcpdwell {
@@ -51,12 +52,7 @@ void StuckLook::LinkFree::operator()(bpf_link* link) const { bpf_link__destroy(l
 
 Result<StuckLook> StuckLook::make(tcpdwell_bpf& skeleton) {
   StuckLook look;
-  LIBBPF_OPTS(bpf_iter_attach_opts, options);
-  bpf_iter_link_info info{};
-  info.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.socks));
-  options.link_info = &info;
-  options.link_info_len = sizeof info;
-  look.sockets_.reset(bpf_program__attach_iter(skeleton.progs.tell_stuck, &options));
+  look.sockets_.reset(attach_to_storage(skeleton, skeleton.progs.tell_stuck));
   if (!look.sockets_) return cannot_look(errno);
   look.holders_.reset(bpf_program__attach_iter(skeleton.progs.tell_holder, nullptr));
   if (!look.holders_) return cannot_look(errno);

@@ -40,6 +40,15 @@ Result<std::uint32_t> run_program(const bpf_program* program) {
 
 }  // namespace
 
+bpf_link* attach_to_storage(const tcpdwell_bpf& skeleton, const bpf_program* program) {
+  LIBBPF_OPTS(bpf_iter_attach_opts, options);
+  bpf_iter_link_info info{};
+  info.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.socks));
+  options.link_info = &info;
+  options.link_info_len = sizeof info;
+  return bpf_program__attach_iter(program, &options);
+}
+
 void Walker::LinkFree::operator()(bpf_link* link) const { bpf_link__destroy(link); }
 
 Result<Walker> Walker::make(tcpdwell_bpf& skeleton) {
@@ -48,12 +57,7 @@ Result<Walker> Walker::make(tcpdwell_bpf& skeleton) {
   if (!walker.sockets_) return cannot_walk(errno);
   walker.files_.reset(bpf_program__attach_iter(skeleton.progs.look_at_file, nullptr));
   if (!walker.files_) return cannot_walk(errno);
-  LIBBPF_OPTS(bpf_iter_attach_opts, options);
-  bpf_iter_link_info info{};
-  info.map.map_fd = static_cast<__u32>(bpf_map__fd(skeleton.maps.socks));
-  options.link_info = &info;
-  options.link_info_len = sizeof info;
-  walker.stored_.reset(bpf_program__attach_iter(skeleton.progs.look_at_stored, &options));
+  walker.stored_.reset(attach_to_storage(skeleton, skeleton.progs.look_at_stored));
   if (!walker.stored_) return cannot_walk(errno);
   return walker;
 }

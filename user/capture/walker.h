@@ -10,12 +10,17 @@
 #include "util/result.h"
 
 struct bpf_link;
+struct bpf_program;
 struct tcpdwell_bpf;
 
 namespace tcpdwell {
 
 /// Takes what is in the ring; gives how many records these were.
 using Drain = std::function<Result<std::uint64_t>()>;
+
+/// An iterator over all sockets that the kernel side knows something of, of every network
+/// namespace. nullptr and errno where the kernel lets it not; the link is the caller's.
+bpf_link* attach_to_storage(const tcpdwell_bpf& skeleton, const bpf_program* program);
 
 class Walker {
  public:
