@@ -83,14 +83,38 @@ static __noinline int tell_waiting(struct seq_file *seq, struct tcp_sock *tp, st
 	return 0;
 }
 
-SEC("iter/bpf_sk_storage_map")
-int tell_stuck(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline int tell_if_stuck(struct seq_file *seq, struct sock *sk)
 {
-	struct sock *sk = ctx->sk;
 	struct tcp_sock *tp = sk && is_worth_a_look(sk) ? bpf_skc_to_tcp_sock(sk) : NULL;
 	struct td_sock *s = tp ? bpf_sk_storage_get(&socks, sk, NULL, 0) : NULL;
 
-	return s ? tell_waiting(ctx->meta->seq, tp, s, bpf_get_socket_cookie(sk)) : 0;
+	return s ? tell_waiting(seq, tp, s, bpf_get_socket_cookie(sk)) : 0;
+}
+
+SEC("iter/bpf_sk_storage_map")
+int tell_stuck(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	return tell_if_stuck(ctx->meta->seq, ctx->sk);
+}
+
+/* These two where the kernel lets nobody walk over socket storage: the sockets of the reader's own
+ * network namespace, and those that a process has open. */
+SEC("iter/tcp")
+int tell_stuck_socket(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *c = ctx->sk_common;
+	struct tcp_sock *tp = c ? bpf_skc_to_tcp_sock(c) : NULL;
+
+	return tell_if_stuck(ctx->meta->seq, (struct sock *)tp);
+}
+
+SEC("iter/task_file")
+int tell_stuck_file(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct socket *socket = file ? bpf_sock_from_file(file) : NULL;
+
+	return tell_if_stuck(ctx->meta->seq, socket ? socket->sk : NULL);
 }
 
 /* What the walks of open.bpf.h have not met: sockets of other network namespaces than the reader's

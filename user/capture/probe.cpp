@@ -45,6 +45,23 @@ bool has_type(const std::string& name, unsigned kind) {
   return types != nullptr && btf__find_by_name_kind(types, name.c_str(), kind) > 0;
 }
 
+/// 0 or less if BTF knows none of that name.
+int function_id(const char* name) {
+  const btf* types = vmlinux_btf();
+  return types != nullptr ? btf__find_by_name_kind(types, name, BTF_KIND_FUNC) : -1;
+}
+
+/// The descriptor of a program that does nothing where the function is; below 0 and errno if it may
+/// not be loaded.
+int load_empty(int function, bpf_attach_type type) {
+  bpf_insn code[2] = {};
+  code[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
+  code[1].code = BPF_JMP | BPF_EXIT;
+  LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type,
+              .attach_btf_id = static_cast<__u32>(function));
+  return bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", code, 2, &options);
+}
+
 /// Offset of a variable in the kernel's per-CPU section; nullopt if it is not there.
 std::optional<std::int64_t> percpu_offset(const btf* types, const char* variable) {
   const int section = btf__find_by_name_kind(types, ".data..percpu", BTF_KIND_DATASEC);
@@ -160,15 +177,9 @@ bool function_returns(const char* function) {
 }
 
 std::string fentry_obstacle(const char* function) {
-  const btf* types = vmlinux_btf();
-  const int id = types != nullptr ? btf__find_by_name_kind(types, function, BTF_KIND_FUNC) : -1;
+  const int id = function_id(function);
   if (id <= 0) return std::string("this kernel has no function ") + function;
-  bpf_insn code[2] = {};
-  code[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
-  code[1].code = BPF_JMP | BPF_EXIT;
-  LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY,
-              .attach_btf_id = static_cast<__u32>(id));
-  const int program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", code, 2, &options);
+  const int program = load_empty(id, BPF_TRACE_FENTRY);
   if (program < 0) return std::string("fentry programs cannot be loaded: ") + std::strerror(errno);
   const int link = bpf_raw_tracepoint_open(nullptr, program);
   const int code_of_failure = errno;
@@ -176,6 +187,13 @@ std::string fentry_obstacle(const char* function) {
   if (link < 0) return std::string("fentry cannot be attached: ") + std::strerror(code_of_failure);
   close(link);
   return "";
+}
+
+bool kernel_lets_walk_storage() {
+  const int id = function_id("bpf_iter_bpf_sk_storage_map");
+  const int program = id > 0 ? load_empty(id, BPF_TRACE_ITER) : -1;
+  if (program >= 0) close(program);
+  return program >= 0;
 }
 
 bool kernel_has_safe_allocation() { return has_type("bpf_mem_alloc", BTF_KIND_STRUCT); }

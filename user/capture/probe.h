@@ -40,6 +40,9 @@ unsigned function_args(const char* function);
 bool function_returns(const char* function);
 /// Why fentry cannot be attached to `function`; "" if it can (tried out with an empty program).
 std::string fentry_obstacle(const char* function);
+/// Whether there may be an iterator over socket storage. Some hosts refuse those that are given a
+/// map to walk over, to any user (tried out with an empty program).
+bool kernel_lets_walk_storage();
 
 /// Whether hash maps can grow safely from any context (bpf_mem_alloc, Linux 6.1); before that they
 /// have to be allocated in full.

@@ -134,9 +134,12 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
   const bool of_connections = config_of(skeleton).detail == TD_DETAIL_CONNECTIONS;
   bpf_program__set_autoload(skeleton.progs.look_at_socket, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_file, of_connections);
-  bpf_program__set_autoload(skeleton.progs.look_at_stored, of_connections);
+  const bool storage = reasons && kernel_lets_walk_storage();
+  bpf_program__set_autoload(skeleton.progs.look_at_stored, of_connections && storage);
   bpf_program__set_autoload(skeleton.progs.seed_file, false);  // of a listing
-  bpf_program__set_autoload(skeleton.progs.tell_stuck, reasons);
+  bpf_program__set_autoload(skeleton.progs.tell_stuck, storage);
+  bpf_program__set_autoload(skeleton.progs.tell_stuck_socket, reasons && !storage);
+  bpf_program__set_autoload(skeleton.progs.tell_stuck_file, reasons && !storage);
   bpf_program__set_autoload(skeleton.progs.tell_holder, reasons);
   bpf_program__set_autoload(skeleton.progs.look_at_requests, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_minis, of_connections);

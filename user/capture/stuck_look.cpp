@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -52,8 +53,15 @@ void StuckLook::LinkFree::operator()(bpf_link* link) const { bpf_link__destroy(l
 
 Result<StuckLook> StuckLook::make(tcpdwell_bpf& skeleton) {
   StuckLook look;
-  look.sockets_.reset(attach_to_storage(skeleton, skeleton.progs.tell_stuck));
-  if (!look.sockets_) return cannot_look(errno);
+  const auto& programs = skeleton.progs;
+  for (const bpf_program* program :
+       {programs.tell_stuck, programs.tell_stuck_socket, programs.tell_stuck_file}) {
+    if (!bpf_program__autoload(program)) continue;
+    look.sockets_.emplace_back(program == programs.tell_stuck
+                                   ? attach_to_storage(skeleton, program)
+                                   : bpf_program__attach_iter(program, nullptr));
+    if (!look.sockets_.back()) return cannot_look(errno);
+  }
   look.holders_.reset(bpf_program__attach_iter(skeleton.progs.tell_holder, nullptr));
   if (!look.holders_) return cannot_look(errno);
   return look;
@@ -61,16 +69,20 @@ Result<StuckLook> StuckLook::make(tcpdwell_bpf& skeleton) {
 
 Result<std::vector<Listed>> StuckLook::sockets(PortWatch& ports) const {
   std::vector<Listed> found;
-  Status status = walk(sockets_.get(), sizeof(td_event), [&](const char* record) -> Status {
+  std::set<std::uint64_t> cookies;
+  const auto take = [&](const char* record) -> Status {
     auto event = decode_event(record, sizeof(td_event));
     if (!event) return event.error();
-    if (auto* seed = std::get_if<Seed>(&*event); seed != nullptr && found.size() < kMost) {
+    if (auto* seed = std::get_if<Seed>(&*event);
+        seed != nullptr && found.size() < kMost && cookies.insert(seed->socket.id.cookie).second) {
       ports.name_iface(record, seed->socket);
       found.push_back({std::move(*seed), nullptr, {}});
     }
     return Ok;
-  });
-  return status ? Result<std::vector<Listed>>(std::move(found)) : status.error();
+  };
+  for (const Link& link : sockets_)
+    if (Status status = walk(link.get(), sizeof(td_event), take); !status) return status.error();
+  return found;
 }
 
 Result<HolderTable> StuckLook::holders() const {

@@ -38,7 +38,8 @@ class StuckLook {
   Result<std::vector<Listed>> sockets(PortWatch& ports) const;
   Result<HolderTable> holders() const;
 
-  Link sockets_, holders_;
+  std::vector<Link> sockets_;  ///< which together show them all; more than one may show a socket
+  Link holders_;
 };
 
 }  // namespace tcpdwell

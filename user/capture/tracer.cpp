@@ -233,7 +233,7 @@ Status Tracer::Impl::attach() {
     looker.emplace(*skeleton, *walker);
     if (config_of(*skeleton).surveys) surveyor.emplace(*skeleton, *walker, *ports);
   }
-  if (bpf_program__autoload(skeleton->progs.tell_stuck)) {
+  if (bpf_program__autoload(skeleton->progs.tell_holder)) {
     if (auto made = StuckLook::make(*skeleton)) stuck.emplace(std::move(made).value());
     resets = names_of_resets();
   }

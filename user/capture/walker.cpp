@@ -57,6 +57,7 @@ Result<Walker> Walker::make(tcpdwell_bpf& skeleton) {
   if (!walker.sockets_) return cannot_walk(errno);
   walker.files_.reset(bpf_program__attach_iter(skeleton.progs.look_at_file, nullptr));
   if (!walker.files_) return cannot_walk(errno);
+  if (!bpf_program__autoload(skeleton.progs.look_at_stored)) return walker;
   walker.stored_.reset(attach_to_storage(skeleton, skeleton.progs.look_at_stored));
   if (!walker.stored_) return cannot_walk(errno);
   return walker;
@@ -94,6 +95,7 @@ Result<bool> Walker::sockets(const Drain& drain) {
   if (!own) return own;
   auto open = iterate(bpf_link__fd(files_.get()), drain);
   if (!open) return open;
+  if (!stored_) return *own && *open;
   auto stored = iterate(bpf_link__fd(stored_.get()), drain);
   if (!stored) return stored;
   return *own && *open && *stored;

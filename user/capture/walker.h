@@ -27,8 +27,9 @@ class Walker {
   /// While there are privileges. `skeleton` must outlive it.
   static Result<Walker> make(tcpdwell_bpf& skeleton);
 
-  /// Each socket once, of every network namespace. `drain` is called where the ring has no
-  /// more room, in long walks now and then, and at the end.
+  /// Each socket once, of every network namespace. Where the kernel lets nobody walk over socket
+  /// storage, of other namespaces than the reader's those alone that a process has open. `drain` is
+  /// called where the ring has no more room, in long walks now and then, and at the end.
   Status walk(const Drain& drain);
 
  private:
