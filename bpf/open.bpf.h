@@ -147,6 +147,43 @@ int look_at_socket(struct bpf_iter__tcp *ctx)
 	return tp ? look_at((struct sock *)tp, tp, bpf_get_socket_cookie(c)) : 0;
 }
 
+/*
+ * What waits in the accept queue of a listener, for where the kernel lets nobody walk over socket
+ * storage: no process has it open yet. Nothing keeps the queue still meanwhile (accept() takes from
+ * its head, softirqs add behind), so one that goes meanwhile may lead elsewhere. What is found is a
+ * socket that the kernel side knows all the same, as its storage is: sockets and requests are freed
+ * to others of their kind only while this is run (SLAB_TYPESAFE_BY_RCU), and iterators run under
+ * RCU.
+ */
+#define TD_QUEUE_MOST 65536 /* net.core.somaxconn is 4,096 by default */
+
+struct td_queue {
+	struct request_sock *at;
+	struct seq_file *seq; /* of those who tell what waits (stuck.bpf.h) */
+	__u32 stopped;	      /* there was no room */
+	__u32 pad;
+};
+
+static __always_inline struct request_sock *queue_of(struct sock *sk, struct tcp_sock *tp)
+{
+	if (!cfg.walks_queues || sk->__sk_common.skc_state != TD_LISTEN)
+		return NULL;
+	return tp->inet_conn.icsk_accept_queue.rskq_accept_head;
+}
+
+static long look_at_queued(__u32 nth, struct td_queue *queue)
+{
+	struct request_sock *req = queue->at;
+	struct sock *sk = req ? req->sk : NULL;
+	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+
+	if (!tp)
+		return 1;
+	queue->stopped = look_at((struct sock *)tp, tp, bpf_get_socket_cookie(sk));
+	queue->at = req->dl_next;
+	return queue->stopped;
+}
+
 SEC("iter/task_file")
 int look_at_file(struct bpf_iter__task_file *ctx)
 {
@@ -154,9 +191,15 @@ int look_at_file(struct bpf_iter__task_file *ctx)
 	struct socket *socket = file ? bpf_sock_from_file(file) : NULL;
 	struct sock *sk = socket ? socket->sk : NULL;
 	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+	struct td_queue queue = {};
 
 	pause_now_and_then(ctx->meta);
-	return tp ? look_at((struct sock *)tp, tp, bpf_get_socket_cookie(sk)) : 0;
+	if (!tp)
+		return 0;
+	queue.at = queue_of(sk, tp);
+	if (queue.at)
+		bpf_loop(TD_QUEUE_MOST, look_at_queued, &queue, 0);
+	return queue.stopped || look_at((struct sock *)tp, tp, bpf_get_socket_cookie(sk));
 }
 
 /* For every cookie: a program may hold a variable index into .bss only where it is bounded. */

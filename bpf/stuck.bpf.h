@@ -98,7 +98,7 @@ int tell_stuck(struct bpf_iter__bpf_sk_storage_map *ctx)
 }
 
 /* These two where the kernel lets nobody walk over socket storage: the sockets of the reader's own
- * network namespace, and those that a process has open. */
+ * network namespace, and those that a process has open or can accept. */
 SEC("iter/tcp")
 int tell_stuck_socket(struct bpf_iter__tcp *ctx)
 {
@@ -108,13 +108,41 @@ int tell_stuck_socket(struct bpf_iter__tcp *ctx)
 	return tell_if_stuck(ctx->meta->seq, (struct sock *)tp);
 }
 
+/* Written by the reader: TD_QUEUED_AT_ONCE of a queue are told, from this one on. */
+volatile __u32 queue_from;
+__u32 queue_is_longer; /* than what was told of it */
+
+static long tell_queued(__u32 nth, struct td_queue *queue)
+{
+	struct request_sock *req = queue->at;
+
+	if (!req)
+		return 1;
+	if (nth >= queue_from + TD_QUEUED_AT_ONCE) {
+		queue_is_longer = 1;
+		return 1;
+	}
+	if (nth >= queue_from)
+		tell_if_stuck(queue->seq, req->sk);
+	queue->at = req->dl_next;
+	return 0;
+}
+
 SEC("iter/task_file")
 int tell_stuck_file(struct bpf_iter__task_file *ctx)
 {
 	struct file *file = ctx->file;
 	struct socket *socket = file ? bpf_sock_from_file(file) : NULL;
+	struct sock *sk = socket ? socket->sk : NULL;
+	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
+	struct td_queue queue = {.seq = ctx->meta->seq};
 
-	return tell_if_stuck(ctx->meta->seq, socket ? socket->sk : NULL);
+	if (!tp)
+		return 0;
+	queue.at = queue_of(sk, tp);
+	if (queue.at)
+		bpf_loop(TD_QUEUE_MOST, tell_queued, &queue, 0);
+	return tell_if_stuck(ctx->meta->seq, sk);
 }
 
 /* What the walks of open.bpf.h have not met: sockets of other network namespaces than the reader's

@@ -66,16 +66,16 @@ struct td_config {
 	__u8 filter_pids;  /* owners in wanted_pids only */
 	__u8 filter_comms; /* owners of a name in wanted_comms only */
 	__u8 n_local, n_remote;
-	__u8 minisockets; /* enum td_minisockets */
-	__u8 resets_told; /* tcp_send_reset tells of time-wait sockets, and its reason */
-	__u8 last_spare;  /* enum td_program: no spare is behind this one */
-	__u8 listing;	  /* sockets are only told of, none is followed */
-	__u8 detail;	  /* enum td_detail */
-	__u8 counts;	  /* enum td_counts: which sums are made (tally.h) */
-	__u8 only_counts; /* nothing is told or filtered by but states and durations of theirs */
-	__u8 surveys;	  /* what is open is counted when the reader asks (survey.h) */
-	__u8 pad;
-	__u16 first_port; /* net.ipv4.ip_local_port_range, both inclusive; `surveys` only */
+	__u8 minisockets;  /* enum td_minisockets */
+	__u8 resets_told;  /* tcp_send_reset tells of time-wait sockets, and its reason */
+	__u8 last_spare;   /* enum td_program: no spare is behind this one */
+	__u8 listing;	   /* sockets are only told of, none is followed */
+	__u8 detail;	   /* enum td_detail */
+	__u8 counts;	   /* enum td_counts: which sums are made (tally.h) */
+	__u8 only_counts;  /* nothing is told or filtered by but states and durations of theirs */
+	__u8 surveys;	   /* what is open is counted when the reader asks (survey.h) */
+	__u8 walks_queues; /* socket storage cannot be walked over: look into accept queues */
+	__u16 first_port;  /* net.ipv4.ip_local_port_range, both inclusive; `surveys` only */
 	__u16 last_port;
 	__u16 pad2;
 	__u32 pidns; /* inode number of the reader's pid namespace; 0 = the initial one */
@@ -86,6 +86,10 @@ struct td_config {
 
 TD_STATIC_ASSERT(sizeof(struct td_cidr) == 32, "td_cidr layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_config, local) == 104, "td_config layout");
+
+/* Of an accept queue as many sockets are told at once as a walk over open files has room for: the
+ * kernel hands over PAGE_SIZE * 8 bytes (bpf_seq_read, kernel/bpf/bpf_iter.c). */
+#define TD_QUEUED_AT_ONCE 128
 
 /* Ports as bitmaps: bit p % 64 of word p / 64. */
 #define TD_PORT_WORDS 1024

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "capture/probe.h"
 #include "support/collect.h"
 #include "support/netns.h"
 
@@ -206,9 +207,11 @@ TEST_F(SurveyTest, FindsSocketsOfOtherNamespacesThatNobodyHasOpen) {
     const Netns elsewhere;
     found = survey({kAll, 0, 100});
   }
+  // Without a walk over storage the queue of the listener shows the one, and nothing the other.
+  const std::uint64_t closed = kernel_lets_walk_storage() ? 1 : 0;
   EXPECT_EQ(found.population[at(State::Established)], 1U);
-  EXPECT_EQ(found.population[at(State::FinWait1)], 1U);
-  EXPECT_EQ(found.listed.size(), 3U);
+  EXPECT_EQ(found.population[at(State::FinWait1)], closed);
+  EXPECT_EQ(found.listed.size(), 2U + closed);
 }
 
 TEST_F(SurveyTest, OwnersAndPortsAddUp) {

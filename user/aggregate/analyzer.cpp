@@ -45,7 +45,11 @@ class Analyzer::Impl {
   void seed(const Seed& seed);
   void connection(const Connection& c);
   void socket(const Listed& one);
-  void begin_look() { waiting_.clear(); }
+  void begin_look() {
+    waiting_.clear();
+    looked_ = true;
+  }
+  void end(const TraceEnd& end);
   void local_ports(const LocalPorts& ports) { ports_.local_ports(ports); }
   void note(std::int64_t wall_ns) { last_wall_ns_ = std::max(last_wall_ns_, wall_ns); }
   Analysis take();
@@ -89,6 +93,7 @@ class Analyzer::Impl {
   Findings findings_;
   static constexpr std::size_t kMostWaiting = 65'536;
   std::vector<Listed> waiting_;  ///< as the last look found it
+  bool looked_ = false;          ///< there was one
   /// Of connection(): to clear new ones takes longer than all that is done with most of them.
   Followed passing_;
   Transition line_;
@@ -150,6 +155,7 @@ void Analyzer::Impl::seed(const Seed& seed) {
 /// Whom it belongs to now is known, if it is in the same state still.
 void Analyzer::Impl::socket(const Listed& one) {
   note(one.seed.wall_ns);
+  looked_ = true;
   if (waiting_.size() < kMostWaiting) waiting_.push_back(one);
   Followed* const followed = find(one.seed.socket.id);
   const std::vector<Holder>& holders = one.holders.first.all;
@@ -360,7 +366,7 @@ void Analyzer::Impl::add_open(std::int64_t wall_ns, Connections& connections, Wa
                               Ends::TimeWaits& waits) const {
   slots_.each([&](const Followed& followed) {
     connections.open_at_end(host_, followed, wall_ns);
-    waiting.open_at_end(followed, wall_ns, !waiting_.empty());
+    waiting.open_at_end(followed, wall_ns, looked_);
     if (followed.closer) ++waits[static_cast<std::size_t>(*followed.closer)];
   });
   waiting.looked(waiting_);
@@ -383,6 +389,12 @@ void Analyzer::Impl::end_host(bool goes_on) {
   open_.drop_all(&OpenTable::Entry::slot);
   slots_ = {};
   waiting_.clear();
+  looked_ = false;
+}
+
+void Analyzer::Impl::end(const TraceEnd& end) {
+  note(end.wall_ns);
+  looked_ = looked_ || end.looked;
 }
 
 void Analyzer::Impl::tell_open() const {
@@ -480,7 +492,7 @@ Status Analyzer::local_ports(const LocalPorts& ports) {
 }
 Status Analyzer::loss(const Loss&) { return Ok; }
 Status Analyzer::end(const TraceEnd& end) {
-  impl_->note(end.wall_ns);
+  impl_->end(end);
   return Ok;
 }
 Analysis Analyzer::take() { return impl_->take(); }

@@ -196,6 +196,8 @@ bool kernel_lets_walk_storage() {
   return program >= 0;
 }
 
+bool kernel_has_loops() { return has_type("bpf_loop", BTF_KIND_FUNC); }
+
 bool kernel_has_safe_allocation() { return has_type("bpf_mem_alloc", BTF_KIND_STRUCT); }
 
 std::int64_t preempt_count_distance() {

@@ -43,6 +43,8 @@ std::string fentry_obstacle(const char* function);
 /// Whether there may be an iterator over socket storage. Some hosts refuse those that are given a
 /// map to walk over, to any user (tried out with an empty program).
 bool kernel_lets_walk_storage();
+/// The helper bpf_loop(), Linux 5.17 (e6f2dd0f8067 "bpf: Add bpf_loop helper").
+bool kernel_has_loops();
 
 /// Whether hash maps can grow safely from any context (bpf_mem_alloc, Linux 6.1); before that they
 /// have to be allocated in full.

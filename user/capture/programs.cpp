@@ -135,6 +135,7 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
   bpf_program__set_autoload(skeleton.progs.look_at_socket, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_file, of_connections);
   const bool storage = reasons && kernel_lets_walk_storage();
+  config_of(skeleton).walks_queues = reasons && !storage && kernel_has_loops();
   bpf_program__set_autoload(skeleton.progs.look_at_stored, of_connections && storage);
   bpf_program__set_autoload(skeleton.progs.seed_file, false);  // of a listing
   bpf_program__set_autoload(skeleton.progs.tell_stuck, storage);

@@ -52,7 +52,7 @@ void rename_owner(Owner& owner, std::uint64_t file_cookie, const HolderTable& ho
 void StuckLook::LinkFree::operator()(bpf_link* link) const { bpf_link__destroy(link); }
 
 Result<StuckLook> StuckLook::make(tcpdwell_bpf& skeleton) {
-  StuckLook look;
+  StuckLook look(skeleton);
   const auto& programs = skeleton.progs;
   for (const bpf_program* program :
        {programs.tell_stuck, programs.tell_stuck_socket, programs.tell_stuck_file}) {
@@ -80,8 +80,14 @@ Result<std::vector<Listed>> StuckLook::sockets(PortWatch& ports) const {
     }
     return Ok;
   };
-  for (const Link& link : sockets_)
-    if (Status status = walk(link.get(), sizeof(td_event), take); !status) return status.error();
+  auto& bss = *skeleton_->bss;
+  bss.queue_from = 0;
+  do {
+    bss.queue_is_longer = 0;
+    for (const Link& link : sockets_)
+      if (Status status = walk(link.get(), sizeof(td_event), take); !status) return status.error();
+    bss.queue_from += TD_QUEUED_AT_ONCE;
+  } while (bss.queue_is_longer != 0 && found.size() < kMost);
   return found;
 }
 

@@ -35,9 +35,11 @@ class StuckLook {
   };
   using Link = std::unique_ptr<bpf_link, LinkFree>;
 
+  explicit StuckLook(tcpdwell_bpf& skeleton) : skeleton_(&skeleton) {}
   Result<std::vector<Listed>> sockets(PortWatch& ports) const;
   Result<HolderTable> holders() const;
 
+  tcpdwell_bpf* skeleton_;
   std::vector<Link> sockets_;  ///< which together show them all; more than one may show a socket
   Link holders_;
 };

@@ -434,17 +434,17 @@ Status Tracer::tell_open(Consumer& consumer, bool changed) {
   return impl_->looker->look(changed, [&] { return impl_->drain_all(*this, consumer); });
 }
 
-Status Tracer::tell_stuck(Consumer& consumer, bool anew) {
-  if (!impl_->stuck || !impl_->ports) return Ok;
+Result<bool> Tracer::tell_stuck(Consumer& consumer, bool anew) {
+  if (!impl_->stuck || !impl_->ports) return false;
   impl_->skeleton->bss->begins_anew = anew;
   auto found = impl_->stuck->look(*impl_->ports);
-  if (!found) return Ok;
+  if (!found) return false;
   for (Listed& one : *found) {
     impl_->set_wall_time(one.seed);
     if (impl_->filtered && !impl_->filter.matches(one.seed)) continue;
-    if (Status status = consumer.socket(one); !status) return status;
+    if (Status status = consumer.socket(one); !status) return status.error();
   }
-  return Ok;
+  return true;
 }
 
 Result<Survey> Tracer::survey(const SurveyWish& wish, Consumer& consumer) {

@@ -89,9 +89,11 @@ class Tracer {
 
   /// Plays each socket that waits for somebody, with who has it open now: what one side has closed
   /// and the other has not, what nobody has accepted, listeners that have such or that dropped
-  /// segments. Of every network namespace. Where the kernel does not let it look, none.
-  /// `anew`: what listeners dropped, and the most that waited there, is counted from now on.
-  Status tell_stuck(Consumer& consumer, bool anew = false);
+  /// segments. Of every network namespace; where the kernel lets nobody walk over socket
+  /// storage, of others than the reader's what a process has open or can accept. False where it
+  /// could not look. `anew`: what listeners dropped, and the most that waited there, is counted
+  /// from now on.
+  Result<bool> tell_stuck(Consumer& consumer, bool anew = false);
   /// Plays LocalPorts for each network namespace of which something has changed since it was told
   /// last, after a look at what is bound; drain() does so now and then. Where there are events.
   Status tell_ports(Consumer& consumer);

@@ -132,13 +132,13 @@ class Serve {
   Status look_who_waits(Tracer& tracer, Survey& survey) {
     const std::int64_t spent_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     Waiters waiters;
-    Status status = tracer.tell_stuck(waiters, std::exchange(looks_anew_, false));
+    const auto told = tracer.tell_stuck(waiters, std::exchange(looks_anew_, false));
     std::sort(waiters.found.begin(), waiters.found.end(), [](const Listed& a, const Listed& b) {
       return a.seed.socket.id.cookie < b.seed.socket.id.cookie;
     });
     survey.waiting = std::make_shared<const std::vector<Listed>>(std::move(waiters.found));
     survey.cost_ns += static_cast<std::uint64_t>(clock_ns(CLOCK_THREAD_CPUTIME_ID) - spent_ns);
-    return status;
+    return told ? Status(Ok) : told.error();
   }
 
   /// There is nothing to read anew. What was gathered of the last minutes begins again.

@@ -270,7 +270,7 @@ class TopRun {
   void look_who_waits() {
     if (tracer_ == nullptr) return;
     analyzer_.begin_look();
-    [[maybe_unused]] const Status told =
+    [[maybe_unused]] const auto told =
         tracer_->tell_stuck(analyzer_, std::exchange(looks_anew_, false));
   }
 

@@ -314,6 +314,7 @@ struct TraceEnd {
   /// The machine slept so long meanwhile: no dwell has it, nor `duration_ns`, and `wall_ns` of what
   /// came after is early by it (CLOCK_MONOTONIC stands still).
   std::uint64_t suspended_ns = 0;
+  bool looked = false;  ///< who waits was looked for, and the lines of sockets say who (socket())
   friend bool operator==(const TraceEnd&, const TraceEnd&) = default;
 };
 

@@ -357,7 +357,11 @@ inline constexpr auto kEndFields = std::tuple{
     field("connections", &TraceEnd::connections, Always, "connections with at least one line"),
     field("suspended_ns", &TraceEnd::suspended_ns, IfKnown,
           "how long the machine was suspended meanwhile: no dwell has that time, nor `duration_ns`; `ts` after it is early by it",
-          "it was not (a millisecond is not noticed)")};
+          "it was not (a millisecond is not noticed)"),
+    field("looked", &TraceEnd::looked, IfKnown,
+          "true: it was looked for what waits for somebody when the trace ended; the `socket` lines before this one say what was found",
+          "nobody has looked"),
+};
 
 // clang-format on
 

@@ -361,20 +361,22 @@ class LiveRun {
   }
 
   /// Behind the lines of what has been until now.
-  Status tell_stuck() {
+  Result<bool> tell_stuck() {
     for (bool more = true; more;) {
       const auto drained = tracer_->drain(gate_);
       if (!drained) return drained.error();
       more = *drained;
     }
-    return gate_.full() ? Status(Ok) : tracer_->tell_stuck(gate_);
+    return gate_.full() ? Result<bool>(false) : tracer_->tell_stuck(gate_);
   }
 
   Result<LiveOutcome> finish(Status status, ChildCommand* child) {
     // Before the programs end, as one that ends unseen would be told by nobody; and what has
     // changed until then once more.
     if (status && !gate_.full()) status = tracer_->tell_open(gate_);
-    if (status && plan_.tells_stuck && !gate_.full()) status = tell_stuck();
+    const bool looks = status && plan_.tells_stuck && !gate_.full();
+    const auto looked = looks ? tell_stuck() : Result<bool>(false);
+    if (!looked) status = looked.error();
     if (status && !gate_.full()) status = tracer_->tell_ports(gate_);
     tracer_->detach();
     LiveOutcome outcome;
@@ -396,6 +398,7 @@ class LiveRun {
       TraceEnd end{outcome.end_wall_ns, gate_.transitions(), *lost, 0, 0, suspension_.ns()};
       if (end.suspended_ns != 0 && plan_.on_suspended) plan_.on_suspended(end.suspended_ns);
       end.connections = *connections;
+      end.looked = looked && *looked;
       end.duration_ns = static_cast<std::uint64_t>(outcome.end_wall_ns - start_ns_);
       status = consumer_.end(end);
     }

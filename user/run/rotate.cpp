@@ -199,6 +199,7 @@ Status RotatingTrace::loss(const Loss& loss) {
 }
 
 Status RotatingTrace::end(const TraceEnd& end) {
+  totals_.looked = end.looked;
   return write_end(std::max(end.wall_ns, part_start_wall_ns_));
 }
 

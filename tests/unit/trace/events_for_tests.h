@@ -138,6 +138,7 @@ inline TraceEnd sample_end() {
   end.duration_ns = 999999994;
   end.connections = 2;
   end.suspended_ns = 20'000'000'000;
+  end.looked = true;
   return end;
 }
 
