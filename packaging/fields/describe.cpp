@@ -80,6 +80,13 @@ std::string counts() {
 
 const std::string kString = R"({"type":"string"})";
 
+const std::string kWordColumn = "LowCardinality(String)";
+
+/// A column of text has "" where it is absent, one of a number or a time NULL.
+std::string or_null(const std::string& sql) {
+  return sql == "String" || sql == kWordColumn ? sql : "Nullable(" + sql + ")";
+}
+
 /// A number that stands for "none" where it is 0 is absent then.
 template <std::unsigned_integral T>
 ValueKind kind_of(const T&, Presence presence) {
@@ -90,30 +97,32 @@ ValueKind kind_of(const T&, Presence presence) {
 ValueKind kind_of(int schema, Presence) {
   return {"int", fmt::format(R"({{"const":{}}})", schema), ""};
 }
-ValueKind kind_of(bool, Presence) { return {"`true`", R"({"const":true})", "UInt8"}; }
-ValueKind kind_of(std::int64_t, Presence) {
-  return {"string", R"({"$ref":"#/$defs/time"})", "String"};
+ValueKind kind_of(bool, Presence) { return {"`true`", R"({"const":true})", "Bool"}; }
+ValueKind kind_of(std::int64_t, Presence presence) {
+  const std::string sql = "DateTime64(9, 'UTC')";
+  return {"string", R"({"$ref":"#/$defs/time"})", presence == IfKnown ? or_null(sql) : sql};
 }
-ValueKind kind_of(const std::string&, Presence) { return {"string", kString, "String"}; }
-ValueKind kind_of(const Comm&, Presence) { return {"string", kString, "String"}; }
-ValueKind kind_of(AddressOf<const Endpoint>, Presence) { return {"string", kString, "String"}; }
+ValueKind kind_of(const std::string&, Presence) { return {"string", kString, kWordColumn}; }
+ValueKind kind_of(const Comm&, Presence) { return {"string", kString, kWordColumn}; }
+/// ClickHouse takes an IPv4 address for one, as ::ffff:….
+ValueKind kind_of(AddressOf<const Endpoint>, Presence) { return {"string", kString, "IPv6"}; }
 ValueKind kind_of(const ConnId&, Presence) {
   return {"string", R"({"type":"string","pattern":"^[0-9a-f]{1,16}(\\.[0-9]+)?$"})", "String"};
 }
 ValueKind kind_of(const Path&, Presence) {
-  return {"string", R"({"$ref":"#/$defs/path"})", "String"};
+  return {"string", R"({"$ref":"#/$defs/path"})", kWordColumn};
 }
 ValueKind kind_of(const KernelWord&, Presence) {
-  return {"string", R"({"type":"string","pattern":"^[A-Z0-9_]{1,32}$"})", "String"};
+  return {"string", R"({"type":"string","pattern":"^[A-Z0-9_]{1,32}$"})", kWordColumn};
 }
 ValueKind kind_of(Family, Presence) { return {"4 or 6", R"({"enum":[4,6]})", "UInt8"}; }
 template <Word T>
 ValueKind kind_of(const T&, Presence) {
   return {"string", std::is_same_v<T, State> ? R"({"$ref":"#/$defs/state"})" : one_of<T>(),
-          "String"};
+          kWordColumn};
 }
 ValueKind kind_of(Constant constant, Presence) {
-  return {"string", fmt::format(R"({{"const":"{}"}})", constant.text), "String"};
+  return {"string", fmt::format(R"({{"const":"{}"}})", constant.text), kWordColumn};
 }
 ValueKind kind_of(const EphemeralPorts&, Presence) {
   return {"two ints",
@@ -127,18 +136,19 @@ ValueKind kind_of(const Stays&, Presence) {
         R"("required":["state","dwell_ns","dwell"]}})",
         number, worth);
   };
-  return {"list",
-          fmt::format(R"({{"type":"array","maxItems":{},"items":{{"oneOf":[{},{}]}}}})",
-                      Stays::kMost, stay(R"({"type":"null"})", R"({"const":"unknown"})"),
-                      stay(integer(0, kMax64), R"({"enum":["exact","at_least"]})")),
-          "Array(Tuple(state String, dwell_ns Nullable(UInt64), dwell String))"};
+  return {
+      "list",
+      fmt::format(R"({{"type":"array","maxItems":{},"items":{{"oneOf":[{},{}]}}}})", Stays::kMost,
+                  stay(R"({"type":"null"})", R"({"const":"unknown"})"),
+                  stay(integer(0, kMax64), R"({"enum":["exact","at_least"]})")),
+      fmt::format("Array(Tuple(state {0}, dwell_ns Nullable(UInt64), dwell {0}))", kWordColumn)};
 }
 ValueKind kind_of(const HolderList&, Presence) {
   return {"list",
           fmt::format(R"({{"type":"array","maxItems":{},"items":{{"type":"object","properties":)"
                       R"({{"pid":{},"comm":{{"type":"string"}}}},"required":["pid","comm"]}}}})",
                       Holders::kMost, integer(1, kMax32)),
-          "Array(Tuple(pid UInt32, comm String))"};
+          fmt::format("Array(Tuple(pid UInt32, comm {}))", kWordColumn)};
 }
 template <Show kWhat, class T>
 ValueKind kind_of(Shown<kWhat, T>, Presence) {
@@ -146,13 +156,13 @@ ValueKind kind_of(Shown<kWhat, T>, Presence) {
     case Show::Number:
       return {"int", integer(0, kMax64, kOrNull), "Nullable(UInt64)"};
     case Show::Worth:
-      return {"string", one_of<Bound>(), "String"};
+      return {"string", one_of<Bound>(), kWordColumn};
     case Show::Pid:
       return {"int", integer(1, kMax32, kOrNull), "Nullable(UInt32)"};
     case Show::Minisockets:
-      return {"string", one_of(kMinisocketWords), "String"};
+      return {"string", one_of(kMinisocketWords), kWordColumn};
     case Show::Lines:
-      return {"string", one_of(kLinesWords), "String"};
+      return {"string", one_of(kLinesWords), kWordColumn};
     case Show::Object:
       return {"object", R"({"type":"object"})", ""};
   }
@@ -161,7 +171,7 @@ ValueKind kind_of(Shown<kWhat, T>, Presence) {
 template <class T>
 ValueKind kind_of(const std::optional<T>&, Presence) {
   ValueKind kind = kind_of(T{}, Always);
-  if (kind.sql != "String") kind.sql = "Nullable(" + kind.sql + ")";
+  kind.sql = or_null(kind.sql);
   return kind;
 }
 
@@ -187,8 +197,7 @@ void add(std::vector<Described>& all, const Table& table, const Event& event, co
     if constexpr (!IsPart<Entry>) {
       const auto& value = std::invoke(entry.get, event);
       ValueKind kind = kind_of(value, entry.presence);
-      if (!where.part.empty() && !kind.sql.starts_with("Nullable") && kind.sql != "String")
-        kind.sql = "Nullable(" + kind.sql + ")";
+      if (!where.part.empty() && !kind.sql.starts_with("Nullable")) kind.sql = or_null(kind.sql);
       const bool worth = is_worth<std::remove_cvref_t<decltype(value)>>;
       all.push_back({entry.name(), entry.meaning, entry.otherwise, entry.presence, kind,
                      where.last_line, where.part, worth ? std::string(all.back().name) : ""});

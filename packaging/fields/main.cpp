@@ -56,10 +56,13 @@ bool fill_pages(const std::vector<LineType>& types, std::string& page, std::stri
           const auto same = [&](const Described& other) { return other.name == field.name; };
           return !field.last_line && !(beyond_seed && std::any_of(seed.begin(), seed.end(), same));
         }));
-    if (line.type != "transition") continue;
-    filled &= fill_page(page, "last transition",
-                        only(line.fields, [](const Described& field) { return field.last_line; }));
-    filled &= fill(sql, "-- fields of a transition:", "-- end", columns_of(line.fields));
+    if (line.type == "transition")
+      filled &=
+          fill_page(page, "last transition",
+                    only(line.fields, [](const Described& field) { return field.last_line; }));
+    if (line.type == "transition" || line.type == "connection")
+      filled &= fill(sql, "-- fields of a " + std::string(line.type) + ":", "-- end",
+                     columns_of(line.fields));
   }
   return filled;
 }

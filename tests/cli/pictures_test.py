@@ -17,7 +17,6 @@ from report_test import end, header, life, text
 from support import run, scratch_file
 
 SVG = "{http://www.w3.org/2000/svg}"
-SPEEDSCOPE = "speedscope@1.25.0"
 
 
 def big_trace():
@@ -79,19 +78,11 @@ class Dot(support.TestCase):
 
 
 def speedscope():
-    """speedscope's page, from its package. Skips where that cannot be had."""
-    folder = Path(scratch_file("speedscope"))
-    if not folder.exists():
-        folder.mkdir()
-        try:
-            subprocess.run(["npm", "pack", "--silent", SPEEDSCOPE], cwd=folder, check=True, timeout=60, capture_output=True)
-        except (subprocess.SubprocessError, OSError) as why:
-            raise unittest.SkipTest(f"speedscope cannot be had: {why}") from why
-        subprocess.run(["tar", "-xzf", next(folder.glob("*.tgz"))], cwd=folder, check=True)
-    return folder / "package/dist/release/index.html"
+    """speedscope's page, from its package (scripts/deps)."""
+    return support.ENGINES / "node_modules/speedscope/dist/release/index.html"
 
 
-@support.needs("npm", "chromium", "chromedriver")
+@support.needs("chromium", "chromedriver")
 class Speedscope(support.TestCase):
     def load(self, browser, profile):
         """What it says when it has read the profile."""

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""docs/trace.schema.json against traces that were written, and the recipes of docs/recipes.md on one."""
+"""docs/trace.schema.json against traces that were written, and the recipes of docs/recipes.md on some."""
 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import unittest
@@ -88,16 +87,22 @@ def recipes(language):
 
 
 class Recipes(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        made("trace.json")
+        made_connections("connections.json")
+
     def run_all(self, language, command):
         texts = recipes(language)
         self.assertGreater(len(texts), 0)
-        made("trace.json")
-        made_connections("connections.json")
-        environment = {**os.environ, "PATH": os.path.dirname(support.TCPDWELL) + ":" + os.environ["PATH"]}
-        for text in texts:
-            done = subprocess.run([*command, text], cwd=scratch(), env=environment, capture_output=True, encoding="utf-8", timeout=60, check=False)
-            self.assertEqual((done.returncode, done.stderr), (0, ""), text)
-            self.assertGreater(len(done.stdout.strip()), 0, text)
+        environment = {**os.environ, "PATH": os.path.dirname(support.TCPDWELL) + ":" + os.environ["PATH"], "CLICKHOUSE_PATH": scratch_file("tables")}
+        return [self.run_one(command, text, environment) for text in texts]
+
+    def run_one(self, command, text, environment):
+        done = subprocess.run([*command, text], cwd=scratch(), env=environment, capture_output=True, encoding="utf-8", timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), text)
+        self.assertGreater(len(done.stdout.strip()), 0, text)
+        return done.stdout
 
     @support.needs("jq", "zstd")
     def test_shell(self):
@@ -106,9 +111,21 @@ class Recipes(support.TestCase):
     def test_python(self):
         self.run_all("python", [sys.executable, "-c"])
 
-    @support.needs("duckdb")
     def test_duckdb(self):
-        self.run_all("sql", ["duckdb", "-c"])
+        said = [[json.loads(line) for line in out.splitlines()] for out in self.run_all("sql", [support.engine("duckdb")])]
+        reported = {row["state"]: row for row in json.loads(run("report", scratch_file("trace.json"), "--format", "json").out)["rows"] if row["count"]}
+        self.assertEqual({row["state"]: int(row["n"]) for row in said[0]}, {state: row["count"] for state, row in reported.items()})
+        for row in said[0]:
+            for name in ("p50_ns", "p99_ns"):
+                self.assertAlmostEqual(int(row[name]), reported[row["state"]][name], delta=int(row[name]) / 128 + 1, msg=(row["state"], name))
+        # A Parquet file has all lines, and is read again.
+        self.assertEqual(said[1][0], {"Count": "20000"})
+        self.assertLess(os.path.getsize(scratch_file("trace.parquet")) * 10, os.path.getsize(scratch_file("trace.json")))
+        self.assertEqual(said[2], [{"state": "ESTABLISHED", "n": "2", "p50_ns": "1000000", "p99_ns": "1000000"}])
+
+    def test_clickhouse(self):
+        said = self.run_all("sql clickhouse", [support.engine("clickhouse"), "--query"])
+        self.assertEqual(said, ["ESTABLISHED\t2\t[1000000,1000000]\n"])
 
 
 if __name__ == "__main__":

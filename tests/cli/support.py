@@ -9,6 +9,7 @@ import fcntl
 import functools
 import json
 import os
+import pathlib
 import pty
 import shutil
 import signal
@@ -29,6 +30,8 @@ NOBODY = 65534
 SANITIZED = "TCPDWELL_SANITIZED" in os.environ
 TIMEOUT = 120 if SANITIZED else 20  # seconds
 SECCOMP = "0" if SANITIZED else "2"  # of a confined process, in /proc/PID/status
+# Programs of others that scripts/deps installs: tests/engines.
+ENGINES = pathlib.Path(os.environ.get("TCPDWELL_ENGINES", pathlib.Path.home() / ".cache/tcpdwell/engines"))
 # Traffic of the host, and of other tests, is none of ours.
 HERE = ("--netns", str(os.getpid()))
 
@@ -38,6 +41,11 @@ needs_root = unittest.skipUnless(os.geteuid() == 0, "tracing needs root")
 def needs(*programs):
     missing = [program for program in programs if shutil.which(program) is None]
     return unittest.skipIf(missing, f"not installed: {' '.join(missing)}")
+
+
+def engine(name):
+    """The command of a database of others, without a server."""
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "../engines", name)
 
 
 def own_network():

@@ -56,6 +56,15 @@ class Unit(unittest.TestCase):
             path = self.unit_in(scratch)
             self.assertEqual(output("systemd-analyze", "verify", "--man=no", path), "")
 
+    def test_the_unit_of_clickhouse(self):
+        said = (PACKAGING / "clickhouse/tcpdwell-clickhouse.service").read_text()
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch, "tcpdwell-clickhouse.service")
+            path.write_text(said.replace("/usr/local/lib/tcpdwell", str(PACKAGING / "clickhouse")))
+            self.assertEqual(output("systemd-analyze", "verify", "--man=no", path), "")
+        for name in "AmbientCapabilities", "CapabilityBoundingSet":
+            self.assertEqual(re.findall(rf"^{name}=(.*)$", said, re.M), setting(name))
+
     def test_exposure(self):
         with tempfile.TemporaryDirectory() as scratch:
             path = self.unit_in(scratch)
