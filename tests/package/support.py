@@ -13,6 +13,7 @@ PACKAGING = SOURCE / "packaging"
 BUILD = Path(os.environ.get("TCPDWELL_BUILD", SOURCE / "build"))
 MADE = BUILD / "packaging"  # manual page, completions
 PACKAGES = BUILD / "packages"  # by packaging/pack, which a test runs first
+ENGINES = Path(os.environ.get("TCPDWELL_ENGINES", Path.home() / ".cache/tcpdwell/engines"))  # of scripts/deps: tests/engines
 TCPDWELL = str(BUILD / "tcpdwell")
 
 
