@@ -62,7 +62,8 @@ static __always_inline void fill(struct td_event *e, const struct td_line *line,
 	e->dwell_ns = line->dwell_ns;
 	e->start_ns = s->start_ns;
 	e->path = s->path;
-	e->cgroup_id = s->cgroup_id;
+	e->cgroup_id = s->socket_cgroup_id ?: s->cgroup_id;
+	e->owner_cgroup_id = s->cgroup_id == e->cgroup_id ? 0 : s->cgroup_id;
 	e->use = s->use;
 	e->netns = who->netns;
 	e->pid = s->pid;

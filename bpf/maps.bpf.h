@@ -46,11 +46,12 @@ struct td_sock {
 	__u8 flags;
 	__u8 first_old; /* with TD_S_FIRST_DUE: the first line is first_old -> first_new */
 	__u8 first_new;
-	__u8 in_cgroup; /* the owner is inside cfg.cgroup_id */
+	__u8 in_cgroup; /* it is inside cfg.cgroup_id (bpf/cgroup.bpf.h) */
 	__u8 counted;	/* state as which it is counted among the open ones (tally.bpf.h); 0 = none
 			 */
 	/* From here on for those who ask for owners, */
-	__u64 cgroup_id;
+	__u64 cgroup_id;	/* the owner's */
+	__u64 socket_cgroup_id; /* its own; 0 where the kernel keeps none */
 	char comm[TD_COMM_LEN];
 	/* and with TD_DETAIL_CONNECTIONS only: the stays that are over, as struct td_connection has
 	 * them. */

@@ -4,6 +4,7 @@
 #ifndef TCPDWELL_OWNER_BPF_H
 #define TCPDWELL_OWNER_BPF_H
 
+#include "cgroup.bpf.h"
 #include "maps.bpf.h"
 
 /*
@@ -39,7 +40,7 @@ static __always_inline void remember_owner(struct td_sock *s, __u8 how, int old_
 	s->owner = how;
 	s->cgroup_id = bpf_get_current_cgroup_id();
 	read_name(s, task);
-	if (cfg.cgroup_id)
+	if (cfg.cgroup_id && !sockets_have_cgroups())
 		s->in_cgroup =
 		    bpf_get_current_ancestor_cgroup_id(cfg.cgroup_level) == cfg.cgroup_id;
 }

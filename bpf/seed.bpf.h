@@ -6,6 +6,7 @@
 #ifndef TCPDWELL_SEED_BPF_H
 #define TCPDWELL_SEED_BPF_H
 
+#include "cgroup.bpf.h"
 #include "emit.bpf.h"
 #include "filter.bpf.h"
 #include "holders.bpf.h"
@@ -30,35 +31,6 @@ struct {
 	__type(value, struct td_scratch);
 } scratch SEC(".maps");
 
-struct cgroup___ancestors {
-	struct cgroup *ancestors[0];
-} __attribute__((preserve_access_index));
-
-/* cgroup->ancestors, since Linux 6.1 (7f203bc89eb6 "cgroup: Replace cgroup->ancestor_ids[] with
- * ->ancestors[]"), ancestor_ids before. */
-struct cgroup___ids {
-	__u64 ancestor_ids[0];
-} __attribute__((preserve_access_index));
-
-static __always_inline bool cgroup_below(struct cgroup *group)
-{
-	__u64 offset, id = 0;
-	struct cgroup *up = NULL;
-
-	if ((__u32)BPF_CORE_READ(group, level) < cfg.cgroup_level)
-		return false;
-	if (bpf_core_field_exists(struct cgroup___ancestors, ancestors)) {
-		offset = bpf_core_field_offset(struct cgroup___ancestors, ancestors);
-		bpf_probe_read_kernel(&up, sizeof(up),
-				      (void *)group + offset + cfg.cgroup_level * sizeof(up));
-		return BPF_CORE_READ(up, kn, id) == cfg.cgroup_id;
-	}
-	offset = bpf_core_field_offset(struct cgroup___ids, ancestor_ids);
-	bpf_probe_read_kernel(&id, sizeof(id),
-			      (void *)group + offset + cfg.cgroup_level * sizeof(id));
-	return id == cfg.cgroup_id;
-}
-
 /* Owners, by the files that processes have open: of a listing the first to have it, in any case a
  * record of each. A connect() on another CPU may learn the owner at the same time: it is the
  * process that has the file open in either case. */
@@ -66,8 +38,7 @@ static __always_inline void note_owner(struct td_sock *s, struct task_struct *ta
 {
 	struct cgroup *group = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 
-	/* Who asks for a cgroup asks for what anybody in it has open. */
-	if (cfg.cgroup_id && (cfg.listing || s->owner == TD_OWNER_NONE) && cgroup_below(group))
+	if (!sockets_have_cgroups() && cfg.cgroup_id && cgroup_below(group))
 		s->in_cgroup = 1;
 	if (s->owner != TD_OWNER_NONE)
 		return;
@@ -312,6 +283,8 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 	s = entry_of(sk, count);
 	if (!s || s->state)
 		return 0;
+	if (asks_for_owners())
+		note_cgroup(s, sk);
 	if (state == TD_CLOSE_WAIT || state == TD_FIN_WAIT2)
 		quiet = quiet_ns(tp);
 	s->use = 1;
@@ -433,22 +406,26 @@ static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock
 	    .mono_ns = bpf_ktime_get_ns(), .cookie = cookie, .new_state = TD_SYN_RECV};
 	struct td_req fresh = {
 	    .start_ns = treq->snt_synack * 1000, .req = (__u64)req, .cookie = cookie, .seeded = 1};
-	struct td_sock *owner, s = {.use = 1, .path = TD_SYN_RECV};
+	struct td_scratch *space = scratch_space();
+	struct td_sock *owner, *s = space ? &space->mini.s : NULL;
 	struct td_live live = {};
 	struct td_who who = {};
 	struct td_tuple t = {};
 
+	if (!s)
+		return 0;
 	fresh.listener = (__u64)BPF_CORE_READ(req, __req_common.skc_listener);
 	who_of_common(&who, &req->__req_common);
 	fresh.family = who.family;
 	tuple_of_req(&t, req);
 	owner = bpf_map_lookup_elem(&listeners, &fresh.listener);
-	if (owner)
-		s = *owner;
-	s.flags = s.counted = 0;
-	expect_seed(&who, &s, TD_SYN_RECV);
-	fresh.counted = s.counted;
-	fresh.told = s.flags & TD_S_TOLD;
+	*s = owner ? *owner : no_sock;
+	s->use = 1;
+	s->path = TD_SYN_RECV;
+	s->flags = s->counted = 0;
+	expect_seed(&who, s, TD_SYN_RECV);
+	fresh.counted = s->counted;
+	fresh.told = s->flags & TD_S_TOLD;
 	if (!treq->snt_synack)
 		return 0;
 	if (is_without_table())
@@ -461,13 +438,13 @@ static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock
 	/* Gone between the iterator's look and the entry: its end has been and will not be told. */
 	if (!timer_runs((__u64)req + bpf_core_field_offset(struct request_sock, rsk_timer))) {
 		if (forget_request(&t)) /* its end was counted */
-			tally_enter(s.counted);
+			tally_enter(s->counted);
 		return 0;
 	}
 	line.dwell = TD_DWELL_EXACT;
 	line.dwell_ns = line.mono_ns - fresh.start_ns;
 	runs_until(&live, TD_TIMER_RETRANSMIT, BPF_CORE_READ(req, rsk_timer.expires));
-	if (!write_seed(seq, &line, &who, &s, &live))
+	if (!write_seed(seq, &line, &who, s, &live))
 		forget_request(&t);
 	return 0;
 }

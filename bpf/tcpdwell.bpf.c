@@ -6,6 +6,7 @@
  * finished lines. Losing a line therefore never falsifies the next one.
  */
 #include "abort.bpf.h"
+#include "cgroup.bpf.h"
 #include "context.bpf.h"
 #include "emit.bpf.h"
 #include "fentry.bpf.h"
@@ -57,7 +58,8 @@ static __always_inline void begin_active(struct td_sock *s, __u64 now)
 	s->start_ns = now;
 	s->path = 0;
 	s->flags = 0;
-	s->in_cgroup = 0;
+	if (!sockets_have_cgroups())
+		s->in_cgroup = 0;
 	s->owner = TD_OWNER_NONE;
 	if (makes_records())
 		s->error = s->request = s->peak = s->drops_before = 0;
@@ -291,8 +293,10 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 	s->flags &= ~TD_S_PASSIVE;
 	if (new_state == TD_CLOSE_WAIT || new_state == TD_CLOSING)
 		s->flags |= TD_S_FIN_IN;
-	if (asks_for_owners())
+	if (asks_for_owners()) {
+		note_cgroup(s, sk);
 		learn_owner(s, sk, old_state, new_state);
+	}
 	if (makes_records() && new_state == TD_SYN_SENT)
 		note_choice(&line, s, sk, &who);
 	else if (who.ifindex && makes_records() && new_state == TD_ESTABLISHED)

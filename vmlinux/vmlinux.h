@@ -228,6 +228,10 @@ typedef struct {
 	int owned;
 } socket_lock_t;
 
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
 struct socket;
 
 struct sock {
@@ -245,6 +249,7 @@ struct sock {
 	u8 sk_shutdown;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
+	struct sock_cgroup_data sk_cgrp_data;
 };
 
 struct net_device {

@@ -30,7 +30,7 @@
 
 /* Raised on every change of layout or meaning; both sides are built from this file, so a mismatch
  * means a stale object and the reader refuses it. */
-#define TD_EVENT_VERSION 5
+#define TD_EVENT_VERSION 6
 
 #define TD_COMM_LEN 16 /* TASK_COMM_LEN, include/linux/sched.h */
 
@@ -190,32 +190,35 @@ struct td_holder {
 };
 
 struct td_event {
-	__u32 size;	 /* bytes of this record; without STATS and LIVE it ends before `stats` */
-	__u16 version;	 /* TD_EVENT_VERSION */
-	__u8 kind;	 /* enum td_kind */
-	__u8 flags;	 /* TD_F_* */
-	__u64 mono_ns;	 /* when the transition happened */
-	__u64 cookie;	 /* socket cookie (sock_gen_cookie); shared by request, full and time-wait
-			  * socket. Of a request that had none a counted number with bit 63 set and bit
-			  * 62 not (TD_OWN_ID) */
-	__u64 dwell_ns;	 /* time spent in old_state (seed: age in new_state); see `dwell` */
-	__u64 start_ns;	 /* when the connection began (SYN sent or received); 0 where unknown */
-	__u64 path;	 /* states so far, 4 bits each, the newest in the lowest bits; 0 = none */
-	__u64 cgroup_id; /* cgroup v2 id of the owner when it was learned; 0 if none */
-	__u32 use;	 /* 1, or the n-th use of a socket that connected again */
-	__u32 netns;	 /* inode number of the network namespace */
-	__u32 pid;	 /* owner, thread group id in the initial pid namespace; 0 where unknown */
-	__u16 lport;	 /* host order; 0 where not yet known */
-	__u16 rport;	 /* host order; 0 where not yet known */
-	__u8 family;	 /* 4 or 6 */
-	__u8 old_state;	 /* enum td_state */
-	__u8 new_state;	 /* enum td_state */
-	__u8 dwell;	 /* enum td_dwell */
-	__u8 owner;	 /* enum td_owner */
-	__u8 reason;	 /* enum td_reason */
-	__u8 restarts;	 /* times the time-wait timer was restarted, saturating at 255 */
-	__u8 error;	 /* errno of the socket, where that is why it ended; 0 where not */
-	__u8 laddr[16];	 /* network order; IPv4 in the first 4 bytes, the rest 0 */
+	__u32 size;	/* bytes of this record; without STATS and LIVE it ends before `stats` */
+	__u16 version;	/* TD_EVENT_VERSION */
+	__u8 kind;	/* enum td_kind */
+	__u8 flags;	/* TD_F_* */
+	__u64 mono_ns;	/* when the transition happened */
+	__u64 cookie;	/* socket cookie (sock_gen_cookie); shared by request, full and time-wait
+			 * socket. Of a request that had none a counted number with bit 63 set and bit
+			 * 62 not (TD_OWN_ID) */
+	__u64 dwell_ns; /* time spent in old_state (seed: age in new_state); see `dwell` */
+	__u64 start_ns; /* when the connection began (SYN sent or received); 0 where unknown */
+	__u64 path;	/* states so far, 4 bits each, the newest in the lowest bits; 0 = none */
+	__u64
+	    cgroup_id; /* cgroup v2 id of the socket, which is that of the task that made it or its
+			* listener; of the owner where the kernel keeps none. 0 if not known */
+	__u64 owner_cgroup_id; /* of the owner when it was learned, where it is another; else 0 */
+	__u32 use;	       /* 1, or the n-th use of a socket that connected again */
+	__u32 netns;	       /* inode number of the network namespace */
+	__u32 pid;	/* owner, thread group id in the initial pid namespace; 0 where unknown */
+	__u16 lport;	/* host order; 0 where not yet known */
+	__u16 rport;	/* host order; 0 where not yet known */
+	__u8 family;	/* 4 or 6 */
+	__u8 old_state; /* enum td_state */
+	__u8 new_state; /* enum td_state */
+	__u8 dwell;	/* enum td_dwell */
+	__u8 owner;	/* enum td_owner */
+	__u8 reason;	/* enum td_reason */
+	__u8 restarts;	/* times the time-wait timer was restarted, saturating at 255 */
+	__u8 error;	/* errno of the socket, where that is why it ended; 0 where not */
+	__u8 laddr[16]; /* network order; IPv4 in the first 4 bytes, the rest 0 */
 	__u8 raddr[16];
 	char comm[TD_COMM_LEN]; /* owner's process name, NUL-terminated; empty where unknown */
 	__u32 ifindex;		/* bound device, or a link-local address's; 0 if none (td_iface) */
@@ -258,16 +261,17 @@ TD_STATIC_ASSERT(sizeof(struct td_stats) == 40, "td_stats layout");
 TD_STATIC_ASSERT(sizeof(struct td_live) == 40, "td_live layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_live, file_cookie) == 24, "td_live layout");
 TD_STATIC_ASSERT(sizeof(struct td_holder) == 40, "td_holder layout");
-TD_STATIC_ASSERT(sizeof(struct td_event) == 184, "td_event layout");
+TD_STATIC_ASSERT(sizeof(struct td_event) == 192, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, mono_ns) == 8, "td_event layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, use) == 56, "td_event layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, family) == 72, "td_event layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, laddr) == 80, "td_event layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, comm) == 112, "td_event layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, ifindex) == 128, "td_event layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, stats) == 144, "td_event layout");
-TD_STATIC_ASSERT(sizeof(struct td_connection) == 240, "td_connection layout");
-TD_STATIC_ASSERT(TD_OFFSETOF(struct td_connection, stays) == 192, "td_connection layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, owner_cgroup_id) == 56, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, use) == 64, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, family) == 80, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, laddr) == 88, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, comm) == 120, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, ifindex) == 136, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, stats) == 152, "td_event layout");
+TD_STATIC_ASSERT(sizeof(struct td_connection) == 248, "td_connection layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_connection, stays) == 200, "td_connection layout");
 TD_STATIC_ASSERT(TD_ALIGNOF(struct td_event) <= 8, "BPF ring records are 8-aligned");
 
 #endif /* TCPDWELL_EVENT_H */

@@ -27,6 +27,8 @@ CREATE TABLE IF NOT EXISTS tcpdwell.transitions (
   owner LowCardinality(String),
   cgroup UInt64,
   bound Bool,
+  owner_cgroup UInt64,
+  socket_cgroup Nullable(UInt64),
   port_range_first Nullable(UInt16),
   port_range_last Nullable(UInt16),
   port_range_reserved Nullable(UInt32),

@@ -8,9 +8,8 @@ import contextlib
 import os
 import subprocess
 import sys
-import tempfile
-import unittest
 
+import cgroups
 import support
 from support import HERE, Live, Trace, peers, run, states
 
@@ -316,43 +315,18 @@ class OfPlaces(support.TestCase):
         self.assertLessEqual({ours, theirs}, seen)
 
     def test_cgroup(self):
-        with self.cgroup() as group, self.cgroup(group) as child:
+        with cgroups.cgroup() as group, cgroups.cgroup(group) as child:
             with Live("trace", "--format", "json", "-q", "--cgroup", group) as live:
                 subprocess.run(peers("both", 20030), check=True)
-                self.in_cgroup(group, peers("both", 20031))
-                self.in_cgroup(child, peers("both", 20032))
-            inodes = {os.stat(group).st_ino, os.stat(child).st_ino}
+                cgroups.run_within(group, peers("both", 20031))
+                cgroups.run_within(child, peers("both", 20032))
+            inodes = {cgroups.inode(group), cgroups.inode(child)}
         trace = Trace(live.outcome.out)
         self.assert_whole(trace)
         self.assert_chains(trace)
         ports = {line["lport"] for line in trace.transitions} & {20030, 20031, 20032}
         self.assertEqual(ports, {20031, 20032}, "the group, and what is below it")
         self.assertEqual({line["cgroup"] for line in trace.transitions}, inodes)
-
-    @contextlib.contextmanager
-    def cgroup(self, parent=None):
-        if parent is None:
-            with open("/proc/self/mounts") as mounts:
-                parent = next(
-                    (line.split()[1] for line in mounts if line.split()[2] == "cgroup2"), None
-                )
-        if (
-            parent is None
-            or not os.access(parent, os.W_OK)
-            or os.statvfs(parent).f_flag & os.ST_RDONLY
-        ):
-            raise unittest.SkipTest("no cgroup v2 hierarchy to write to")
-        path = tempfile.mkdtemp(prefix="tcpdwell-test-", dir=parent)
-        try:
-            yield path
-        finally:
-            os.rmdir(path)
-
-    @staticmethod
-    def in_cgroup(path, command):
-        subprocess.run(
-            ["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', path, *command], check=True
-        )
 
 
 if __name__ == "__main__":

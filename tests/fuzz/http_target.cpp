@@ -38,7 +38,7 @@ class Host {
     for (std::size_t i = 0; i < 60; ++i) {
       Connection open;
       open.socket = random.transition().socket;
-      open.socket.owner.cgroup_id = 0;
+      open.socket.cgroup_id = 0;
       open.seen_wall_ns = 5;
       open.state = static_cast<State>(1 + i % (kStateCount - 1));
       open.stays.push({open.state, {Bound::Exact, i}});

@@ -94,7 +94,7 @@ Socket socket_of(const Recipe& recipe, std::uint64_t n) {
       s.owner.pid = low;
       break;
     case 5:
-      s.owner.cgroup_id = word;
+      s.cgroup_id = word;
       break;
     default:
       s.netns = low;

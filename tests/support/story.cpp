@@ -126,7 +126,7 @@ void expect_told(const std::vector<Transition>& lines, const Story& story, const
     SCOPED_TRACE(line_text(line.from, line.to, line.dwell.bound, line.reason));
     EXPECT_EQ(line.gap, step.gap);
     EXPECT_FALSE(line.dwell.bound == Bound::Exact && line.dwell.ns == 0) << "nothing lasts 0 ns";
-    EXPECT_EQ(line.socket.owner.cgroup_id, lines.front().socket.owner.cgroup_id);
+    EXPECT_EQ(line.socket.cgroup_id, lines.front().socket.cgroup_id);
     expect_times(line, story, i);
     expect_identity(line, who);
     if (step.to == State::Close) expect_end(line, story);

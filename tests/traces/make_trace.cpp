@@ -51,7 +51,8 @@ class Host {
       s.remote.addr = {10, 1, static_cast<std::uint8_t>(random() % 40),
                        static_cast<std::uint8_t>(random() % 250)};
       s.remote.port = static_cast<std::uint16_t>(32768 + random() % 28000);
-      s.owner = {815, Comm(kind < 40 ? "nginx" : "java"), OwnerSource::Accept, 6432};
+      s.owner = {815, Comm(kind < 40 ? "nginx" : "java"), OwnerSource::Accept};
+      s.cgroup_id = 6432;
       stays = {{State::SynRecv, 0}, {State::Established, rtt}};
       const bool here_first = troubled_ && kind < 40;
       if (troubled_ && kind >= 48) {
@@ -75,7 +76,8 @@ class Host {
       s.remote.addr = {10, 2, 0, static_cast<std::uint8_t>(to_database ? 1 : 2 + random() % 5)};
       s.remote.port = static_cast<std::uint16_t>(to_database ? 5432 : 80);
       s.owner = {static_cast<std::uint32_t>(4711 + random() % 4),
-                 Comm(to_database ? "python3" : "curl"), OwnerSource::Connect, 6433};
+                 Comm(to_database ? "python3" : "curl"), OwnerSource::Connect};
+      s.cgroup_id = 6433;
       stays = {{State::SynSent, 0}};
       if (troubled_ && kind >= 97) {
         s.remote.addr[3] = kind == 97 ? 77 : 78;

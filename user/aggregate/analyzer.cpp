@@ -167,7 +167,7 @@ void Analyzer::Impl::socket(const Listed& one) {
     owner.comm = same->comm;
     return;
   }
-  owner = {holders.front().pid, holders.front().comm, OwnerSource::Seed, 0};
+  owner = {holders.front().pid, holders.front().comm, OwnerSource::Seed};
 }
 
 void Analyzer::Impl::transition(const Transition& t) {

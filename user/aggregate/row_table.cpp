@@ -36,7 +36,7 @@ void pack(PackedKey& packed, Key key, const RowSubject& subject) {
       packed.put(unset(socket.remote) ? Family::V4 : socket.family);
       return packed.put(socket.remote.addr);
     case Key::Cgroup:
-      return packed.put(socket.owner.cgroup_id);
+      return packed.put(socket.cgroup_id);
     case Key::Netns:
       return packed.put(socket.netns);
     case Key::End:
@@ -64,7 +64,7 @@ std::optional<std::uint64_t> number_of(Key key, const Socket& socket) {
     case Key::RemotePort:
       return known(socket.remote.port);
     case Key::Cgroup:
-      return known(socket.owner.cgroup_id);
+      return known(socket.cgroup_id);
     case Key::Netns:
       return known(socket.netns);
     default:

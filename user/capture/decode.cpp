@@ -91,7 +91,8 @@ Socket socket_of(const td_event& e) {
   if (e.pid != 0) socket.owner.pid = e.pid;
   socket.owner.comm = Comm(std::string_view(e.comm, strnlen(e.comm, sizeof e.comm)));
   socket.owner.source = static_cast<OwnerSource>(e.owner);
-  socket.owner.cgroup_id = e.cgroup_id;
+  socket.cgroup_id = e.cgroup_id;
+  socket.owner_cgroup_id = e.owner_cgroup_id;
   return socket;
 }
 

@@ -69,7 +69,7 @@ void add_filter_flags(CLI::App& app, RawOptions& raw) {
   raw.offers[app.add_option("--netns", raw.netns, "network namespace of a process, a path, or all")
                  ->type_name("PID|PATH|all")]
       .files = true;
-  raw.offers[app.add_option("--cgroup", raw.cgroup, "owners in this cgroup v2 or below it")
+  raw.offers[app.add_option("--cgroup", raw.cgroup, "sockets made in this cgroup v2 or below it")
                  ->type_name("PATH")
                  ->check(not_empty)]
       .files = true;

@@ -47,7 +47,7 @@ class Gathering : public Consumer {
         owner.comm = holder.comm;
         return true;
       });
-      one.cgroup = names_.find(owner.cgroup_id);
+      one.cgroup = names_.find(one.seed.socket.cgroup_id);
     }
   }
   std::vector<Listed> sockets;
@@ -134,7 +134,7 @@ Result<int> run_stuck(const Invocation& invocation) {
   if (!options) return options.error();
   const std::optional<ServeAnswer> known = ask_serve(invocation);
   Filter filter = options->filter;
-  filter.cgroups.clear();  // which the kernel side knows of all who have a socket open
+  filter.cgroups.clear();  // the kernel side knows what is below them
   Gathering gathering(raw, filter, known ? &*known : nullptr);
   leave_to_us(options->filter);
   HolderTable holders;

@@ -249,7 +249,7 @@ class TopRun {
     if (request.within && !in_group(request.within->grouping, request.within->keys, followed))
       return false;
     if (request.filter.empty()) return true;
-    const std::uint64_t cgroup = followed.socket.owner.cgroup_id;
+    const std::uint64_t cgroup = followed.socket.cgroup_id;
     return matches(request.filter, followed.socket, followed.state,
                    cgroup == 0 ? "" : names_.find(cgroup));
   }

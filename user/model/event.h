@@ -52,7 +52,6 @@ struct Owner {
   std::optional<std::uint32_t> pid;  ///< absent where unknown; 0 is never used for that
   Comm comm;
   OwnerSource source = OwnerSource::None;
-  std::uint64_t cgroup_id = 0;  ///< cgroup v2 id, 0 if none
   friend bool operator==(const Owner&, const Owner&) = default;
 };
 
@@ -65,6 +64,10 @@ struct Socket {
   Family family = Family::V4;
   Endpoint local, remote;
   Owner owner;
+  /// cgroup v2 id: of the task that made the socket, of a child its listener's. Where the kernel
+  /// keeps none, the owner's. 0 if not known.
+  std::uint64_t cgroup_id = 0;
+  std::uint64_t owner_cgroup_id = 0;  ///< where it is another; 0 where it is not
   /// Device that it is bound to, or that its link-local address is of; empty if none. A name is
   /// hostile, as a process's is. Where it is not known, its number.
   Comm iface;

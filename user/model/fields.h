@@ -147,13 +147,20 @@ inline constexpr auto kOwnRangeFields = std::tuple{
 inline constexpr auto kPortFields = std::tuple{kBoundField, optional_part(&PortChoice::own, kOwnRangeFields)};
 
 inline constexpr auto kOwnerFields = std::tuple{
-    field("pid", [](auto& owner) { return shown<Show::Pid>(owner.pid); }, OrNull,
+    field("pid", [](auto& s) { return shown<Show::Pid>(s.owner.pid); }, OrNull,
           "process that owns the socket, in the host's pid namespace. Not the task that happened to run on the processor",
           "`null` where unknown"),
-    field("comm", &Owner::comm, OrZero, "that process's name, at most 15 bytes", "`\"\"` where unknown"),
-    field("owner", &Owner::source, Always, "[how the owner was learned](#owner)", "`none`"),
-    field("cgroup", &Owner::cgroup_id, OrZero, "cgroup v2 id of the owner (the directory's inode number)", "0 if none")};
-inline constexpr auto kOwnerPart = part([](auto& event) -> auto& { return event.socket.owner; }, kOwnerFields);
+    field("comm", [](auto& s) -> auto& { return s.owner.comm; }, OrZero, "that process's name, at most 15 bytes", "`\"\"` where unknown"),
+    field("owner", [](auto& s) -> auto& { return s.owner.source; }, Always, "[how the owner was learned](#owner)", "`none`"),
+    field("cgroup", &Socket::cgroup_id, OrZero,
+          "cgroup v2 id (the directory's inode number) of the socket: of the process that made it, of an accepted one of the process that made the listening socket. "
+          "Of the owner where the kernel keeps none (before Linux 5.15)", "0 if not known"),
+    field("owner_cgroup", &Socket::owner_cgroup_id, IfKnown, "cgroup v2 id of the owner, where it is another",
+          "it is the same, or not known").added_later(16),
+    // Follows from the two.
+    field("socket_cgroup", [](auto& s) { return s.owner_cgroup_id != 0 ? std::optional(s.cgroup_id) : std::nullopt; }, IfKnown,
+          "the same as `cgroup`", "`owner_cgroup` is").added_later(17)};
+inline constexpr auto kOwnerPart = part([](auto& event) -> auto& { return event.socket; }, kOwnerFields);
 
 inline constexpr auto kTrafficFields = std::tuple{
     field("bytes_sent", &TrafficStats::bytes_sent, Always,
@@ -230,7 +237,7 @@ inline constexpr auto kConnectionFields = std::tuple{
           "its stays in [states](#states), the oldest first, as objects of `state`, `dwell_ns` and `dwell`; see below"),
     field("stays_left_out", &Connection::stays_left_out, IfKnown, "older stays for which there was no room",
           "absent if none was"),
-    part([](auto& event) -> auto& { return event.socket.owner; }, kOwnerFields),
+    kOwnerPart,
     part(&Connection::port, std::tuple{kBoundField}),
     field("gap", &Connection::gap, IfKnown, "a transition of this connection was lost", "absent if none was"),
     field("reason", &Connection::reason, IfKnown, "[why](#reasons) it ended", "absent where not known"),
@@ -285,7 +292,7 @@ inline constexpr auto kLiveFields = std::tuple{
 inline constexpr auto kCgroupFields = std::tuple{
     field("cgroup_path", &CgroupName::path, IfKnown,
           "path of `cgroup` below the mount of cgroup v2; one of more than 1,024 bytes is cut there and ends with `…`",
-          "absent for a socket without owner, or when the cgroup is gone"),
+          "`cgroup` is not known, or gone"),
     field("container", &CgroupName::container, IfKnown, "id of the container, 64 hexadecimal digits",
           "absent where the path shows none"),
     field("pod", &CgroupName::pod, IfKnown, "uid of the Kubernetes pod", "as above"),

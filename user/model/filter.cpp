@@ -65,7 +65,7 @@ bool Filter::matches(const Socket& socket) const {
   return (!family || *family == socket.family) && (!netns || *netns == socket.netns) &&
          allows(local_ports, socket.local.port) && allows(remote_ports, socket.remote.port) &&
          allows_pid(pids, socket.owner.pid) && allows(comms, socket.owner.comm) &&
-         allows(cgroups, socket.owner.cgroup_id) && allows(local, socket.family, socket.local) &&
+         allows(cgroups, socket.cgroup_id) && allows(local, socket.family, socket.local) &&
          allows(remote, socket.family, socket.remote);
 }
 

@@ -197,7 +197,7 @@ HttpReply Routes::stuck(StateExchange::State state) {
     if (next > chosen.size()) return piece;
     for (; next < chosen.size() && piece.size() < kPieceBytes; ++next) {
       Listed one = listed(chosen[next], state->wall_ns - static_cast<std::int64_t>(state->mono_ns));
-      one.cgroup = names_.find(one.seed.socket.owner.cgroup_id);
+      one.cgroup = names_.find(one.seed.socket.cgroup_id);
       add_holders(one, state->survey);
       if (next != 0) piece += ',';
       append_json(piece, one);

@@ -225,7 +225,7 @@ void TextLines::append_socket(const Socket& socket) {
     append_left(line_, known ? name_of(socket.owner.source) : "-", kOwnerWidth);
     append_left(line_, to_string(socket.id), kConnWidth);
     append_number(line_, socket.netns, kNetnsWidth);
-    append_number(line_, socket.owner.cgroup_id, kCgroupWidth);
+    append_number(line_, socket.cgroup_id, kCgroupWidth);
   }
   append_place(line_, socket, socket.local, widths_.endpoint);
   append_place(line_, socket, socket.remote, widths_.endpoint);

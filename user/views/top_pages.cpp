@@ -153,7 +153,7 @@ std::vector<Line> Top::path_lines(std::size_t columns) const {
                         : fmt::format(" (by {})", name_of(socket.owner.source))));
   add("local", local_text(socket));
   add("remote", remote_text(socket));
-  add("container", container_of(socket.owner.cgroup_id));
+  add("container", container_of(socket.cgroup_id));
   add("opened by", row.role == Role::Active    ? "this host"
                    : row.role == Role::Passive ? "the peer"
                                                : "not known: older than the trace");

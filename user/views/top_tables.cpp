@@ -185,7 +185,7 @@ void Top::arrange() {
   } else {
     for (std::size_t i = 0; i < data_.connections.size(); ++i) {
       const ConnectionRow& row = data_.connections[i];
-      if (matches(table().filter, row.socket, row.state, container_of(row.socket.owner.cgroup_id)))
+      if (matches(table().filter, row.socket, row.state, container_of(row.socket.cgroup_id)))
         order_.push_back(i);
     }
   }
@@ -274,7 +274,7 @@ std::vector<Cell> Top::connection_cells(const ConnectionRow& row) const {
           {local_text(socket)},
           {remote_text(socket)},
           {dwell_text(row.life)},
-          {container_of(socket.owner.cgroup_id)}};
+          {container_of(socket.cgroup_id)}};
 }
 
 std::vector<Cell> Top::finding_cells(const Finding& finding) const {

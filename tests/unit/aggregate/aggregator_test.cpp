@@ -226,7 +226,7 @@ TEST(Aggregator, KeysAreTextAndNumber) {
   socket.local.port = 80;
   socket.remote.port = 4000;
   socket.remote.addr = {10, 0, 0, 1};
-  socket.owner.cgroup_id = 77;
+  socket.cgroup_id = 77;
   socket.netns = 4026531840;
   feed(aggregator, {line(socket, State::LastAck, State::Close, exact(1))});
   const Row row = aggregator.take_summary(0).rows.at(0);

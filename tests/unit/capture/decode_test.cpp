@@ -29,6 +29,7 @@ td_event full_record() {
   e.start_ns = 3'000'000'000;
   e.path = 0x2147;  // SYN_SENT > ESTABLISHED > FIN_WAIT1 > CLOSE
   e.cgroup_id = 42;
+  e.owner_cgroup_id = 43;
   e.use = 2;
   e.netns = 4026531840;
   e.pid = 4711;
@@ -93,7 +94,9 @@ TEST(Decode, TakesEveryFieldOfATransition) {
   EXPECT_EQ(t.socket.local.addr[4], 0) << "an IPv4 address has four bytes";
   EXPECT_EQ(t.socket.local.port, 51234);
   EXPECT_EQ(t.socket.remote.port, 443);
-  EXPECT_EQ(t.socket.owner, (Owner{4711, Comm("curl"), OwnerSource::Connect, 42}));
+  EXPECT_EQ(t.socket.owner, (Owner{4711, Comm("curl"), OwnerSource::Connect}));
+  EXPECT_EQ(t.socket.cgroup_id, 42U);
+  EXPECT_EQ(t.socket.owner_cgroup_id, 43U);
   EXPECT_EQ(t.from, State::FinWait1);
   EXPECT_EQ(t.to, State::Close);
   EXPECT_EQ(t.dwell, (Dwell{Bound::Exact, 184'000}));

@@ -36,7 +36,7 @@ Socket nginx() {
   socket.owner.pid = 4711;
   socket.owner.comm = Comm("nginx");
   socket.owner.source = OwnerSource::Accept;
-  socket.owner.cgroup_id = 99;
+  socket.cgroup_id = 99;
   return socket;
 }
 

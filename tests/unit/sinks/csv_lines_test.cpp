@@ -92,6 +92,7 @@ TEST(CsvLines, EveryFieldOfALastLine) {
 TEST(CsvLines, UnknownIsEmptyAndNeverZero) {
   Transition t = transition(State::Close, State::Listen, {Bound::Unknown, 77});
   t.socket.owner = {};
+  t.socket.cgroup_id = 0;
   t.socket.remote = {};
   Record record = record_of(t);
   for (const char* name : {"dwell_ns", "pid", "comm", "cgroup", "rport", "gap", "reason", "life_ns",

@@ -22,7 +22,8 @@ inline Socket client_socket() {
   socket.netns = 4026531840;
   socket.local = v4({10, 0, 0, 5}, 51234);
   socket.remote = v4({93, 184, 216, 34}, 443);
-  socket.owner = {4711, Comm("curl"), OwnerSource::Connect, 6432};
+  socket.owner = {4711, Comm("curl"), OwnerSource::Connect};
+  socket.cgroup_id = 6432;
   return socket;
 }
 

@@ -164,6 +164,7 @@ TEST(TextLines, DwellIsRightAligned) {
 TEST(TextLines, UnknownOwnerAndPortAreNoNumbers) {
   Transition t = transition(State::Close, State::Listen, {});
   t.socket.owner = {};
+  t.socket.cgroup_id = 0;
   t.socket.remote = {};
   const std::string line = render(t);
   EXPECT_EQ(line.find("      - -               10.0.0.5:51234"), 0U) << line;
@@ -200,6 +201,7 @@ TEST(TextLines, WideColumnsHoldFullIpv6) {
 TEST(TextLines, WidePrintsDashesForWhatIsNotKnown) {
   Transition t = transition(State::SynRecv, State::Established, kExact);
   t.socket.owner = {};
+  t.socket.cgroup_id = 0;
   const std::string line = render(t, {.wide = true});
   const std::string head = header({.wide = true});
   EXPECT_EQ(line.at(head.find("OWNER")), '-');

@@ -70,7 +70,7 @@ inline Socket sample_socket() {
   socket.owner.pid = 4711;
   socket.owner.comm = Comm("curl");
   socket.owner.source = OwnerSource::Connect;
-  socket.owner.cgroup_id = 4242;
+  socket.cgroup_id = 4242;
   return socket;
 }
 

@@ -76,6 +76,7 @@ TEST(Writer, UnknownIsNullOrAbsentNeverZero) {
   Transition event = sample_last();
   event.dwell = {Bound::Unknown, 77};
   event.socket.owner = {};
+  event.socket.cgroup_id = 0;
   event.gap = false;
   event.reason = Reason::None;
   event.timer_restarts = 0;
