@@ -7,7 +7,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -16,6 +16,7 @@
 #include "run/child.h"
 #include "run/inherited.h"
 #include "run/pipeline.h"
+#include "util/nearest.h"
 #include "util/output.h"
 
 namespace tcpdwell {
@@ -52,6 +53,61 @@ std::string one_line(std::string text) {
   return text;
 }
 
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
+  return names;
+}
+
+/// The long names of a command's flags, without dashes.
+std::vector<std::string> flag_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    if (!option->get_group().empty())
+      names.insert(names.end(), option->get_lnames().begin(), option->get_lnames().end());
+  return names;
+}
+
+/// "; it is of trace, stat and report", where other commands have this flag.
+std::string who_has(const CLI::App& app, const std::string& flag) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr))
+    if (const CLI::Option* option = command->get_option_no_throw(flag);
+        option != nullptr && !option->get_group().empty())
+      names.push_back(command->get_name());
+  if (names.empty()) return "";
+  const std::string last = names.back();
+  names.pop_back();
+  return names.empty() ? "; it is of " + last
+                       : fmt::format("; it is of {} and {}", fmt::join(names, ", "), last);
+}
+
+/// "stuck has no --by; it is of trace, stat, ...": absent where what is wrong is no flag.
+std::optional<std::string> unknown_flag(const CLI::App& app) {
+  if (app.get_subcommands().empty()) return std::nullopt;
+  const CLI::App& command = *app.get_subcommands().front();
+  const std::vector<std::string> left = command.remaining();
+  const auto flag = std::find_if(left.begin(), left.end(), [](const std::string& word) {
+    return word.size() > 1 && word.front() == '-';
+  });
+  if (flag == left.end()) return std::nullopt;
+  const std::string name = flag->substr(0, flag->find('='));
+  std::string message = fmt::format("{} has no {}", command.get_name(), name);
+  const std::string elsewhere = who_has(app, name);
+  if (!elsewhere.empty()) return message + elsewhere;
+  const auto meant = nearest(name.substr(name.find_first_not_of('-')), flag_names(command));
+  return meant ? fmt::format("{}; did you mean --{}?", message, *meant) : message;
+}
+
+std::string unknown_command(const CLI::App& app, const std::string& word) {
+  std::string message = fmt::format("there is no command '{}'", word);
+  if (const auto meant = nearest(word, command_names(app)))
+    return fmt::format("{}; did you mean {}?", message, *meant);
+  return ChildCommand::find(word)
+             ? fmt::format("{}; to trace a program: tcpdwell -- {}", message, word)
+             : message;
+}
+
 int parse_failure(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
     std::ostringstream text;
@@ -62,7 +118,10 @@ int parse_failure(const CLI::App& app, const CLI::ParseError& error) {
     return static_cast<int>(Fault::Runtime);
   }
   const auto chosen = app.get_subcommands();
-  complain(fmt::format("{} (see 'tcpdwell {}--help')", one_line(error.what()),
+  const auto flag = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)
+                        ? unknown_flag(app)
+                        : std::nullopt;
+  complain(fmt::format("{} (see 'tcpdwell {}--help')", flag ? *flag : one_line(error.what()),
                        chosen.empty() ? "" : chosen.front()->get_name() + " "));
   return kUsage;
 }
@@ -112,7 +171,7 @@ int run_app(int argc, char** argv) {
     app.parse(reversed);
   } catch (const CLI::RequiredError& error) {
     if (!app.get_subcommands().empty()) return parse_failure(app, error);
-    complain(fmt::format("there is no command '{}' (see 'tcpdwell --help')", words.ours.front()));
+    complain(unknown_command(app, words.ours.front()) + " (see 'tcpdwell --help')");
     return kUsage;
   } catch (const CLI::ParseError& error) {
     return parse_failure(app, error);

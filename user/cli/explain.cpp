@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "util/nearest.h"
 #include "util/output.h"
 
 namespace tcpdwell {
@@ -15,8 +16,9 @@ Result<int> run_explain(const Invocation& invocation) {
   if (!invocation.state.empty()) {
     state = parse_state(invocation.state);
     if (!state)
-      return Error{Fault::Usage, fmt::format("'{}' is no TCP state; 'tcpdwell explain' lists them",
-                                             invocation.state)};
+      return Error{Fault::Usage,
+                   fmt::format("'{}' is no TCP state; 'tcpdwell explain' lists them{}",
+                               invocation.state, did_you_mean(invocation.state, state_words()))};
   }
   const std::size_t columns = terminal_columns(STDOUT_FILENO);
   const Status status = print(explanation(state, {want_colour(invocation.raw, STDOUT_FILENO),

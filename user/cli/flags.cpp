@@ -21,13 +21,6 @@ CLI::Option* add_list(CLI::App& app, const char* name, std::vector<std::string>&
   return app.add_option(name, to, help)->type_name("LIST")->allow_extra_args(false);
 }
 
-std::vector<std::string> key_words() {
-  std::vector<std::string> words;
-  for (unsigned key = 0; key <= static_cast<unsigned>(Key::Path); ++key)
-    words.emplace_back(name_of(static_cast<Key>(key)));
-  return words;
-}
-
 std::vector<std::string> way_words() {
   std::vector<std::string> words;
   for (const Minisockets way :
@@ -37,17 +30,6 @@ std::vector<std::string> way_words() {
 }
 
 }  // namespace
-
-std::vector<std::string> state_words() {
-  std::vector<std::string> words;
-  for (unsigned state = 1; state < kStateCount; ++state) {
-    std::string word(name_of(static_cast<State>(state)));
-    for (char& c : word)
-      c = c == '_' ? '-' : static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    words.push_back(std::move(word));
-  }
-  return words;
-}
 
 std::string not_empty(const std::string& value) {
   return value.empty() ? "the value is empty" : "";
@@ -93,10 +75,10 @@ void add_look_flags(CLI::App& app, RawOptions& raw) {
         return mode ? "" : mode.error().message;
       });
   app.add_flag("-w,--wide", raw.wide, "more columns");
-  app.add_flag("-T,--time", raw.time, "wall-clock time of each line");
+  app.add_flag("-T,--time", raw.time, "wall-clock time of each line (a table has its own)");
   app.add_flag("--no-color", raw.no_color, "no colour (also: NO_COLOR in the environment)");
   app.add_flag("-q,--quiet", raw.quiet, "no summary, errors only");
-  app.add_flag("-v,--verbose", raw.verbose, "say what happens");
+  app.add_flag("-v,--verbose", raw.verbose, "say what happens; -vv: what libbpf says too");
   app.option_defaults()->group("Options");
 }
 

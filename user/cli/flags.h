@@ -21,9 +21,6 @@ void add_look_flags(CLI::App& app, RawOptions& raw);
 void add_live_flags(CLI::App& app, RawOptions& raw);
 void add_by_flag(CLI::App& app, RawOptions& raw);
 
-/// The states as people type them on a command line: "time-wait".
-std::vector<std::string> state_words();
-
 /// A check for CLI11. An empty value is a script's unset variable, not "no limit".
 std::string not_empty(const std::string& value);
 

@@ -10,6 +10,7 @@
 
 #include "model/filter.h"
 #include "util/escape.h"
+#include "util/nearest.h"
 #include "util/number.h"
 
 namespace tcpdwell {
@@ -59,7 +60,9 @@ Result<Comm> parse_comm(std::string_view word) {
 
 Result<State> parse_state_word(std::string_view word) {
   if (const auto state = parse_state(word)) return *state;
-  return bad_word(word, "a TCP state, such as ESTABLISHED, close-wait or TIME_WAIT");
+  Error error = bad_word(word, "a TCP state, such as ESTABLISHED, close-wait or TIME_WAIT");
+  error.message += did_you_mean(word, state_words());
+  return error;
 }
 
 /// The address alone, as a block of one.

@@ -122,6 +122,17 @@ std::optional<LossPlace> parse_loss_place(std::string_view text) {
   return find_in<LossPlace>(kLossPlaces, text);
 }
 
+std::vector<std::string> state_words() {
+  std::vector<std::string> words;
+  for (unsigned state = 1; state < kStateCount; ++state) {
+    std::string word(name_of(static_cast<State>(state)));
+    for (char& c : word)
+      c = c == '_' ? '-' : static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    words.push_back(std::move(word));
+  }
+  return words;
+}
+
 std::optional<State> parse_state(std::string_view text) {
   std::array<char, 12> buffer;  // the longest name is ESTABLISHED
   if (text.size() > buffer.size()) return std::nullopt;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tcpdwell {
 
@@ -42,6 +43,8 @@ std::string_view name_of(State state);
 /// The state of a netstat name in any case, `-` or `_` ("time-wait", "TIME_WAIT"); also ss's
 /// "estab", "closed", "listening", "fin-wait-1", "syn-rcv". nullopt if there is none.
 std::optional<State> parse_state(std::string_view text);
+/// The states as people type them on a command line: "time-wait".
+std::vector<std::string> state_words();
 
 /// A set of states, a bit each (bit n = state number n).
 using StateSet = std::uint16_t;

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "util/escape.h"
+#include "util/nearest.h"
 
 namespace tcpdwell {
 namespace {
@@ -37,6 +38,8 @@ bool has(const std::vector<Key>& keys, Key key) {
 
 std::string_view name_of(Key key) { return kNames[static_cast<std::size_t>(key)]; }
 
+std::vector<std::string> key_words() { return {kNames.begin(), kNames.end()}; }
+
 std::string field_name(Key key) {
   std::string name(name_of(key));
   std::replace(name.begin(), name.end(), '-', '_');
@@ -58,7 +61,11 @@ Result<std::vector<Key>> parse_keys(std::string_view text) {
     const std::size_t comma = std::min(text.find(',', start), text.size());
     const std::string_view word = text.substr(start, comma - start);
     const std::optional<Key> key = parse_key(word);
-    if (!key) return bad_key(word, "nothing to group by");
+    if (!key) {
+      Error error = bad_key(word, "nothing to group by");
+      error.message += did_you_mean(word, key_words());
+      return error;
+    }
     if (has(keys, *key)) return bad_key(word, "named twice");
     keys.push_back(*key);
     start = comma + 1;

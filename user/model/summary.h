@@ -35,6 +35,7 @@ bool is_number(Key key);            ///< pid, the ports, cgroup, netns
 bool whole_connections(const std::vector<Key>& by);
 /// "comm,state"; rejects unknown and repeated keys (Fault::Usage); adds `state` as said above.
 Result<std::vector<Key>> parse_keys(std::string_view text);
+std::vector<std::string> key_words();  ///< all of them
 
 struct Row {
   /// One value per key, in the keys' order, as text ("TIME_WAIT", "4711", "10.0.0.1"); empty where
