@@ -3,6 +3,7 @@
 #ifndef TCPDWELL_FILTER_BPF_H
 #define TCPDWELL_FILTER_BPF_H
 
+#include "command.bpf.h"
 #include "maps.bpf.h"
 
 /* What only records carry, and filters ask for, is not looked up where neither is there. */
@@ -13,7 +14,8 @@ static __always_inline bool makes_records(void)
 
 static __always_inline bool asks_for_owners(void)
 {
-	return makes_records() || cfg.filter_pids || cfg.filter_comms || cfg.cgroup_id;
+	return makes_records() || cfg.filter_pids || cfg.filter_comms || cfg.cgroup_id ||
+	       cfg.of_command;
 }
 
 static __always_inline bool asks_for_addresses(void)
@@ -65,12 +67,14 @@ static __always_inline bool owner_passes(const struct td_sock *s)
 		return false;
 	if (cfg.filter_comms && !bpf_map_lookup_elem(&wanted_comms, s->comm))
 		return false;
+	if (cfg.of_command && !s->of_command)
+		return false;
 	return !cfg.cgroup_id || s->in_cgroup;
 }
 
 static __always_inline bool show_by_owner(struct td_sock *s)
 {
-	if (!cfg.filter_pids && !cfg.filter_comms && !cfg.cgroup_id)
+	if (!cfg.filter_pids && !cfg.filter_comms && !cfg.cgroup_id && !cfg.of_command)
 		return true;
 	if (!owner_passes(s))
 		return false;

@@ -4,6 +4,7 @@
 #define TCPDWELL_HOLDERS_BPF_H
 
 #include "kernel.bpf.h"
+#include "command.bpf.h"
 #include "maps.bpf.h"
 
 #define IPPROTO_MPTCP 262 /* include/uapi/linux/in.h */
@@ -114,6 +115,17 @@ int number_of_process(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+SEC("iter/task")
+int mark_command(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (task && task == task->group_leader &&
+	    (cfg.pidns ? pid_in(task, cfg.pidns) : (__u32)task->tgid) == command_pid)
+		mark(task);
+	return 0;
+}
+
 /* MPTCP's socket that this one is a subflow of; NULL if it is none. */
 static __always_inline struct sock *mptcp_of(const struct tcp_sock *tp)
 {
@@ -197,6 +209,7 @@ static __noinline void take_owner_of_listener(struct td_sock *s, __u64 child)
 	__builtin_memcpy(s->comm, owner->comm, sizeof(s->comm));
 	s->cgroup_id = owner->cgroup_id;
 	s->in_cgroup = owner->in_cgroup;
+	s->of_command = owner->of_command;
 	s->owner = TD_OWNER_LISTEN;
 }
 

@@ -15,6 +15,7 @@
 #define IPPROTO_TCP 6
 #define EEXIST 17	      /* include/uapi/asm-generic/errno-base.h */
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#define PF_IO_WORKER 0x00000010
 
 /* Read of memory that may be another's by now. */
 static __always_inline bool timer_runs(__u64 timer)

@@ -28,9 +28,9 @@ const volatile __u64 td_bounds[TD_BOUNDS] = {};
  *
  * Transitions of one socket come one after the other, under its lock, and the walk over sockets
  * takes that lock too. But accept() and the walk over open files learn the owner without it, while
- * the other CPU may have the socket's next transition. So in_cgroup is a byte of its own, for a
- * flag that is set there could undo one that is set here. A line written at that very moment may
- * have the owner's old name with the new number; the next one has both.
+ * the other CPU may have the socket's next transition. So in_cgroup and of_command are bytes of
+ * their own, for a flag that is set there could undo one that is set here. A line written at that
+ * very moment may have the owner's old name with the new number; the next one has both.
  */
 struct td_sock {
 	/* These alone where there are only counts (struct td_slot). */
@@ -60,9 +60,10 @@ struct td_sock {
 	__u16 look; /* the last one that it was told in (bpf/open.bpf.h) */
 	__u8 stays_left_out;
 	__u8 n_stays;
-	__u8 error;   /* the last that the stack reported to whoever has it open */
-	__u8 request; /* TD_F_DEFERRED or TD_F_QUEUE_FULL of the request it was */
-	__u8 pad[2];
+	__u8 error;	 /* the last that the stack reported to whoever has it open */
+	__u8 request;	 /* TD_F_DEFERRED or TD_F_QUEUE_FULL of the request it was */
+	__u8 of_command; /* the owner is of the command asked for (bpf/command.bpf.h) */
+	__u8 pad[1];
 	/* Of a listener, in `listeners`: */
 	__u32 peak;	    /* as td_live.peak */
 	__u32 drops_before; /* what it had dropped when it was first seen */

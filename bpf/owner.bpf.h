@@ -5,6 +5,7 @@
 #define TCPDWELL_OWNER_BPF_H
 
 #include "cgroup.bpf.h"
+#include "command.bpf.h"
 #include "maps.bpf.h"
 
 /*
@@ -43,6 +44,8 @@ static __always_inline void remember_owner(struct td_sock *s, __u8 how, int old_
 	if (cfg.cgroup_id && !sockets_have_cgroups())
 		s->in_cgroup =
 		    bpf_get_current_ancestor_cgroup_id(cfg.cgroup_level) == cfg.cgroup_id;
+	if (cfg.of_command)
+		s->of_command = is_of_command(task);
 }
 
 /* Only transitions made by connect(), listen(), close(), shutdown() and exit say something. */

@@ -40,6 +40,9 @@ static __always_inline void note_owner(struct td_sock *s, struct task_struct *ta
 
 	if (!sockets_have_cgroups() && cfg.cgroup_id && cgroup_below(group))
 		s->in_cgroup = 1;
+	/* Who lists asks for what anybody of it has open. */
+	if (cfg.of_command && (cfg.listing || s->owner == TD_OWNER_NONE) && is_of_command(task))
+		s->of_command = 1;
 	if (s->owner != TD_OWNER_NONE)
 		return;
 	s->cgroup_id = BPF_CORE_READ(group, kn, id);

@@ -60,6 +60,7 @@ static __always_inline void begin_active(struct td_sock *s, __u64 now)
 	s->flags = 0;
 	if (!sockets_have_cgroups())
 		s->in_cgroup = 0;
+	s->of_command = 0;
 	s->owner = TD_OWNER_NONE;
 	if (makes_records())
 		s->error = s->request = s->peak = s->drops_before = 0;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "capture/failures.h"
 #include "capture/minisockets.h"
 #include "capture/probe.h"
 #include "capture/tracer.h"
@@ -57,8 +58,9 @@ CheckItem timer_check() {
   if (!facts) {
     check.detail = facts.error().message;
     check.permission = facts.error().fault == Fault::Permission;
-    check.mend = check.permission ? "CAP_SYSLOG with kernel.kptr_restrict below 2"
-                                  : "a kernel with the timer tracepoints";
+    check.mend = check.permission
+                     ? "CAP_SYSLOG with kernel.kptr_restrict below 2: " + setcap_words()
+                     : "a kernel with the timer tracepoints";
   }
   return check;
 }
@@ -134,8 +136,8 @@ std::vector<CheckItem> trial_run(std::optional<Minisockets>& way) {
 }
 
 CheckItem capability(const char* name) {
-  CheckItem check = item(name, !missing(name), "loading and attaching",
-                         "run as root, or: setcap cap_bpf,cap_perfmon+ep tcpdwell");
+  CheckItem check =
+      item(name, !missing(name), "loading and attaching", "run as root, or: " + setcap_words());
   check.permission = true;
   return check;
 }

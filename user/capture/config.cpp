@@ -74,9 +74,9 @@ KernelFilter kernel_filter(const Filter& filter) {
 }
 
 bool needs_states_alone(const td_config& c) {
-  return c.netns == 0 && c.family == 0 && c.cgroup_id == 0 && c.filter_lports == 0 &&
-         c.filter_rports == 0 && c.filter_pids == 0 && c.filter_comms == 0 && c.n_local == 0 &&
-         c.n_remote == 0;
+  return c.netns == 0 && c.family == 0 && c.cgroup_id == 0 && c.of_command == 0 &&
+         c.filter_lports == 0 && c.filter_rports == 0 && c.filter_pids == 0 &&
+         c.filter_comms == 0 && c.n_local == 0 && c.n_remote == 0;
 }
 
 bool decided_in_kernel(const Filter& filter) {

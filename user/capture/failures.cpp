@@ -3,13 +3,16 @@
 
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
 #include <string>
 
+#include "capture/minisockets.h"
 #include "capture/probe.h"
 
 namespace tcpdwell {
@@ -44,6 +47,16 @@ void listen_to_libbpf(bool verbose) {
   libbpf_set_print(collect_message);
 }
 
+std::string setcap_words() {
+  std::array<char, 4096> path{};
+  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
+  const std::string self(path.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+  const auto facts = timer_facts();
+  const bool hidden = !facts && facts.error().fault == Fault::Permission;
+  return fmt::format("setcap cap_bpf,cap_perfmon{}+ep {}", hidden ? ",cap_syslog" : "",
+                     self.empty() ? "tcpdwell" : self);
+}
+
 Error permission_error(int code) {
   std::string names;
   for (const MissingCapability& missing : missing_capabilities())
@@ -55,9 +68,7 @@ Error permission_error(int code) {
                 first_line(libbpf_log().text),
             code};
   return {Fault::Permission,
-          fmt::format("not permitted: {} missing; run as root, or: setcap "
-                      "cap_bpf,cap_perfmon+ep tcpdwell",
-                      names),
+          fmt::format("not permitted: {} missing; run as root, or: {}", names, setcap_words()),
           code};
 }
 

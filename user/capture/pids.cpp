@@ -17,7 +17,7 @@ namespace tcpdwell {
 namespace {
 
 Error cannot_walk() {
-  return os_error(Fault::Runtime, errno, "--pid: cannot list the processes of this pid namespace");
+  return os_error(Fault::Runtime, errno, "cannot list the processes of this pid namespace");
 }
 
 /// All processes of the own namespace. A read may end inside of none: each record is one write.
@@ -57,6 +57,11 @@ Result<std::vector<std::uint32_t>> numbers_outside(const bpf_program* walk,
     outside.push_back(process->pid);
   }
   return outside;
+}
+
+Status walk_processes(const bpf_program* walk) {
+  const auto none = processes(walk);
+  return none ? Status(Ok) : none.error();
 }
 
 }  // namespace tcpdwell

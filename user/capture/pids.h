@@ -17,4 +17,7 @@ namespace tcpdwell {
 Result<std::vector<std::uint32_t>> numbers_outside(const bpf_program* walk,
                                                    const std::vector<std::uint32_t>& own);
 
+/// Has a program over tasks that writes nothing see all of the own pid namespace.
+Status walk_processes(const bpf_program* walk);
+
 }  // namespace tcpdwell

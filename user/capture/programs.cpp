@@ -141,6 +141,9 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
   bpf_program__set_autoload(skeleton.progs.tell_stuck, storage);
   bpf_program__set_autoload(skeleton.progs.tell_stuck_socket, reasons && !storage);
   bpf_program__set_autoload(skeleton.progs.tell_stuck_file, reasons && !storage);
+  for (bpf_program* of_command :
+       {skeleton.progs.on_fork, skeleton.progs.on_task_freed, skeleton.progs.mark_command})
+    bpf_program__set_autoload(of_command, config_of(skeleton).of_command);
   bpf_program__set_autoload(skeleton.progs.tell_holder, reasons);
   bpf_program__set_autoload(skeleton.progs.look_at_requests, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_minis, of_connections);
@@ -160,9 +163,9 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
 
 std::vector<bpf_program*> to_attach(const tcpdwell_bpf& skeleton, Minisockets way) {
   // The spares come last and go first (detach): alone they would count what nobody fired.
-  std::vector<bpf_program*> programs = {skeleton.progs.on_send_reset,
-                                        skeleton.progs.on_receive_reset,
-                                        skeleton.progs.on_error_report};
+  std::vector<bpf_program*> programs = {
+      skeleton.progs.on_fork, skeleton.progs.on_task_freed, skeleton.progs.on_send_reset,
+      skeleton.progs.on_receive_reset, skeleton.progs.on_error_report};
   for (bpf_program* program : timer_programs(skeleton)) programs.push_back(program);
   if (way == Minisockets::Fentry)
     for (bpf_program* program : fentry_programs(skeleton)) programs.push_back(program);

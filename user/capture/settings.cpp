@@ -85,6 +85,7 @@ void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
       options.max_time_wait ? options.max_time_wait : time_wait_limit();
   bpf_map__set_max_entries(skeleton.maps.minis, time_waits);
   bpf_map__set_max_entries(skeleton.maps.orphans, time_waits);
+  if (!options.of_command) bpf_map__set_max_entries(skeleton.maps.command_tasks, 1);
   bpf_map__set_max_entries(skeleton.maps.reqs,
                            options.max_requests ? options.max_requests : request_limit());
   if (config_of(skeleton).only_counts)
@@ -93,7 +94,7 @@ void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
     bpf_map__set_max_entries(skeleton.maps.slots, 1);
   if (!kernel_has_safe_allocation()) return;
   for (bpf_map* map : {skeleton.maps.minis, skeleton.maps.orphans, skeleton.maps.reqs,
-                       skeleton.maps.listeners, skeleton.maps.owed})
+                       skeleton.maps.listeners, skeleton.maps.owed, skeleton.maps.command_tasks})
     bpf_map__set_map_flags(map, BPF_F_NO_PREALLOC);
 }
 
@@ -112,6 +113,7 @@ void configure(tcpdwell_bpf& skeleton, const TracerOptions& options) {
     config.cgroup_id = options.cgroup->id;
     config.cgroup_level = options.cgroup->level;
   }
+  config.of_command = options.of_command;
   config.pidns = options.pid_namespace;
   config.only_counts = options.detail == Detail::Counts && needs_states_alone(config);
   std::memcpy(const_cast<__u64*>(skeleton.rodata->td_lports), k.local_ports.data(),

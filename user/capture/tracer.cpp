@@ -21,6 +21,7 @@
 #include "capture/decode.h"
 #include "capture/failures.h"
 #include "capture/looker.h"
+#include "capture/pids.h"
 #include "capture/port_watch.h"
 #include "capture/probe.h"
 #include "capture/programs.h"
@@ -174,7 +175,8 @@ Status Tracer::Impl::open_listing(const TracerOptions& options) {
   bpf_map__set_max_entries(skeleton->maps.ring, static_cast<__u32>(sysconf(_SC_PAGESIZE)));
   for (bpf_map* unused :
        {skeleton->maps.minis, skeleton->maps.orphans, skeleton->maps.orphan_places,
-        skeleton->maps.reqs, skeleton->maps.owed, skeleton->maps.tallies, skeleton->maps.slots})
+        skeleton->maps.reqs, skeleton->maps.owed, skeleton->maps.command_tasks,
+        skeleton->maps.tallies, skeleton->maps.slots})
     bpf_map__set_max_entries(unused, 1);
   td_config& config = config_of(*skeleton);
   config.jiffy_ns = jiffy_ns();
@@ -325,8 +327,12 @@ Result<std::uint64_t> Tracer::Impl::misses() const {
 Tracer::Tracer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Tracer::~Tracer() = default;
 
+Status Tracer::permitted() {
+  return missing_capabilities().empty() ? Status(Ok) : permission_error(EPERM);
+}
+
 Result<std::unique_ptr<Tracer>> Tracer::start(const TracerOptions& options) {
-  if (!missing_capabilities().empty()) return permission_error(EPERM);
+  if (Status allowed = permitted(); !allowed) return allowed.error();
   if (Status status = host_clock_known(); !status) return status.error();
   if (Status status = check_kernel(); !status) return status.error();
   auto impl = std::make_unique<Impl>();
@@ -378,6 +384,15 @@ Result<SeedReport> Tracer::Impl::walk(Consumer& to, std::function<Status()> betw
   auto report = walk_sockets(plan);
   if (holders != nullptr) holders->sort();
   return report;
+}
+
+Status Tracer::follow(std::uint32_t pid) {
+  impl_->skeleton->bss->command_pid = pid;
+  if (Status walked = walk_processes(impl_->skeleton->progs.mark_command); !walked) return walked;
+  __u64 task = 0;
+  if (bpf_map_get_next_key(bpf_map__fd(impl_->skeleton->maps.command_tasks), nullptr, &task) == 0)
+    return Ok;
+  return os_error(Fault::Runtime, errno, "cannot follow the command");
 }
 
 Result<SeedReport> Tracer::seed(Consumer& consumer) {

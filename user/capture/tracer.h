@@ -32,6 +32,8 @@ struct TracerOptions {
     unsigned level = 0;
   };
   std::optional<CgroupScope> cgroup;
+  /// Sockets of the process given to follow() only, and of what it forks, and that forks.
+  bool of_command = false;
   std::uint64_t ring_bytes = 8U << 20;  ///< rounded up to a power of two of pages
   Minisockets minisockets = Minisockets::Auto;
   Detail detail = Detail::Transitions;  ///< Counts only where can_count() is true
@@ -50,6 +52,9 @@ struct TracerOptions {
 /// Attached while it lives; one thread. Events come in the order of the ring.
 class Tracer {
  public:
+  /// Whether this process may trace, as far as its capabilities tell: to be asked before a file or
+  /// a socket is made. Fault::Permission names what is missing.
+  static Status permitted();
   /// Open, configure, load, attach. Fault::Permission names the capability that is missing,
   /// Fault::Unsupported what the kernel lacks, Fault::Runtime a clock that cannot be held against
   /// the kernel's.
@@ -68,6 +73,10 @@ class Tracer {
   /// A descriptor to be watched for edges (EPOLLET): it has one when the ring passes its fill mark.
   /// Between marks the caller calls drain() on a timer (20 ms is what the ring is sized for).
   int poll_fd() const;
+
+  /// With `of_command`: whose sockets are asked for, by its number in the own pid namespace. To be
+  /// called before it runs what it is to run, and before seed().
+  Status follow(std::uint32_t pid);
 
   /// Plays a seed for every socket that exists and no hook has seen yet, in every namespace that
   /// can be entered (or the filter's one), and what happens meanwhile. With Detail::Connections it

@@ -244,6 +244,8 @@ class LiveRun {
     header.minisockets = name_of(tracer_->minisockets());
     if (plan_.on_attached) plan_.on_attached(tracer_->minisockets(), tracer_->minisockets_note());
     Status status = consumer_.header(header);
+    if (status && plan_.tracer.of_command)
+      status = tracer_->follow(static_cast<std::uint32_t>(child->pid()));
     if (status) status = seed();
     if (status && child) status = child->release();
     if (status) status = watch(signals.fd(), child.get());

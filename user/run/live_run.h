@@ -23,9 +23,10 @@ struct Watched {
 struct LivePlan {
   TracerOptions tracer;
   std::optional<std::uint64_t> duration_ns;
-  std::uint64_t count = 0;               ///< end after this many transitions; 0 = no limit
-  std::vector<std::string> command;      ///< run this, end when it ends; empty = none
-  std::optional<std::uint64_t> tick_ns;  ///< call `on_tick` this often
+  std::uint64_t count = 0;  ///< end after this many transitions; 0 = no limit
+  /// Run this, end when it ends; empty = none. tracer.of_command needs one.
+  std::vector<std::string> command;
+  std::optional<std::uint64_t> tick_ns;                       ///< call `on_tick` this often
   std::function<Result<bool>(std::int64_t wall_ns)> on_tick;  ///< false ends the run
   /// With Detail::Connections: have what is open told this often, and then call `on_told`; at the
   /// end it is told in any case.
