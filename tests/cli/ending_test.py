@@ -328,7 +328,7 @@ class Readers(support.TestCase):
         read_only = "/proc"
         for command in ("trace", "stat", "record"):
             for path, why in (
-                (f"{support.scratch()}/none/x", "No such file"),
+                (f"{support.scratch()}/none/x", f"there is no directory {support.scratch()}/none/"),
                 (support.scratch(), "directory"),
                 (f"{read_only}/tcpdwell.json", ""),
             ):

@@ -83,7 +83,10 @@ class Formats(support.TestCase):
         self.assertRegex(header["start"], RFC3339)
         self.assertIn(header["minisockets"], ("fentry", "timer", "off"))
         self.assertEqual(header["kernel"], os.uname().release)
-        self.assertEqual(header["filters"], {"netns": os.stat("/proc/self/ns/net").st_ino})
+        self.assertEqual(
+            header["filters"],
+            {"netns": os.stat("/proc/self/ns/net").st_ino, "command": os.path.basename(sys.executable)},
+        )
         for line in trace.transitions:
             self.check_transition(line)
         self.assert_whole(trace)
@@ -203,7 +206,7 @@ class Chains(support.TestCase):
         port = free_port()
         with subprocess.Popen(peers("server", port)) as server:
             support.wait_for(lambda: self.listens(port))
-            outcome = run("trace", *HERE, "--format", "json", "--", *peers("client", port))
+            outcome = run("trace", "--all", *HERE, "--format", "json", "--", *peers("client", port))
         trace = Trace(outcome.out)
         client, server_side = self.sides(trace, port)
         self.assertEqual({line["comm"] for line in client}, {"client"})
@@ -253,6 +256,7 @@ class Chains(support.TestCase):
             support.wait_for(lambda: self.listens(port))
             outcome = run(
                 "trace",
+                "--all",
                 *HERE,
                 "--format",
                 "json",

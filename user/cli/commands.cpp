@@ -28,8 +28,11 @@ CLI::App* add_command(CLI::App& app, Invocation& invocation, const char* name, c
 /// Of the commands that trace until another command ends.
 void add_tracing_flags(CLI::App& app, RawOptions& raw) {
   app.footer(
-      "With a command, tracing ends when it ends. One that runs longer than the trace\n"
-      "gets SIGTERM, and SIGKILL 5 s later.");
+      "With a command, its connections are shown: what it, its children and theirs open\n"
+      "and accept. Tracing ends when it ends. One that runs longer than the trace gets\n"
+      "SIGTERM, and SIGKILL 5 s later.");
+  app.add_flag("--all", raw.all, "beside a COMMAND: all connections of the host")
+      ->group("Which connections");
   add_filter_flags(app, raw);
   add_look_flags(app, raw);
   add_live_flags(app, raw);
@@ -41,6 +44,9 @@ void add_trace(CLI::App& app, Invocation& invocation) {
       add_command(app, invocation, "trace", "print every transition as it happens (the default)",
                   "[trace] [OPTIONS] [-- COMMAND [ARG...]]", run_trace);
   add_tracing_flags(*sub, invocation.raw);
+  sub->add_flag("--existing", invocation.raw.existing,
+                "in text, a line for each socket that existed before")
+      ->group("Output");
 }
 
 void add_stat(CLI::App& app, Invocation& invocation) {
@@ -64,6 +70,8 @@ void add_record(CLI::App& app, Invocation& invocation) {
       ->description("FILE.zst and FILE.gz are compressed; - is stdout");
   invocation.raw.offers[sub->get_option("--format")->description("json (the only one)")].words = {
       "json"};
+  sub->add_flag("--force", invocation.force, "overwrite FILE even if it is no trace")
+      ->group("Output");
   sub->add_option("--rotate", invocation.rotate,
                   "a new file after this size (100M, as it is on disk)\nor time (1h): FILE becomes "
                   "FILE-<time>-<number>")
@@ -112,8 +120,9 @@ void add_report(CLI::App& app, Invocation& invocation) {
                            "perfetto (for ui.perfetto.dev)")]
       .words = {"text", "json", "csv", "html", "svg", "dot", "perfetto"};
   offers[sub->add_option("--table", invocation.table,
-                         "what csv holds: states, ends, edges, ports, series,\nslowest, stuck or "
-                         "findings [states]")
+                         "with --format csv, what it holds: states, ends,\nedges, ports, series, "
+                         "slowest, stuck "
+                         "or findings\n[states]")
              ->type_name("NAME")
              ->group("Output")]
       .words = {"states", "ends", "edges", "ports", "series", "slowest", "stuck", "findings"};
@@ -162,6 +171,9 @@ void add_stuck(CLI::App& app, Invocation& invocation) {
                  ->type_name("PATH")
                  ->group("Tracing")]
       .files = true;
+  sub->get_option("--socket")->each([&](const std::string& path) {
+    invocation.socket_given = !path.empty();
+  });
   add_look_flags(*sub, raw);
 }
 
@@ -178,7 +190,7 @@ void add_top(CLI::App& app, Invocation& invocation) {
   sub->get_option("--min-dwell")->description("in their state for at least this: 10ms, 2s, 1m");
   sub->option_defaults()->group("Output");
   sub->add_flag("--no-color", raw.no_color, "no colour (also: NO_COLOR in the environment)");
-  sub->add_flag("-v,--verbose", raw.verbose, "say what happens while it starts");
+  sub->add_flag("-v,--verbose", raw.verbose, "say what happens while it starts; -vv: libbpf too");
   sub->option_defaults()->group("Options");
   add_live_flags(*sub, raw);
   add_by_flag(*sub, raw);
@@ -217,7 +229,7 @@ void add_serve(CLI::App& app, Invocation& invocation) {
   // Refused with a word on queries (run_serve), so not offered.
   for (const char* refused : {"--state", "--min-dwell"}) sub->get_option(refused)->group("");
   sub->add_flag("-q,--quiet", raw.quiet, "errors only")->group("Output");
-  sub->add_flag("-v,--verbose", raw.verbose, "say what happens")->group("Output");
+  sub->add_flag("-v,--verbose", raw.verbose, "say what happens; -vv: libbpf too")->group("Output");
   add_live_flags(*sub, raw);
 }
 

@@ -22,10 +22,11 @@ struct Invocation {
   RawOptions raw;
   std::vector<std::string> command;  ///< the words after `--`
   std::vector<std::string> files;
-  std::string interval, state, table = "states", rotate, before, after;
+  std::string interval, state, table, rotate, before, after;
   std::string lines = "transitions", flush;  ///< of record
   std::vector<std::string> listen;
   std::string socket = "/run/tcpdwell.sock";  ///< of serve
+  bool socket_given = false, force = false;
   std::uint64_t keep = 0;
   std::uint64_t tables = 0;
   std::function<Result<int>()> action;  ///< the exit status, or what failed

@@ -29,7 +29,7 @@ Result<CsvTable> parse_table(const std::string& name) {
       {"ports", CsvTable::Ports},   {"series", CsvTable::Series},    {"slowest", CsvTable::Slowest},
       {"stuck", CsvTable::Stuck},   {"findings", CsvTable::Findings}};
   for (const auto& [word, table] : kTables)
-    if (word == name) return table;
+    if (word == name || name.empty()) return table;
   return Error{
       Fault::Usage,
       fmt::format(
@@ -76,6 +76,9 @@ Result<Asked> parse_asked(const Invocation& invocation) {
   if (!format) return format.error();
   auto table = parse_table(invocation.table);
   if (!table) return table.error();
+  if (!invocation.table.empty() && *format != ReportFormat::Csv)
+    return Error{Fault::Usage, fmt::format("--table {} is of --format csv; {} shows all tables",
+                                           invocation.table, raw.format)};
   auto choice = parse_filter(raw, Scope::Trace);
   if (!choice) return choice.error();
   auto by = parse_by(raw);

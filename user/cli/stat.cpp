@@ -66,6 +66,8 @@ Result<int> run_stat(const Invocation& invocation) {
   if (!plan) return plan.error();
   if (!invocation.interval.empty()) {
     auto interval = parse_duration_ns(invocation.interval);
+    if (!interval && !invocation.interval.starts_with('-'))
+      return Error{Fault::Usage, "INTERVAL: " + interval.error().message};
     if (!interval || *interval == 0)
       return Error{Fault::Usage, "INTERVAL: expected a duration such as 1, 500ms or 1m, not '" +
                                      invocation.interval + "'"};
@@ -79,6 +81,7 @@ Result<int> run_stat(const Invocation& invocation) {
     complain(plan->tracer.detail == Detail::Counts
                  ? "level of detail: counts (the kernel counts, nothing is sent)"
                  : "level of detail: transitions (a record of each)");
+  if (Status allowed = Tracer::permitted(); !allowed) return allowed.error();
   auto out = open_output(invocation.raw);
   if (!out) return out.error();
   AggregatorOptions options;

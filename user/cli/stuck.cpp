@@ -92,28 +92,32 @@ Result<TracerOptions> listing_options(const RawOptions& raw) {
   options.filter = std::move(choice->filter);
   options.cgroup = choice->cgroup;
   options.pid_namespace = own_pid_namespace();
-  options.verbose = raw.verbose;
+  options.verbose = raw.verbose > 1;
   options.wall_offset_ns = WallClock().offset_ns();
   return options;
 }
 
-std::optional<ServeAnswer> ask_serve(const Invocation& invocation) {
+Result<std::optional<ServeAnswer>> ask_serve(const Invocation& invocation) {
   const std::string& path = invocation.socket;
-  if (path.empty()) return std::nullopt;
+  if (path.empty()) return std::optional<ServeAnswer>();
   auto known = ServeAnswer::ask(path);
   if (known) {
     if (invocation.raw.verbose)
       complain(fmt::format("serve knows how long {} sockets have been in their state ({})",
                            known->size(), path));
-    return std::move(known).value();
+    return std::optional(std::move(known).value());
   }
   const Error& why = known.error();
+  if (invocation.socket_given)
+    return Error{why.fault,
+                 fmt::format("--socket {}: no serve answers there: {}", path, why.message),
+                 why.os_errno};
   if (const bool somebody_is_there = why.os_errno == 0; somebody_is_there && !invocation.raw.quiet)
     complain(
         fmt::format("goes on without serve ({}): ages are what the kernel remembers", why.message));
   else if (invocation.raw.verbose)
     complain(fmt::format("no serve answers ({}): ages are what the kernel remembers", why.message));
-  return std::nullopt;
+  return std::optional<ServeAnswer>();
 }
 
 /// What the kernel may have forgotten, and serve has not, must not be held against a socket before
@@ -130,9 +134,14 @@ Result<int> run_stuck(const Invocation& invocation) {
   const RawOptions& raw = invocation.raw;
   auto format = parse_format(raw);
   if (!format) return format.error();
+  if (raw.listening && !raw.states.empty())
+    return Error{Fault::Usage, "-l lists LISTEN alone: give either -l or --state"};
   auto options = listing_options(raw);
   if (!options) return options.error();
-  const std::optional<ServeAnswer> known = ask_serve(invocation);
+  complain_of_missing(raw, options->filter, "it has no sockets");
+  const auto answer = ask_serve(invocation);
+  if (!answer) return answer.error();
+  const std::optional<ServeAnswer>& known = *answer;
   Filter filter = options->filter;
   filter.cgroups.clear();  // the kernel side knows what is below them
   Gathering gathering(raw, filter, known ? &*known : nullptr);

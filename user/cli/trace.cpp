@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /// `tcpdwell trace` and `tcpdwell record`: lines as they happen, a table at the end.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -13,7 +16,10 @@
 #include "run/live_run.h"
 #include "run/pipeline.h"
 #include "run/rotate.h"
+#include "trace/compress.h"
+#include "trace/reader.h"
 #include "trace/writer.h"
+#include "util/descriptor.h"
 #include "util/duration.h"
 
 namespace tcpdwell {
@@ -92,11 +98,47 @@ Result<LineChoice> parse_line_choice(const Invocation& invocation) {
   return choice;
 }
 
+/// Keeps what ends the trace.
+class LastLine : public Consumer {
+ public:
+  Status transition(const Transition&) override { return Ok; }
+  Status end(const TraceEnd& end) override {
+    found = end;
+    return Ok;
+  }
+  std::optional<TraceEnd> found;
+};
+
+/// In text, sockets that existed before are counted instead of listed.
+class CountsExisting : public Consumer {
+ public:
+  explicit CountsExisting(Consumer& next) : next_(next) {}
+  Status header(const Header& header) override { return next_.header(header); }
+  Status transition(const Transition& t) override { return next_.transition(t); }
+  Status seed(const Seed&) override {
+    ++count;
+    return Ok;
+  }
+  Status connection(const Connection& connection) override { return next_.connection(connection); }
+  Status socket(const Listed& socket) override { return next_.socket(socket); }
+  Status local_ports(const LocalPorts& ports) override { return next_.local_ports(ports); }
+  Status loss(const Loss& loss) override { return next_.loss(loss); }
+  Status tally(const Tally& tally) override { return next_.tally(tally); }
+  Status end(const TraceEnd& end) override { return next_.end(end); }
+  std::uint64_t count = 0;
+
+ private:
+  Consumer& next_;
+};
+
 struct Lines {
   const Invocation& invocation;
   TableChoice asked;
   LineChoice lines = {};
   RotatingTrace* rotating = nullptr;
+  /// What was written where, for who recorded it.
+  std::function<std::string(const TraceEnd&)> on_written = nullptr;
+  std::function<void()> on_seeded = nullptr;
 
   /// Files that are made later are its user's who began it, unless that is to be another.
   void keep_files(Keep& keep) const {
@@ -120,13 +162,19 @@ struct Lines {
     const RawOptions& raw = invocation.raw;
     auto plan = live_plan(invocation.raw, invocation.command, asked.filter);
     if (!plan) return plan.error();
+    if (on_seeded)
+      plan->on_seeded = [this, then = plan->on_seeded](const SeedReport& report) {
+        then(report);
+        on_seeded();
+      };
     Aggregator aggregator(table_options(asked.filter.filter, asked.by));
     Counted counted(aggregator);
     // What the kernel side can count need not be counted, and remembered, here once more.
     plan->tracer.counted = lines.detail == Detail::Transitions && plan->count == 0 &&
                            asked.by == std::vector{Key::State} &&
                            Tracer::can_count(asked.filter.filter);
-    Tee tee({&sink, plan->tracer.counted ? static_cast<Consumer*>(&counted) : &aggregator});
+    LastLine last;
+    Tee tee({&last, &sink, plan->tracer.counted ? static_cast<Consumer*>(&counted) : &aggregator});
     Clock::time_point flushed = Clock::now();
     plan->after_drain = [&](Tracer&) -> Status {
       if (Clock::now() - flushed < flush_every) return Ok;
@@ -147,6 +195,7 @@ struct Lines {
               write_summary(raw, asked.format, aggregator.take_summary(outcome->end_wall_ns)));
           !status)
         return status.error();
+    if (!raw.quiet && on_written && last.found) complain(on_written(*last.found));
     return outcome->command_status;
   }
 };
@@ -156,6 +205,8 @@ Result<Lines> parse_lines(const Invocation& invocation) {
   if (!asked) return asked.error();
   auto lines = parse_line_choice(invocation);
   if (!lines) return lines.error();
+  if (!invocation.command.empty() && !invocation.raw.all)
+    asked->filter.filter.command = std::filesystem::path(invocation.command.front()).filename();
   return Lines{invocation, std::move(asked).value(), *lines};
 }
 
@@ -168,6 +219,7 @@ Result<int> run_rotating(Lines& lines, const Invocation& invocation) {
   const Filter& filter = lines.asked.filter.filter;
   options.seeds = filter.states == 0 && filter.min_dwell_ns == 0;
   if (Status parsed = parse_rotate(invocation.rotate, options); !parsed) return parsed.error();
+  if (Status allowed = Tracer::permitted(); !allowed) return allowed.error();
   if (options.files.path == "-")
     return Error{Fault::Usage, "--rotate needs -o FILE: standard output cannot be rotated"};
   auto trace = RotatingTrace::create(std::move(options));
@@ -177,7 +229,39 @@ Result<int> run_rotating(Lines& lines, const Invocation& invocation) {
                          spared.size() == 1 ? "a file" : fmt::format("{} files", spared.size()),
                          spared.front(), spared.size() == 1 ? "" : " and others"));
   lines.rotating = trace->get();
+  lines.on_written = [&](const TraceEnd&) {
+    const std::uint64_t files = (*trace)->parts();
+    return fmt::format("wrote {} file{}, the last of them {}", human_count(files),
+                       files == 1 ? "" : "s", (*trace)->last_name());
+  };
   return lines.run(**trace, **trace, std::chrono::seconds(1));
+}
+
+/// A trace can be made again; whatever else somebody has called so is his.
+Status overwrites_trace_alone(const std::string& path) {
+  struct stat about {};
+  if (path == "-" || stat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode) ||
+      about.st_size == 0)
+    return Ok;
+  auto input = open_trace_file(path);
+  if (input && read_first_header(**input, path)) return Ok;
+  return Error{Fault::Usage,
+               fmt::format("{} is there and is no trace; --force overwrites it", path)};
+}
+
+/// "wrote 12 transitions of 3 connections to a.json (4,512 bytes)"
+std::string written_words(const TraceEnd& end, const Lines& lines, const std::string& path,
+                          int file) {
+  std::string text = "wrote ";
+  if (lines.lines.detail == Detail::Transitions)
+    text += fmt::format("{} transitions of ", human_count(end.transitions));
+  text += fmt::format("{} connections", human_count(end.connections));
+  if (path == "-") return text + " to standard output";
+  text += " to " + path;
+  struct stat about {};
+  if (file >= 0 && fstat(file, &about) == 0 && S_ISREG(about.st_mode))
+    text += fmt::format(" ({} bytes)", human_count(static_cast<std::uint64_t>(about.st_size)));
+  return text;
 }
 
 }  // namespace
@@ -186,11 +270,21 @@ Result<int> run_trace(const Invocation& invocation) {
   const RawOptions& raw = invocation.raw;
   auto lines = parse_lines(invocation);
   if (!lines) return lines.error();
+  if (Status allowed = Tracer::permitted(); !allowed) return allowed.error();
   auto out = open_line_output(raw, lines->asked.format);
   if (!out) return out.error();
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
   const auto sink = line_sink(lines->asked.format, raw, fd, **out);
-  return lines->run(**out, *sink, Clock::duration::zero());
+  if (lines->asked.format != Format::Text || raw.existing)
+    return lines->run(**out, *sink, Clock::duration::zero());
+  CountsExisting shown(*sink);
+  if (!raw.quiet)
+    lines->on_seeded = [&shown] {
+      if (shown.count != 0)
+        complain(fmt::format("{} socket{} existed before; --existing lists them",
+                             human_count(shown.count), shown.count == 1 ? "" : "s"));
+    };
+  return lines->run(**out, shown, Clock::duration::zero());
 }
 
 Result<int> run_record(const Invocation& invocation) {
@@ -201,9 +295,18 @@ Result<int> run_record(const Invocation& invocation) {
                  "record writes JSON traces; use trace --format text|csv -o FILE for others"};
   if (!invocation.rotate.empty()) return run_rotating(*lines, invocation);
   if (invocation.keep != 0) return Error{Fault::Usage, "--keep needs --rotate"};
+  if (Status allowed = Tracer::permitted(); !allowed) return allowed.error();
+  const std::string& path = invocation.raw.output;
+  if (!invocation.force)
+    if (Status may = overwrites_trace_alone(path); !may) return may.error();
   auto out = open_output(invocation.raw);
   if (!out) return out.error();
   TraceWriter sink(**out);
+  // By its descriptor: once confined, the process may not find the way to it again.
+  const Descriptor file(path == "-" ? -1 : open(path.c_str(), O_PATH | O_CLOEXEC));
+  lines->on_written = [&](const TraceEnd& end) {
+    return written_words(end, *lines, path, file.get());
+  };
   return lines->run(**out, sink, std::chrono::seconds(1));
 }
 

@@ -105,24 +105,42 @@ std::uint32_t own_pid_namespace() {
   return static_cast<std::uint32_t>(st.st_ino);
 }
 
-std::string cgroup_mount() {
+namespace {
+
+/// The first mount of a file system of this type; "" where there is none.
+std::string mounted_at(const char* type) {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> mounts(setmntent("/proc/self/mounts", "re"),
                                                          endmntent);
   if (!mounts) return "";
   while (const mntent* entry = getmntent(mounts.get()))
-    if (std::strcmp(entry->mnt_type, "cgroup2") == 0) return entry->mnt_dir;
+    if (std::strcmp(entry->mnt_type, type) == 0) return entry->mnt_dir;
   return "";
 }
+
+}  // namespace
+
+std::string cgroup_mount() { return mounted_at("cgroup2"); }
 
 Result<Cgroup> find_cgroup(const std::string& path) {
   const std::string mount = cgroup_mount();
   if (mount.empty())
-    return Error{Fault::Usage, "--cgroup: no cgroup v2 hierarchy is mounted on this host"};
+    return Error{Fault::Usage,
+                 mounted_at("cgroup").empty()
+                     ? "--cgroup: no cgroup v2 hierarchy is mounted on this host"
+                     : fmt::format("--cgroup: this host has cgroup v1 alone ({}); sockets are of "
+                                   "cgroup v2, which is not mounted",
+                                   mounted_at("cgroup"))};
   std::error_code ignored;
   const auto below = [&](const std::filesystem::path& p) {
     return std::filesystem::weakly_canonical(p, ignored);
   };
   std::filesystem::path full = below(path);
+  if (struct statfs old{};
+      path.starts_with('/') && statfs(full.c_str(), &old) == 0 && old.f_type == CGROUP_SUPER_MAGIC)
+    return Error{Fault::Usage,
+                 fmt::format("--cgroup {}: that is a cgroup v1; sockets are of cgroup v2, which is "
+                             "mounted at {}",
+                             path, mount)};
   if (path.rfind(mount, 0) != 0) full = below(mount + "/" + path);
   struct statfs fs {};
   struct stat st {};

@@ -350,7 +350,7 @@ inline constexpr auto kHeaderFields = std::tuple{
     field("minisockets", [](auto& h) { return shown<Show::Minisockets>(h.minisockets); }, Always,
           "how TIME_WAIT, orphaned FIN_WAIT2 and a server's SYN_RECV were watched: `fentry`, `timer`, or `off` (they are missing)"),
     field("filters", [](auto& h) { return shown<Show::Object>(h.filters_json); }, Written,
-          "the filters the trace was made with; `{}` if there were none"),
+          "the filters the trace was made with, and `command`, whose process tree alone it is of; `{}` if there were none"),
     field("ip_local_port_range", &Header::ports, IfKnown,
           "first and last port that connect() chooses from, of the recorder's network namespace", "not known"),
     field("lines", [](auto& h) { return shown<Show::Lines>(h.lines); }, Written,

@@ -37,7 +37,10 @@ struct Filter {
   StateSet states = 0;                 ///< 0 = all; a transition passes if `from` or `to` is in it
   std::optional<std::uint32_t> netns;  ///< inode number
   std::vector<std::uint64_t> cgroups;  ///< ids
-  std::uint64_t min_dwell_ns = 0;      ///< passes exact and at_least dwells of at least this
+  /// The program whose process tree alone is asked for. Which sockets those are the kernel side
+  /// knows: nothing here is matched against it.
+  std::string command;
+  std::uint64_t min_dwell_ns = 0;  ///< passes exact and at_least dwells of at least this
 
   bool empty() const;
   bool matches(const Socket& socket) const;  ///< all but states and min_dwell

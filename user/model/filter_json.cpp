@@ -53,6 +53,7 @@ std::string Filter::to_json() const {
   add_list(json, "state", names_of(states));
   if (netns) json.field("netns", *netns);
   add_list(json, "cgroup", cgroups);
+  if (!command.empty()) json.field("command", command);
   if (min_dwell_ns != 0) json.field("min-dwell_ns", min_dwell_ns);
   json.end_object();
   return text;

@@ -39,8 +39,11 @@ struct RawOptions {
               buffer = "8M", minisockets = "auto", mode = "600";
   std::uint64_t count = 0;
   std::uint32_t max_time_wait = 0, max_requests = 0;  ///< 0: from the host's own limits
-  bool wide = false, time = false, no_color = false, quiet = false, verbose = false;
-  bool listening = false, all = false;         ///< of `stuck`, as netstat's -l and -a
+  bool wide = false, time = false, no_color = false, quiet = false;
+  int verbose = 0;         ///< how often -v was given: 1 for our own words, 2 for libbpf's too
+  bool listening = false;  ///< of `stuck`, as netstat's -l
+  bool all = false;        ///< of `stuck`, netstat's -a; beside `-- COMMAND`, all of the host
+  bool existing = false;
   std::map<const CLI::Option*, Offer> offers;  ///< not typed, but told beside what is
 };
 

@@ -73,7 +73,7 @@ Result<std::unique_ptr<Parts>> Parts::open(Options options, std::int64_t now_wal
   const std::string where =
       slash == std::string::npos ? "." : options.path.substr(0, std::max<std::size_t>(slash, 1));
   Descriptor directory(::open(where.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return os_error(Fault::Runtime, errno, "cannot create " + options.path);
+  if (!directory) return cannot_create(options.path, errno);
   std::unique_ptr<Parts> parts(new Parts(std::move(options), std::move(directory)));
   if (parts->options_.keep != 0) parts->find_earlier(now_wall_ns);
   return parts;

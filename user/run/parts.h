@@ -34,6 +34,8 @@ class Parts {
 
   /// The next file, named by the time.
   Result<std::unique_ptr<Output>> begin(std::int64_t wall_ns);
+  /// What it is called once it is finished.
+  std::string last_name() const { return shown(name_); }
   /// Bytes of it on disk.
   std::uint64_t size() const;
   /// It is whole and closed: it gets its name, and the oldest go.

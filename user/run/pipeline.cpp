@@ -2,6 +2,7 @@
 #include "run/pipeline.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,12 +82,13 @@ Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>
   plan.tracer.filter = choice.filter;
   plan.tracer.pid_namespace = own_pid_namespace();
   plan.tracer.cgroup = choice.cgroup;
-  plan.tracer.verbose = raw.verbose;
+  plan.tracer.verbose = raw.verbose > 1;
   plan.tracer.max_time_wait = raw.max_time_wait;
   plan.tracer.max_requests = raw.max_requests;
   plan.count = raw.count;
   plan.watch_stdout = writes_to_stdout(raw);
   plan.command = command;
+  plan.tracer.of_command = !command.empty() && !raw.all;
   auto user = choose_user(raw.user);
   if (!user) return user.error();
   plan.keep.user = std::move(user).value();
@@ -103,14 +105,15 @@ Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>
     return Error{Fault::Usage, fmt::format("--minisockets {}: expected auto, fentry, timer or off",
                                            raw.minisockets)};
   plan.tracer.minisockets = *way;
-  plan.on_seeded = [quiet = raw.quiet, verbose = raw.verbose](const SeedReport& report) {
+  complain_of_missing(raw, choice.filter, "it is waited for");
+  plan.on_seeded = [quiet = raw.quiet, verbose = raw.verbose != 0](const SeedReport& report) {
     if (verbose)
       complain(fmt::format("{} sockets in {} network namespaces existed before", report.sockets,
                            report.namespaces));
     if (!quiet) complain_of_gaps(report, "older sockets", "are seen from their next transition on");
   };
   if (!raw.quiet) plan.on_suspended = [](std::uint64_t ns) { complain(suspended_words(ns)); };
-  plan.on_attached = [quiet = raw.quiet, verbose = raw.verbose, asked = *way](
+  plan.on_attached = [quiet = raw.quiet, verbose = raw.verbose != 0, asked = *way](
                          Minisockets got, const std::string& note) {
     if (verbose) complain("attached to sock/inet_sock_set_state; Ctrl-C ends and reports");
     if (got == Minisockets::Off && asked == Minisockets::Auto && !quiet)
@@ -136,6 +139,13 @@ void complain_of_gaps(const SeedReport& report, std::string_view sockets, std::s
         fmt::format("the network namespaces of {} processes could not be looked up (needs "
                     "CAP_SYS_PTRACE): the {} of other namespaces {}",
                     report.unseen_processes, sockets, fate));
+}
+
+void complain_of_missing(const RawOptions& raw, const Filter& filter, std::string_view fate) {
+  if (raw.quiet) return;
+  for (const std::uint32_t pid : filter.pids)
+    if (kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)
+      complain(fmt::format("there is no process {}: {}", pid, fate));
 }
 
 std::string unconfined_words(const Error& why) {

@@ -95,6 +95,8 @@ void complain(const std::string& message);
 /// "older sockets", "are seen from their next transition on".
 void complain_of_gaps(const SeedReport& report, std::string_view sockets, std::string_view fate);
 /// What a failed confine() means.
+/// Of each process asked for with -p that there is not: "there is no process 4711: " and `fate`.
+void complain_of_missing(const RawOptions& raw, const Filter& filter, std::string_view fate);
 std::string unconfined_words(const Error& why);
 /// What a suspended machine did to a trace.
 std::string suspended_words(std::uint64_t ns);

@@ -50,6 +50,10 @@ class RotatingTrace : public Consumer, public Output {
   bool is_due() const;
   Status open_told();
 
+  /// Files begun, and what the last was called when it was finished.
+  std::uint64_t parts() const { return part_; }
+  std::string last_name() const { return files_->last_name(); }
+
   /// Parts::spared().
   const std::vector<std::string>& spared() const { return files_->spared(); }
 

@@ -59,7 +59,20 @@ std::optional<TcpAddress> parse(std::string_view text) {
 }
 
 Error failed(const std::string& name, int code) {
+  if (code == EADDRINUSE)
+    return {Fault::Runtime,
+            fmt::format("cannot listen on {}: the port is in use; give another --listen", name),
+            code};
   return os_error(Fault::Runtime, code, "cannot listen on " + name);
+}
+
+/// A directory that is not there is named.
+Error failed_unix(const std::string& path, int code) {
+  const std::string directory = path.substr(0, path.rfind('/') + 1);
+  const std::string what = "cannot listen on " + path;
+  if (code == ENOENT && !directory.empty())
+    return {Fault::Runtime, fmt::format("{}: there is no directory {}", what, directory), code};
+  return os_error(Fault::Runtime, code, what);
 }
 
 std::string name_of(int fd) {
@@ -122,16 +135,16 @@ Result<Listening> listen_unix(const std::string& path) {
                                "another --socket, or none with --socket ''",
                                path),
                    code};
-    return failed(path, code);
+    return failed_unix(path, code);
   }
   Descriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return failed(path, errno);
+  if (!fd) return failed_unix(path, errno);
   // Before any other thread: the mask belongs to the process.
   const mode_t before = umask(0177);
   const bool bound =
       bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   umask(before);  // leaves errno as it is
-  if (!bound || ::listen(fd.get(), kBacklog) != 0) return failed(path, errno);
+  if (!bound || ::listen(fd.get(), kBacklog) != 0) return failed_unix(path, errno);
   struct stat made {};
   lstat(path.c_str(), &made);
   return Listening{fd.take(), path, false, true, made.st_dev, made.st_ino};

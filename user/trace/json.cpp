@@ -68,7 +68,7 @@ const rapidjson::Value* JsonParser::object(char* line, std::size_t size) {
     return nullptr;
   }
   if (!document.IsObject()) {
-    why_ = "not a JSON object";
+    why_ = kNoObject;
     return nullptr;
   }
   // What the root points to lives in values_, not in the document.

@@ -19,6 +19,9 @@
 
 namespace tcpdwell {
 
+/// What JsonParser::why() says of JSON that is no object.
+inline constexpr std::string_view kNoObject = "not a JSON object";
+
 /// Parses one line after the other in the same memory, however deep they nest.
 class JsonParser {
  public:

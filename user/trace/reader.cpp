@@ -10,6 +10,7 @@
 #include "trace/blocks.h"
 #include "trace/crew.h"
 #include "trace/events.h"
+#include "trace/json.h"
 #include "util/moments.h"
 
 namespace tcpdwell {
@@ -127,10 +128,14 @@ class Player {
   Error no_trace() const {
     std::string why = number_ == 0 ? "it is empty" : "it does not begin with a header line";
     if (report_.skipped > 0) {
-      why = "line " + std::to_string(report_.first_skipped_line) + ": " + report_.first_skipped_why;
+      const std::string& what = report_.first_skipped_why;
+      const bool is_json = what.starts_with('"') || what == kNoObject;
+      why = "line " + std::to_string(report_.first_skipped_line) +
+            (is_json ? ": " + what : " is not JSON");
     }
     if (!report_.damage.empty()) why = report_.damage;
-    return Error{Fault::Usage, name_ + " is not a tcpdwell trace: " + why};
+    return Error{Fault::Usage, name_ + " is not a tcpdwell trace: " + why +
+                                   "; `tcpdwell record -o FILE` makes a trace"};
   }
 
   Error too_new(int schema) const {

@@ -22,10 +22,6 @@ namespace {
 constexpr int kWriting = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY;
 constexpr int kMostLinks = 40;  // as the kernel's MAXSYMLINKS
 
-Error cannot_create(const std::string& path, int reason) {
-  return os_error(Fault::Runtime, reason, "cannot create " + path);
-}
-
 /// Not flock(): this one tells who has it, and a file system of the network knows it too. Where
 /// there are no locks there is no telling.
 Status lock(int fd, const std::string& path) {
@@ -83,6 +79,15 @@ Result<std::optional<std::string>> target_of(const std::string& at, const std::s
 }
 
 }  // namespace
+
+Error cannot_create(const std::string& path, int reason) {
+  const std::string what = "cannot create " + path;
+  const std::string directory = path.substr(0, path.rfind('/') + 1);
+  if (reason == ENOENT && !directory.empty() && access(directory.c_str(), F_OK) != 0 &&
+      errno == ENOENT)
+    return {Fault::Runtime, fmt::format("{}: there is no directory {}", what, directory), reason};
+  return os_error(Fault::Runtime, reason, what);
+}
 
 Result<int> open_to_write(const std::string& path, mode_t mode) {
   std::string at = path;

@@ -14,6 +14,9 @@ namespace tcpdwell {
 /// packets.
 inline constexpr mode_t kPrivate = 0600;
 
+/// Why `path` cannot be made: `reason` is an errno; a directory that is not there is named.
+Error cannot_create(const std::string& path, int reason);
+
 /// A descriptor, the caller's, that writes `path` from its beginning. What is there keeps its owner
 /// and its permissions; a new file gets `mode`, less the umask. A link in its last place is
 /// followed where we, root, or the kernel (/proc, /dev) made it: another user's could lead to any

@@ -143,6 +143,11 @@ std::optional<std::int64_t> join_seconds(std::int64_t seconds, std::int64_t ns) 
 
 Result<std::uint64_t> parse_duration_ns(std::string_view text) {
   if (const auto ns = duration_ns(text)) return *ns;
+  std::string_view rest = text;
+  const bool too_long = !take_digits(rest).empty() && duration_ns("1" + std::string(rest));
+  if (too_long)
+    return Error{Fault::Usage, fmt::format("\"{}\" is too long: expected {}h at most (584 years)",
+                                           printable(text), UINT64_MAX / kHour)};
   return Error{Fault::Usage,
                fmt::format("\"{}\" is no duration: expected a number and ns, us, ms, s, m or h, "
                            "such as 10ms or 1.5s",

@@ -14,7 +14,7 @@ namespace tcpdwell {
 
 /// "500us", "10ms", "2s", "1m", "1h", "250ns", decimals ("1.5s"); a bare number is seconds.
 /// Overflow, a part of a nanosecond, a sign, an unknown unit or nothing at all is an Error
-/// (Fault::Usage).
+/// (Fault::Usage); one that is too long says how long it may be.
 Result<std::uint64_t> parse_duration_ns(std::string_view text);
 
 /// "64K", "4M", "1G" (powers of 1024) or bytes.

@@ -277,7 +277,8 @@ TEST_P(Compress, CannotCreate) {
   ASSERT_FALSE(out);
   EXPECT_EQ(out.error().fault, Fault::Runtime);
   EXPECT_EQ(out.error().os_errno, ENOENT);
-  EXPECT_EQ(out.error().message, "cannot create " + where + ": No such file or directory");
+  EXPECT_EQ(out.error().message,
+            "cannot create " + where + ": there is no directory " + directory_ + "/none/");
 }
 
 TEST_P(Compress, MissingFileAndDirectory) {
