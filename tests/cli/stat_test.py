@@ -116,6 +116,60 @@ class Tables(support.TestCase):
         [table] = tables(self.stat("--format", "json"))
         self.assertNotIn("not_observed", table)
 
+    def lives(self, *options, talk=0.05):
+        [table] = tables(self.stat("--of", "life", "--format", "json", *options, talk=talk))
+        self.assertEqual(table["of"], "life")
+        return table
+
+    def test_of_life_a_row_a_port(self):
+        """Each end of a connection has a life: from the SYN until both have closed."""
+        table = self.lives("--by", "remote-port")
+        self.assertEqual(table["by"], ["remote-port"])
+        rows = {row["remote_port"]: row for row in table["rows"]}
+        [row] = [row for port, row in rows.items() if port == self.port]
+        self.assertEqual((row["count"], row["unknown"], row["open"]), (5, 0, None))
+        self.assertGreaterEqual(row["min_ns"], 50_000_000)
+        self.assertLess(row["max_ns"], 10_000_000_000, "TIME_WAIT is no part of it")
+        self.assertEqual(sum(row["count"] for row in rows.values()), 10)
+
+    def test_of_life_without_a_key_is_one_row(self):
+        [row] = self.lives()["rows"]
+        self.assertEqual(row["count"], 10)
+        text = self.stat("--of", "life").split("\n")
+        self.assertEqual(text[1].split(), ["count", "min", "p50", "p90", "p99", "max", "total"])
+        self.assertEqual(text[2].split()[0], "10")
+
+    def test_of_life_by_every_key(self):
+        for key in ("state", "pid", "comm", "local-port", "remote-port", "remote", "cgroup", "netns"):
+            with self.subTest(by=key):
+                rows = self.lives("--by", key, talk=0)["rows"]
+                self.assertEqual(sum(row["count"] for row in rows), 10)
+        # Whose end and path are known when the last line is: those in TIME_WAIT come later.
+        for key in ("end", "path"):
+            with self.subTest(by=key):
+                rows = self.lives("--by", key, talk=0)["rows"]
+                self.assertEqual(sum(row["count"] for row in rows), 5)
+
+    def test_what_is_not_measured_is_refused(self):
+        self.assert_error(run("stat", "--of", "accept"), 2, "does not measure how long connections wait to be accepted")
+        self.assert_error(run("stat", "--of", "lief"), 2, "did you mean life?")
+        self.assert_error(run("report", "x", "--of", "accept"), 2, "does not measure")
+
+    def test_long_tables_stop(self):
+        """By the ports that connect() chose: a row and more for each connection."""
+        heads = 2
+        whole = self.stat("--by", "local-port", "--limit", "0", count=40).removesuffix("\n").split("\n")
+        rows = [line for line in whole[heads:] if line[0] in " 0123456789"]
+        self.assertGreater(len(rows), 80)
+        self.assertNotIn("more row", "\n".join(whole))
+        for options, most in (((), 30), (("--limit", "7"), 7)):
+            shown = self.stat("--by", "local-port", *options, count=40).removesuffix("\n").split("\n")
+            [said] = [line for line in shown if "more row" in line]
+            self.assertRegex(said, r"\A\d+ more rows; --limit 0 shows all\Z")
+            self.assertEqual(shown.index(said), heads + most)
+        [table] = tables(self.stat("--by", "local-port", "--format", "json", count=40))
+        self.assertGreater(len(table["rows"]), 80, "a program is told all")
+
     def test_by_two_keys(self):
         [table] = tables(self.stat("--by", "comm,state", "--format", "json"))
         counts = {(row["comm"], row["state"]): row["count"] for row in table["rows"]}

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "aggregate/lives.h"
 #include "aggregate/open_table.h"
 #include "aggregate/row_table.h"
 
@@ -28,7 +29,8 @@ class Aggregator::Impl {
   Impl(AggregatorOptions options, OpenTable* open)
       : options_(std::move(options)),
         whole_(whole_connections(options_.by)),
-        open_known_(options_.open_known && !whole_),
+        open_known_(options_.open_known && !whole_ && options_.of == Of::State),
+        lives_(whole_),
         rows_(options_.by, options_.max_rows),
         // Alone, as in a run without an end, it is to be small.
         own_(open == nullptr ? std::make_unique<OpenTable>(0.85F) : nullptr),
@@ -58,6 +60,7 @@ class Aggregator::Impl {
   const AggregatorOptions options_;
   const bool whole_;
   bool open_known_;
+  Lives lives_;  ///< of Of::Life
   bool following_ = true;
   RowTable rows_;
   /// Connections in a wanted state, and the row under which each entered it: its owner may have
@@ -86,6 +89,10 @@ void Aggregator::Impl::transition(const Transition& t) {
   ++transitions;
   const bool dwelt = t.ends_a_dwell();
   move_to(t.socket, t.to, t.from, !dwelt);
+  if (options_.of == Of::Life) {
+    if (const auto life = lives_.over(t)) rows_.count({t.socket, t.from, t.path, t.reason}, *life);
+    return;
+  }
   if (!wanted(t.from)) return;
   if (!whole_) {
     if (dwelt) rows_.count({t.socket, t.from}, t.dwell);
@@ -134,9 +141,13 @@ void Aggregator::Impl::connection(const Connection& c) {
     any_wanted = true;
     const bool as_long = options_.min_dwell_ns == 0 || (stay->dwell.bound != Bound::Unknown &&
                                                         stay->dwell.ns >= options_.min_dwell_ns);
-    if (!whole_ && as_long) rows_.count({c.socket, stay->state}, stay->dwell);
+    if (options_.of == Of::State && !whole_ && as_long)
+      rows_.count({c.socket, stay->state}, stay->dwell);
   }
-  if (whole_ && !c.open() && !c.stays.empty() && wanted(c.stays.back().state)) {
+  if (options_.of == Of::Life) {
+    if (const auto life = lives_.over(c))
+      rows_.count({c.socket, c.stays.back().state, c.path, c.reason}, *life);
+  } else if (whole_ && !c.open() && !c.stays.empty() && wanted(c.stays.back().state)) {
     const Dwell life = c.life_ns ? Dwell{Bound::Exact, *c.life_ns} : Dwell{};
     rows_.count({c.socket, c.stays.back().state, c.path, c.reason}, life);
   }
@@ -179,6 +190,7 @@ Summary Aggregator::Impl::take_summary(std::int64_t end_wall_ns) {
   Summary summary;
   summary.start_wall_ns = start_wall_ns_.value_or(end_wall_ns);
   summary.end_wall_ns = end_wall_ns;
+  summary.of = options_.of;
   summary.by = options_.by;
   summary.rows = rows_.take(open_known_);
   summary.rows_left_out = rows_.take_left_out();

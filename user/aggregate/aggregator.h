@@ -15,6 +15,7 @@ namespace tcpdwell {
 class OpenTable;
 
 struct AggregatorOptions {
+  Of of = Of::State;
   std::vector<Key> by = {Key::State};
   StateSet states = 0;             ///< rows for these states only; 0 = all
   std::uint64_t min_dwell_ns = 0;  ///< of the stays of a Connection those of this length alone

@@ -37,6 +37,7 @@ void add_tracing_flags(CLI::App& app, RawOptions& raw) {
   add_look_flags(app, raw);
   add_live_flags(app, raw);
   add_by_flag(app, raw);
+  add_limit_flag(app, raw);
 }
 
 void add_trace(CLI::App& app, Invocation& invocation) {
@@ -59,6 +60,7 @@ void add_stat(CLI::App& app, Invocation& invocation) {
       ->type_name("")
       ->check(whole_number_up_to(std::numeric_limits<std::uint64_t>::max()));
   add_tracing_flags(*sub, invocation.raw);
+  add_of_flag(*sub, invocation.raw);
 }
 
 void add_record(CLI::App& app, Invocation& invocation) {
@@ -115,6 +117,8 @@ void add_report(CLI::App& app, Invocation& invocation) {
   add_filter_flags(*sub, invocation.raw);
   add_look_flags(*sub, invocation.raw);
   add_by_flag(*sub, invocation.raw);
+  add_of_flag(*sub, invocation.raw);
+  add_limit_flag(*sub, invocation.raw);
   offers[sub->get_option("--format")
              ->description("text, json, csv, html (a page), svg or dot (the\nstate diagram), "
                            "perfetto (for ui.perfetto.dev)")]
@@ -139,10 +143,11 @@ void add_diff(CLI::App& app, Invocation& invocation) {
       .files = true;
   offers[sub->add_option("B", invocation.after, "the trace after")->required()->type_name("")]
       .files = true;
-  sub->footer("Exit status: 0 fine, differing or not, 1 cannot write, 2 bad usage or input file.");
+  sub->footer("Exit status: 0 fine, differing or not, 1 cannot write, 2 bad usage or input\nfile.");
   add_filter_flags(*sub, invocation.raw);
   add_look_flags(*sub, invocation.raw);
   add_by_flag(*sub, invocation.raw);
+  add_limit_flag(*sub, invocation.raw);
   offers[sub->get_option("--format")->description("text, json or html")].words = {"text", "json",
                                                                                   "html"};
 }

@@ -7,6 +7,7 @@
 #include "cli/help.h"
 #include "model/state.h"
 #include "model/summary.h"
+#include "util/number.h"
 
 namespace tcpdwell {
 namespace {
@@ -114,10 +115,31 @@ void add_live_flags(CLI::App& app, RawOptions& raw) {
 
 void add_by_flag(CLI::App& app, RawOptions& raw) {
   raw.offers[add_list(app, "--by", raw.by,
-                      "table rows by these, among state pid comm remote\nlocal-port remote-port "
-                      "cgroup netns end path")
+                      "table rows by these, several too (comm,state):\nstate (TIME_WAIT), pid (4711), "
+                      "comm (nginx),\nlocal-port (443), remote-port (5432), remote\n(10.0.0.7), "
+                      "cgroup (4242, its id), netns\n(4026531840, its inode), end (reset_by_peer:\nwhy "
+                      "it ended), path\n(SYN_SENT>ESTABLISHED>FIN_WAIT1>CLOSE: the states\nit went "
+                      "through). With end or path a row is of\nwhole connections")
                  ->group("Output")]
       .words = key_words();
+}
+
+void add_limit_flag(CLI::App& app, RawOptions& raw) {
+  app.add_option("--limit", raw.limit, "rows of a table in text [30]; 0: all")
+      ->type_name("N")
+      ->group("Output")
+      ->check([](const std::string& text) {
+        return whole_number<std::uint64_t>(text) ? "" : "'" + text + "' is no whole number";
+      });
+}
+
+void add_of_flag(CLI::App& app, RawOptions& raw) {
+  raw.offers[app.add_option("--of", raw.of,
+                            "what the table is of: state, dwells in states\n[state]; life, whole "
+                            "connections from the SYN to\nthe end or to TIME_WAIT")
+                 ->type_name("WHAT")
+                 ->group("Output")]
+      .words = {"state", "life"};
 }
 
 }  // namespace tcpdwell

@@ -20,6 +20,10 @@ void add_look_flags(CLI::App& app, RawOptions& raw);
 /// When tracing ends, how much memory it takes.
 void add_live_flags(CLI::App& app, RawOptions& raw);
 void add_by_flag(CLI::App& app, RawOptions& raw);
+/// How long a table of text may be.
+void add_limit_flag(CLI::App& app, RawOptions& raw);
+/// What a table is of.
+void add_of_flag(CLI::App& app, RawOptions& raw);
 
 /// A check for CLI11. An empty value is a script's unset variable, not "no limit".
 std::string not_empty(const std::string& value);

@@ -56,7 +56,7 @@ Status write_report(ReportFormat format, CsvTable table, const RawOptions& raw, 
       break;
   }
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
-  return write_report_text(out, report, TableOptions{want_colour(raw, fd), raw.wide});
+  return write_report_text(out, report, TableOptions{want_colour(raw, fd), raw.wide, raw.limit});
 }
 
 /// Rows of the page's table.
@@ -66,7 +66,7 @@ struct Asked {
   ReportFormat format;
   CsvTable table;
   Filter filter;
-  std::vector<Key> by;
+  TableKeys table_keys;
   std::vector<std::string> files;
 };
 
@@ -81,17 +81,18 @@ Result<Asked> parse_asked(const Invocation& invocation) {
                                            invocation.table, raw.format)};
   auto choice = parse_filter(raw, Scope::Trace);
   if (!choice) return choice.error();
-  auto by = parse_by(raw);
-  if (!by) return by.error();
+  auto keys = parse_table_keys(raw);
+  if (!keys) return keys.error();
   auto files = expand_globs(invocation.files);
   if (!files) return files.error();
-  return Asked{*format, *table, std::move(choice->filter), std::move(by).value(),
+  return Asked{*format, *table, std::move(choice->filter), std::move(keys).value(),
                std::move(files).value()};
 }
 
 AggregatorOptions rows_of(const Asked& asked) {
   AggregatorOptions options;
-  options.by = asked.by;
+  options.of = asked.table_keys.of;
+  options.by = asked.table_keys.by;
   options.states = asked.filter.states;
   options.min_dwell_ns = asked.filter.min_dwell_ns;
   options.open_known = asked.filter.min_dwell_ns == 0;

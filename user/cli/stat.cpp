@@ -75,7 +75,8 @@ Result<int> run_stat(const Invocation& invocation) {
   }
   // A table by state alone can be counted in the kernel; to end after so many transitions takes
   // each of them.
-  if (asked->by == std::vector{Key::State} && plan->count == 0 && Tracer::can_count(filter))
+  if (asked->table.by == std::vector{Key::State} && asked->table.of == Of::State &&
+      plan->count == 0 && Tracer::can_count(filter))
     plan->tracer.detail = Detail::Counts;
   if (invocation.raw.verbose)
     complain(plan->tracer.detail == Detail::Counts
@@ -85,7 +86,8 @@ Result<int> run_stat(const Invocation& invocation) {
   auto out = open_output(invocation.raw);
   if (!out) return out.error();
   AggregatorOptions options;
-  options.by = std::move(asked->by);
+  options.of = asked->table.of;
+  options.by = std::move(asked->table.by);
   options.states = filter.states;
   options.open_known = filter.min_dwell_ns == 0;
   return Stat(invocation, asked->format, **out, std::move(options))

@@ -167,11 +167,11 @@ struct Lines {
         then(report);
         on_seeded();
       };
-    Aggregator aggregator(table_options(asked.filter.filter, asked.by));
+    Aggregator aggregator(table_options(asked.filter.filter, asked.table.by));
     Counted counted(aggregator);
     // What the kernel side can count need not be counted, and remembered, here once more.
     plan->tracer.counted = lines.detail == Detail::Transitions && plan->count == 0 &&
-                           asked.by == std::vector{Key::State} &&
+                           asked.table.by == std::vector{Key::State} &&
                            Tracer::can_count(asked.filter.filter);
     LastLine last;
     Tee tee({&last, &sink, plan->tracer.counted ? static_cast<Consumer*>(&counted) : &aggregator});

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "model/summary.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -55,7 +57,21 @@ bool whole_connections(const std::vector<Key>& by) {
   return has(by, Key::End) || has(by, Key::Path);
 }
 
-Result<std::vector<Key>> parse_keys(std::string_view text) {
+std::string_view name_of(Of of) { return of == Of::Life ? "life" : "state"; }
+
+Result<Of> parse_of(std::string_view text) {
+  if (text == "state") return Of::State;
+  if (text == "life") return Of::Life;
+  // How long the kernel says that a connection waited to be accepted (accept_wait_ns).
+  if (text == "accept")
+    return Error{Fault::Usage,
+                 "accept: this version does not measure how long connections wait "
+                 "to be accepted; expected state or life"};
+  return Error{Fault::Usage, fmt::format("\"{}\": expected state or life{}", printable(text),
+                                         did_you_mean(text, {"state", "life"}))};
+}
+
+Result<std::vector<Key>> parse_keys(std::string_view text, Of of) {
   std::vector<Key> keys;
   for (std::size_t start = 0; start <= text.size();) {
     const std::size_t comma = std::min(text.find(',', start), text.size());
@@ -70,7 +86,8 @@ Result<std::vector<Key>> parse_keys(std::string_view text) {
     keys.push_back(*key);
     start = comma + 1;
   }
-  if (!has(keys, Key::State) && !whole_connections(keys)) keys.push_back(Key::State);
+  if (of == Of::State && !has(keys, Key::State) && !whole_connections(keys))
+    keys.push_back(Key::State);
   return keys;
 }
 

@@ -13,6 +13,15 @@
 
 namespace tcpdwell {
 
+/// What a table is of.
+enum class Of : std::uint8_t {
+  State,  ///< dwells in states; with `end` or `path` whole connections, TIME_WAIT included
+  Life,   ///< from the SYN to the end, or to TIME_WAIT
+};
+std::string_view name_of(Of of);  ///< "state", "life"
+/// Fault::Usage names what is expected. "accept" is a word that nothing measures yet.
+Result<Of> parse_of(std::string_view text);
+
 /// What rows are grouped by. `state` is added as the last key where it is not named, because a
 /// dwell means nothing without its state - except with `end` or `path`, whose rows are whole
 /// connections: they hold life_ns, counted when the connection ends.
@@ -33,8 +42,9 @@ std::string field_name(Key key);    ///< that as a name of JSON and CSV: "local_
 bool is_number(Key key);            ///< pid, the ports, cgroup, netns
 /// Rows are whole connections: `end` or `path` is among the keys.
 bool whole_connections(const std::vector<Key>& by);
-/// "comm,state"; rejects unknown and repeated keys (Fault::Usage); adds `state` as said above.
-Result<std::vector<Key>> parse_keys(std::string_view text);
+/// "comm,state"; rejects unknown and repeated keys (Fault::Usage); adds `state` as said above,
+/// where the table is of states.
+Result<std::vector<Key>> parse_keys(std::string_view text, Of of = Of::State);
 std::vector<std::string> key_words();  ///< all of them
 
 struct Row {
@@ -59,7 +69,8 @@ constexpr bool of_minisockets(State state) {
 
 struct Summary {
   std::int64_t start_wall_ns = 0, end_wall_ns = 0;
-  std::vector<Key> by;
+  Of of = Of::State;
+  std::vector<Key> by;              ///< of lives perhaps none: then there is one row
   std::vector<Row> rows;            ///< by state: kLifeOrder; otherwise the largest total first
   std::uint64_t rows_left_out = 0;  ///< dwells in keys past the row limit, gathered in no row
   LossCounts lost{};

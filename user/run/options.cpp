@@ -130,6 +130,16 @@ Result<std::vector<Key>> parse_by(const RawOptions& raw) {
   return keys;
 }
 
+Result<TableKeys> parse_table_keys(const RawOptions& raw) {
+  auto of = parse_of(raw.of);
+  if (!of) return Error{Fault::Usage, "--of " + of.error().message};
+  if (raw.by.empty())
+    return TableKeys{*of, *of == Of::Life ? std::vector<Key>{} : std::vector{Key::State}};
+  auto keys = parse_keys(joined(raw.by), *of);
+  if (!keys) return Error{Fault::Usage, "--by: " + keys.error().message};
+  return TableKeys{*of, std::move(keys).value()};
+}
+
 Result<mode_t> parse_mode(const std::string& text) {
   const auto mode = whole_number<mode_t>(text, 8);
   if (!mode || *mode > 0777)
@@ -156,9 +166,9 @@ Result<TableChoice> parse_table_choice(const RawOptions& raw) {
   if (!format) return format.error();
   auto filter = parse_filter(raw, Scope::Live);
   if (!filter) return filter.error();
-  auto by = parse_by(raw);
-  if (!by) return by.error();
-  return TableChoice{*format, std::move(filter).value(), std::move(by).value()};
+  auto table = parse_table_keys(raw);
+  if (!table) return table.error();
+  return TableChoice{*format, std::move(filter).value(), std::move(table).value()};
 }
 
 }  // namespace tcpdwell

@@ -37,6 +37,8 @@ struct RawOptions {
   bool ipv4 = false, ipv6 = false;
   std::string netns = "all", cgroup, min_dwell, format = "text", output, duration, user,
               buffer = "8M", minisockets = "auto", mode = "600";
+  std::string of = "state";
+  std::uint64_t limit = 30;  ///< rows of a table of text; 0 = all
   std::uint64_t count = 0;
   std::uint32_t max_time_wait = 0, max_requests = 0;  ///< 0: from the host's own limits
   bool wide = false, time = false, no_color = false, quiet = false;
@@ -56,15 +58,21 @@ struct FilterChoice {
 };
 Result<FilterChoice> parse_filter(const RawOptions& raw, Scope scope);
 Result<Format> parse_format(const RawOptions& raw);
+/// What a table is of, and its rows by.
+struct TableKeys {
+  Of of = Of::State;
+  std::vector<Key> by;
+};
+Result<TableKeys> parse_table_keys(const RawOptions& raw);
 /// What is asked of a command that makes a table of live traffic.
 struct TableChoice {
   Format format;
   FilterChoice filter;
-  std::vector<Key> by;
+  TableKeys table;
 };
 Result<TableChoice> parse_table_choice(const RawOptions& raw);
 Result<ReportFormat> parse_report_format(const RawOptions& raw);
-Result<std::vector<Key>> parse_by(const RawOptions& raw);
+Result<std::vector<Key>> parse_by(const RawOptions& raw);  ///< of states
 /// Permissions as chmod takes them, in octal: "640".
 Result<mode_t> parse_mode(const std::string& text);
 

@@ -45,7 +45,7 @@ Status write_table(Format format, const RawOptions& raw, int fd, Output& out,
     case Format::Text:
       break;
   }
-  return write_table_text(out, summary, TableOptions{want_colour(raw, fd), raw.wide});
+  return write_table_text(out, summary, TableOptions{want_colour(raw, fd), raw.wide, raw.limit});
 }
 
 bool writes_to_stdout(const RawOptions& raw) {

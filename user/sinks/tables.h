@@ -10,12 +10,15 @@ namespace tcpdwell {
 
 struct TableOptions {
   bool colour = false;
-  bool wide = false;  ///< also the columns "at least" and "unknown" where all are 0
+  bool wide = false;        ///< also the columns "at least" and "unknown" where all are 0
+  std::uint64_t limit = 0;  ///< most rows, and a line says how many more there are; 0 = all
 };
 
 /// One table with a title line (time span) and, below it, a line for anything lost and for dwells
 /// left out of the percentiles ("3 dwells of unknown length are not in the percentiles").
 Status write_table_text(Output& out, const Summary& summary, const TableOptions& options);
+/// "12 more rows; --limit 0 shows all", where there are any.
+void append_rows_more(std::string& out, std::size_t more);
 /// The contract's "summary", not yet closed: more members may follow.
 void begin_summary(JsonText& json, const Summary& summary);
 /// One object a table, one line.

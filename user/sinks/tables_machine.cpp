@@ -37,6 +37,7 @@ std::array<Figure, 10> figures(const Row& row) {
 void begin_summary(JsonText& json, const Summary& summary) {
   json.begin_object().field("type", "summary");
   json.field("start", rfc3339(summary.start_wall_ns)).field("end", rfc3339(summary.end_wall_ns));
+  if (summary.of != Of::State) json.field("of", name_of(summary.of));
   json.list("by", summary.by, [&](Key key) { json.value(name_of(key)); });
   json.list("rows", summary.rows, [&](const Row& row) {
     json.begin_object();

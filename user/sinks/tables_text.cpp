@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <iterator>
 #include <numeric>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -64,8 +66,9 @@ std::vector<Figure> figures_of(const Summary& summary, bool wide) {
     figures.push_back({(is_number(summary.by[i]) ? "" : "<") + std::string(name_of(summary.by[i])),
                        [i](const Row& row) { return printable(row.keys[i]); }});
   figures.push_back({"count", [](const Row& row) { return human_count(row.count()); }});
-  figures.push_back(
-      {"open", [](const Row& row) { return row.open ? human_count(*row.open) : ""; }});
+  if (summary.of == Of::State)
+    figures.push_back(
+        {"open", [](const Row& row) { return row.open ? human_count(*row.open) : ""; }});
   figures.push_back(duration("min", [](const Histogram& exact) { return exact.min(); }));
   figures.push_back(duration("p50", percentile<50>));
   figures.push_back(duration("p90", percentile<90>));
@@ -79,12 +82,17 @@ std::vector<Figure> figures_of(const Summary& summary, bool wide) {
   return figures;
 }
 
-Table table_of(const Summary& summary, bool wide) {
+/// How many rows are shown.
+std::size_t shown_of(std::size_t rows, std::uint64_t limit) {
+  return limit == 0 ? rows : std::min<std::size_t>(rows, limit);
+}
+
+Table table_of(const Summary& summary, bool wide, std::size_t shown) {
   const std::vector<Figure> figures = figures_of(summary, wide);
   std::vector<std::string> heads;
   for (const Figure& figure : figures) heads.push_back(figure.head);
   Table table(heads);
-  for (const Row& row : summary.rows) {
+  for (const Row& row : std::span(summary.rows).first(shown)) {
     std::vector<std::string> cells;
     for (const Figure& figure : figures) {
       cells.push_back(figure.text_of(row));
@@ -102,7 +110,7 @@ std::string counted(std::uint64_t count, std::string_view one, std::string_view 
 void append_left_out(std::string& out, const Summary& summary) {
   const std::uint64_t unknown = sum(summary, &Row::unknown);
   const std::uint64_t at_least = sum(summary, &Row::at_least);
-  const bool whole = whole_connections(summary.by);
+  const bool whole = summary.of == Of::Life || whole_connections(summary.by);
   const std::string_view one = whole ? "lifetime" : "dwell";
   const std::string_view many = whole ? "lifetimes" : "dwells";
   if (unknown > 0) out += counted(unknown, one, many) + " of unknown length";
@@ -131,13 +139,19 @@ void append_lost(std::string& out, const LossCounts& lost) {
 
 }  // namespace
 
+void append_rows_more(std::string& out, std::size_t more) {
+  if (more > 0) out += counted(more, "more row", "more rows") + "; --limit 0 shows all\n";
+}
+
 Status write_table_text(Output& out, const Summary& summary, const TableOptions& options) {
   std::string text = title(summary) + '\n';
+  const std::size_t shown = shown_of(summary.rows.size(), options.limit);
   if (summary.rows.empty()) {
-    text += "no transitions seen\n";
+    text += summary.of == Of::Life ? "no connection ended\n" : "no transitions seen\n";
   } else {
-    table_of(summary, options.wide).append(text, options.colour);
+    table_of(summary, options.wide, shown).append(text, options.colour);
   }
+  append_rows_more(text, summary.rows.size() - shown);
   append_lost(text, summary.lost);
   append_left_out(text, summary);
   if (summary.minisockets_off)
