@@ -151,10 +151,10 @@ class Command(support.TestCase):
         number = len(self.listeners)
         here = (*HERE, "-L", ",".join(map(str, self.ports)))
         outcome = run("trace", "--duration", "50ms", *here)
-        self.assertEqual(outcome.err.split("\n")[0], f"tcpdwell: {number} sockets existed before; --existing lists them")
+        self.assertEqual(outcome.out.split("\n")[0], f"{number} sockets existed before; --existing lists them")
         self.assertNotIn("LISTEN", outcome.out)
         listed = run("trace", "--existing", "--duration", "50ms", *here)
-        self.assertNotIn("--existing", listed.err)
+        self.assertNotIn("--existing", listed.out)
         self.assertEqual(listed.out.count("LISTEN"), number)
         quiet = run("trace", "-q", "--duration", "50ms", *here)
         self.assertEqual((quiet.out.count("LISTEN"), quiet.err), (0, ""))
@@ -167,7 +167,7 @@ class Command(support.TestCase):
     def test_the_command_has_none_of_the_older_ones(self):
         outcome = run("trace", *HERE, "--", "true")
         self.assertEqual(outcome.status, 0)
-        self.assertNotIn("existed before", outcome.err)
+        self.assertNotIn("existed before", outcome.out)
 
 
 if __name__ == "__main__":

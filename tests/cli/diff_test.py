@@ -27,7 +27,89 @@ def verdicts(one, two, *options):
     return diff, {row["state"]: (row["p50"]["verdict"], row["p99"]["verdict"]) for row in diff["rows"]}
 
 
+def client(conn, begin_ns, held_ns, **who):
+    """A connection of a client that closes second: 1 ms to connect, then held."""
+    at, lines = begin_ns, []
+    for old, new, dwell in (
+        ("CLOSE", "SYN_SENT", None),
+        ("SYN_SENT", "ESTABLISHED", 10**6),
+        ("ESTABLISHED", "CLOSE_WAIT", held_ns),
+        ("CLOSE_WAIT", "LAST_ACK", 10**6),
+        ("LAST_ACK", "CLOSE", 10**6),
+    ):
+        at += dwell or 0
+        worth = {"dwell_ns": dwell} if dwell else {"dwell_ns": None, "dwell": "unknown"}
+        lines.append(transition(at, conn, old, new, comm="client", rport=443, **worth, **who))
+    lines[-1].update(life_ns=at - begin_ns, path="SYN_SENT>ESTABLISHED>CLOSE_WAIT>LAST_ACK>CLOSE")
+    return lines
+
+
+def left_over(conn):
+    """What was in TIME_WAIT before the trace, and ends in it."""
+    first = transition(0, conn, "TIME_WAIT", "CLOSE")
+    seed = {name: first[name] for name in ("ts", "mono_ns", "conn", "netns", "family", "laddr", "lport", "raddr", "rport")}
+    seed.update(type="seed", state="TIME_WAIT", age_ns=None, age="unknown", pid=None, comm="", owner="none", cgroup=0)
+    return [seed, transition(10**9, conn, "TIME_WAIT", "CLOSE", dwell_ns=10**9, dwell="at_least")]
+
+
+def keep_alive(name, connections, held_ns, older):
+    """Ten seconds of a client that opens so many connections, and holds each so long."""
+    lines = [line for i in range(older) for line in left_over(f"{i + 1:x}")]
+    for i in range(connections):
+        lines += client(f"{i + 10**6:x}", i * 9 * 10**9 // connections, held_ns)
+    lines.sort(key=lambda line: line["mono_ns"])
+    return scratch_file(name, text([header(), *lines, end(10**10, len(lines), connections + older)]))
+
+
 class Diff(support.TestCase):
+    def test_did_keep_alive_help(self):
+        """3,000 connections of 2 ms in ten seconds, then 3 of 900 ms; before each, what an earlier run left in TIME_WAIT."""
+        one, two = keep_alive("without", 3000, 2 * 10**6, 0), keep_alive("with", 3, 900 * 10**6, 500)
+        shown = run("diff", one, two).out
+        self.assertEqual(shown.split("\n")[0], "connections opened: 300/s in A, 0.3/s in B")
+        self.assertIn("503 connections, 500 of them older than it and in no table", shown)
+        self.assertRegex(shown, r"(?m)^ +3,000 +3 +300/s +0\.3/s$")
+        self.assertRegex(shown, r"(?m)^ESTABLISHED +3,000 +3 .*too few to tell \(3\)")
+        self.assertNotIn("TIME_WAIT", shown)
+        self.assertNotIn("no difference seen", shown)
+        self.assertRegex(shown, r"(?m)^closed by remote +3,000 +3 +100\.0% +100\.0%")
+        diff, _ = verdicts(one, two)
+        self.assertEqual((diff["a"]["opened"], diff["b"]["opened"], diff["b"]["older"]), (3000, 3, 500))
+        self.assertEqual((diff["a"]["duration_ns"], diff["b"]["connections"]), (10**10, 503))
+        self.assertIn("connections opened: 300/s in A", run("diff", one, two, "--format", "html").out)
+
+    def test_rates_by_a_key(self):
+        one, two = keep_alive("a8", 400, 10**6, 0), keep_alive("b8", 100, 10**6, 0)
+        diff, _ = verdicts(one, two, "--by", "comm,state")
+        self.assertEqual(
+            diff["opens"],
+            [{"comm": "client", "opened_a": 400, "opened_b": 100, "accepted_a": 0, "accepted_b": 0}],
+        )
+        self.assertRegex(run("diff", one, two, "--by", "remote-port").out, r"(?m)^443 +400 +100 +40/s +10/s$")
+
+    def test_rates_that_chance_may_make_are_no_headline(self):
+        one, two = keep_alive("a9", 100, 10**6, 0), keep_alive("b9", 104, 10**6, 0)
+        self.assertEqual(run("diff", one, two).out.split("\n")[0], "no difference between A and B is certain")
+
+    def test_what_lasts_longer_is_the_headline(self):
+        one, two = keep_alive("a10", 100, 10**6, 0), keep_alive("b10", 100, 50 * 10**6, 0)
+        self.assertEqual(
+            run("diff", one, two).out.split("\n")[0],
+            "ESTABLISHED lasts longer: median 1.00ms in A, 50.0ms in B",
+        )
+
+    def test_nine_that_overlap_are_too_few(self):
+        one, two = trace("a11", range(1000, 1009)), trace("b11", range(1001, 1010))
+        self.assertEqual(verdicts(one, two)[1]["ESTABLISHED"], ("too few to tell",) * 2)
+        self.assertIn("too few to tell (9)", run("diff", one, two).out)
+
+    def test_long_tables_stop(self):
+        names = [f"p{i}" for i in range(40)]
+        lines = [transition(i, f"{i + 1:x}", "ESTABLISHED", "CLOSE_WAIT", comm=name) for i, name in enumerate(names)]
+        path = scratch_file("many", text([header(), *lines, end(10**9, 40, 40)]))
+        self.assertIn("\n10 more rows; --limit 0 shows all\n", run("diff", path, path, "--by", "comm").out)
+        self.assertNotIn("more row", run("diff", path, path, "--by", "comm", "--limit", "0").out)
+
     def test_the_same_distribution_twice_is_no_difference(self):
         for seed in range(5):
             one, two = trace("a", skewed(seed, 10**6)), trace("b", skewed(seed + 100, 10**6))
@@ -50,8 +132,8 @@ class Diff(support.TestCase):
         self.assertEqual([(p["path"], p["count_a"]) for p in diff["gone_paths"]], [("SYN_RECV>ESTABLISHED>CLOSE", 9)])
         self.assertEqual([(e["end"], e["count_a"], e["count_b"]) for e in diff["ends"]], [("reset_by_peer", 9, 0), ("timeout", 0, 8)])
         shown = run("diff", one, two).out
-        self.assertRegex(shown, r"(?m)^timeout +0 +8 +new *$")
-        self.assertRegex(shown, r"(?m)^reset_by_peer +9 +0 +gone *$")
+        self.assertRegex(shown, r"(?m)^timeout +0 +8 +0\.0% +100\.0% +new *$")
+        self.assertRegex(shown, r"(?m)^reset_by_peer +9 +0 +100\.0% +0\.0% +gone *$")
 
     def test_by_another_key_and_as_text(self):
         one, two = trace("a5", skewed(1, 10**6)), trace("b5", skewed(2, 3 * 10**6))

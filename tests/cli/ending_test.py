@@ -30,7 +30,9 @@ class Signals(support.TestCase):
         self.assertRegex(outcome.err, r"(?m)^LAST_ACK +50 ")
         reported = run("report", path)
         self.assertEqual((reported.status, reported.err), (0, ""))
-        self.assertTrue(outcome.err.endswith(reported.out.split("\n\n")[0].rstrip("\n") + "\n"), outcome.err)
+        said, wrote = outcome.err.removesuffix("\n").rsplit("\n", 1)
+        self.assertTrue(said.endswith(reported.out.split("\n\n")[0].rstrip("\n")), outcome.err)
+        self.assertIn(f"connections to {path} (", wrote)
         return path
 
     def test_interrupt_terminate_hang_up(self):

@@ -58,7 +58,8 @@ Shift compare_quantile(const Histogram& before, const Histogram& after, double p
   const auto below = [](std::uint64_t high, std::uint64_t low) {
     return static_cast<double>(high) * (1 + kRounding) < static_cast<double>(low) * (1 - kRounding);
   };
-  shift.verdict = Verdict::NoDifference;
+  if (std::min(before.count(), after.count()) >= kFewestForNoDifference)
+    shift.verdict = Verdict::NoDifference;
   if (below(*shift.before.high, *shift.after.low)) shift.verdict = Verdict::Longer;
   if (below(*shift.after.high, *shift.before.low)) shift.verdict = Verdict::Shorter;
   return shift;
@@ -70,19 +71,51 @@ std::vector<ComparedRow> compare_rows(const Summary& before, const Summary& afte
   for (const auto& [keys, pair] : matched(before, after)) {
     const Histogram& a = pair.before ? pair.before->exact : kNone;
     const Histogram& b = pair.after ? pair.after->exact : kNone;
-    ComparedRow row{keys, pair.before ? pair.before->count() : 0,
-                    pair.after ? pair.after->count() : 0, compare_quantile(a, b, 50),
+    ComparedRow row{keys,
+                    pair.before ? pair.before->count() : 0,
+                    pair.after ? pair.after->count() : 0,
+                    std::min(a.count(), b.count()),
+                    compare_quantile(a, b, 50),
                     compare_quantile(a, b, 99)};
     if (row.count_before + row.count_after > 0) rows.push_back(std::move(row));
   }
   const auto weight = [](const ComparedRow& row) {
     return std::max(change(row.p50), change(row.p99));
   };
+  const auto waits_for_nobody = [](const ComparedRow& row) {
+    return std::find(row.keys.begin(), row.keys.end(), name_of(State::TimeWait)) != row.keys.end();
+  };
   std::stable_sort(rows.begin(), rows.end(), [&](const ComparedRow& a, const ComparedRow& b) {
+    if (waits_for_nobody(a) != waits_for_nobody(b)) return waits_for_nobody(b);
     if (weight(a) != weight(b)) return weight(a) > weight(b);
     return a.count_before + a.count_after > b.count_before + b.count_after;
   });
   return rows;
+}
+
+std::vector<ComparedOpens> compare_opens(const std::vector<Row>& opened_before,
+                                         const std::vector<Row>& opened_after,
+                                         const std::vector<Row>& accepted_before,
+                                         const std::vector<Row>& accepted_after) {
+  std::map<std::vector<std::string>, ComparedOpens> by_keys;
+  const auto add = [&](const std::vector<Row>& rows, std::uint64_t ComparedOpens::*to) {
+    for (const Row& row : rows) by_keys[row.keys].*to += row.count();
+  };
+  add(opened_before, &ComparedOpens::opened_before);
+  add(opened_after, &ComparedOpens::opened_after);
+  add(accepted_before, &ComparedOpens::accepted_before);
+  add(accepted_after, &ComparedOpens::accepted_after);
+  std::vector<ComparedOpens> all;
+  for (auto& [keys, opens] : by_keys) {
+    opens.keys = keys;
+    all.push_back(std::move(opens));
+  }
+  const auto sum = [](const ComparedOpens& opens) {
+    return opens.opened_before + opens.opened_after + opens.accepted_before + opens.accepted_after;
+  };
+  std::stable_sort(all.begin(), all.end(),
+                   [&](const ComparedOpens& a, const ComparedOpens& b) { return sum(a) > sum(b); });
+  return all;
 }
 
 std::vector<ComparedCount> compare_counts(const Summary& before, const Summary& after) {

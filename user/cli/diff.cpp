@@ -5,10 +5,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <numeric>
 #include <thread>
 
 #include "aggregate/aggregator.h"
+#include "aggregate/begun.h"
 #include "aggregate/compare.h"
+#include "aggregate/headline.h"
 #include "cli/commands.h"
 #include "cli/play_trace.h"
 #include "run/pipeline.h"
@@ -21,6 +24,8 @@ namespace {
 struct Side {
   ComparedSide about;
   Summary rows, ends, paths;
+  std::vector<Key> opens_by;
+  std::vector<Row> opened, accepted;
 };
 
 AggregatorOptions options_by(const Filter& filter, std::vector<Key> by) {
@@ -32,6 +37,11 @@ AggregatorOptions options_by(const Filter& filter, std::vector<Key> by) {
   return options;
 }
 
+std::uint64_t sum_of(const std::vector<Row>& rows) {
+  return std::accumulate(rows.begin(), rows.end(), std::uint64_t{0},
+                         [](std::uint64_t sum, const Row& row) { return sum + row.count(); });
+}
+
 Result<Side> read_side(const std::string& name, const RawOptions& raw, const Filter& filter,
                        const std::vector<Key>& by) {
   auto files = expand_globs({name});
@@ -39,7 +49,9 @@ Result<Side> read_side(const std::string& name, const RawOptions& raw, const Fil
   Aggregator rows(options_by(filter, by)), ends(options_by(filter, {Key::End})),
       paths(options_by(filter, {Key::Path}));
   LastMoment last;
-  Tee tee({&rows, &ends, &paths, &last});
+  Tee tables({&rows, &ends, &paths});
+  Begun begun(by, tables);
+  Tee tee({&begun, &last});
   FilterStage stage(filter, tee);
   Progress progress(*files, !raw.quiet);
   for (const std::string& file : *files) {
@@ -52,7 +64,12 @@ Result<Side> read_side(const std::string& name, const RawOptions& raw, const Fil
   side.rows = rows.take_summary(last.wall_ns());
   side.ends = ends.take_summary(last.wall_ns());
   side.paths = paths.take_summary(last.wall_ns());
-  side.about = {name, side.rows.start_wall_ns, last.wall_ns(), rows.connections(), side.rows.lost};
+  side.opens_by = begun.by();
+  side.opened = begun.take_opened();
+  side.accepted = begun.take_accepted();
+  side.about = {name,           side.rows.start_wall_ns, last.wall_ns(),        0,
+                side.rows.lost, sum_of(side.opened),     sum_of(side.accepted), begun.older()};
+  side.about.connections = rows.connections() + begun.older();
   return side;
 }
 
@@ -69,6 +86,9 @@ Comparison compare(const Side& before, const Side& after) {
     else if (count.after == 0)
       comparison.gone_paths.push_back(std::move(count));
   }
+  comparison.opens_by = before.opens_by;
+  comparison.opens = compare_opens(before.opened, after.opened, before.accepted, after.accepted);
+  comparison.headline = headline_of(comparison);
   return comparison;
 }
 
@@ -93,7 +113,7 @@ Result<int> run_diff(const Invocation& invocation) {
   if (!out) return out.error();
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
   const Status status =
-      text ? write_diff_text(**out, comparison, want_colour(raw, fd))
+      text ? write_diff_text(**out, comparison, {want_colour(raw, fd), false, raw.limit})
            : (json ? write_diff_json(**out, comparison) : write_diff_html(**out, comparison));
   if (Status done = finish(**out, status); !done) return done.error();
   return 0;

@@ -198,7 +198,7 @@ Result<int> run_serve(const Invocation& invocation) {
         Fault::Usage,
         "serve: --local and --remote take 16 address blocks at most, and of IPv6 none that "
         "holds all of ::ffff:0:0/96; ask for fewer or smaller ones"};
-  if (Status allowed = Tracer::permitted(); !allowed) return allowed.error();
+  if (Status allowed = may_trace(invocation.raw); !allowed) return allowed.error();
   auto server = HttpServer::listen(options);
   if (!server) return server.error();
   return Serve(invocation.raw, live_header(choice->filter), std::move(server).value())

@@ -82,7 +82,7 @@ Result<int> run_stat(const Invocation& invocation) {
     complain(plan->tracer.detail == Detail::Counts
                  ? "level of detail: counts (the kernel counts, nothing is sent)"
                  : "level of detail: transitions (a record of each)");
-  if (Status allowed = Tracer::permitted(); !allowed) return allowed.error();
+  if (Status allowed = may_trace(invocation.raw); !allowed) return allowed.error();
   auto out = open_output(invocation.raw);
   if (!out) return out.error();
   AggregatorOptions options;

@@ -219,7 +219,7 @@ Result<int> run_rotating(Lines& lines, const Invocation& invocation) {
   const Filter& filter = lines.asked.filter.filter;
   options.seeds = filter.states == 0 && filter.min_dwell_ns == 0;
   if (Status parsed = parse_rotate(invocation.rotate, options); !parsed) return parsed.error();
-  if (Status allowed = Tracer::permitted(); !allowed) return allowed.error();
+  if (Status allowed = may_trace(invocation.raw); !allowed) return allowed.error();
   if (options.files.path == "-")
     return Error{Fault::Usage, "--rotate needs -o FILE: standard output cannot be rotated"};
   auto trace = RotatingTrace::create(std::move(options));
@@ -270,7 +270,7 @@ Result<int> run_trace(const Invocation& invocation) {
   const RawOptions& raw = invocation.raw;
   auto lines = parse_lines(invocation);
   if (!lines) return lines.error();
-  if (Status allowed = Tracer::permitted(); !allowed) return allowed.error();
+  if (Status allowed = may_trace(invocation.raw); !allowed) return allowed.error();
   auto out = open_line_output(raw, lines->asked.format);
   if (!out) return out.error();
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
@@ -279,10 +279,12 @@ Result<int> run_trace(const Invocation& invocation) {
     return lines->run(**out, *sink, Clock::duration::zero());
   CountsExisting shown(*sink);
   if (!raw.quiet)
-    lines->on_seeded = [&shown] {
-      if (shown.count != 0)
-        complain(fmt::format("{} socket{} existed before; --existing lists them",
-                             human_count(shown.count), shown.count == 1 ? "" : "s"));
+    lines->on_seeded = [&] {
+      if (shown.count != 0)  // a failure stays with the output, and shows with the next line
+          [[maybe_unused]]
+        const Status written =
+            (*out)->write(fmt::format("{} socket{} existed before; --existing lists them\n",
+                                      human_count(shown.count), shown.count == 1 ? "" : "s"));
     };
   return lines->run(**out, shown, Clock::duration::zero());
 }
@@ -295,7 +297,7 @@ Result<int> run_record(const Invocation& invocation) {
                  "record writes JSON traces; use trace --format text|csv -o FILE for others"};
   if (!invocation.rotate.empty()) return run_rotating(*lines, invocation);
   if (invocation.keep != 0) return Error{Fault::Usage, "--keep needs --rotate"};
-  if (Status allowed = Tracer::permitted(); !allowed) return allowed.error();
+  if (Status allowed = may_trace(invocation.raw); !allowed) return allowed.error();
   const std::string& path = invocation.raw.output;
   if (!invocation.force)
     if (Status may = overwrites_trace_alone(path); !may) return may.error();

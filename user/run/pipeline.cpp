@@ -105,7 +105,8 @@ Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>
     return Error{Fault::Usage, fmt::format("--minisockets {}: expected auto, fentry, timer or off",
                                            raw.minisockets)};
   plan.tracer.minisockets = *way;
-  complain_of_missing(raw, choice.filter, "it is waited for");
+  // In another pid namespace one that comes later cannot be known: the tracer refuses.
+  if (plan.tracer.pid_namespace == 0) complain_of_missing(raw, choice.filter, "it is waited for");
   plan.on_seeded = [quiet = raw.quiet, verbose = raw.verbose != 0](const SeedReport& report) {
     if (verbose)
       complain(fmt::format("{} sockets in {} network namespaces existed before", report.sockets,
@@ -139,6 +140,11 @@ void complain_of_gaps(const SeedReport& report, std::string_view sockets, std::s
         fmt::format("the network namespaces of {} processes could not be looked up (needs "
                     "CAP_SYS_PTRACE): the {} of other namespaces {}",
                     report.unseen_processes, sockets, fate));
+}
+
+Status may_trace(const RawOptions& raw) {
+  const auto user = choose_user(raw.user);
+  return user ? Tracer::permitted() : Status(user.error());
 }
 
 void complain_of_missing(const RawOptions& raw, const Filter& filter, std::string_view fate) {

@@ -95,6 +95,9 @@ void complain(const std::string& message);
 /// "older sockets", "are seen from their next transition on".
 void complain_of_gaps(const SeedReport& report, std::string_view sockets, std::string_view fate);
 /// What a failed confine() means.
+/// Whether this process may trace, and become who it is to run as: to be asked before a file or a
+/// socket is made. Fault::Permission names what is missing.
+Status may_trace(const RawOptions& raw);
 /// Of each process asked for with -p that there is not: "there is no process 4711: " and `fate`.
 void complain_of_missing(const RawOptions& raw, const Filter& filter, std::string_view fate);
 std::string unconfined_words(const Error& why);

@@ -17,6 +17,8 @@ struct TableOptions {
 /// One table with a title line (time span) and, below it, a line for anything lost and for dwells
 /// left out of the percentiles ("3 dwells of unknown length are not in the percentiles").
 Status write_table_text(Output& out, const Summary& summary, const TableOptions& options);
+/// How many of them are shown (TableOptions::limit).
+std::size_t shown_rows(std::size_t rows, std::uint64_t limit);
 /// "12 more rows; --limit 0 shows all", where there are any.
 void append_rows_more(std::string& out, std::size_t more);
 /// The contract's "summary", not yet closed: more members may follow.

@@ -82,11 +82,6 @@ std::vector<Figure> figures_of(const Summary& summary, bool wide) {
   return figures;
 }
 
-/// How many rows are shown.
-std::size_t shown_of(std::size_t rows, std::uint64_t limit) {
-  return limit == 0 ? rows : std::min<std::size_t>(rows, limit);
-}
-
 Table table_of(const Summary& summary, bool wide, std::size_t shown) {
   const std::vector<Figure> figures = figures_of(summary, wide);
   std::vector<std::string> heads;
@@ -139,13 +134,17 @@ void append_lost(std::string& out, const LossCounts& lost) {
 
 }  // namespace
 
+std::size_t shown_rows(std::size_t rows, std::uint64_t limit) {
+  return limit == 0 ? rows : std::min<std::size_t>(rows, limit);
+}
+
 void append_rows_more(std::string& out, std::size_t more) {
   if (more > 0) out += counted(more, "more row", "more rows") + "; --limit 0 shows all\n";
 }
 
 Status write_table_text(Output& out, const Summary& summary, const TableOptions& options) {
   std::string text = title(summary) + '\n';
-  const std::size_t shown = shown_of(summary.rows.size(), options.limit);
+  const std::size_t shown = shown_rows(summary.rows.size(), options.limit);
   if (summary.rows.empty()) {
     text += summary.of == Of::Life ? "no connection ended\n" : "no transitions seen\n";
   } else {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <initializer_list>
@@ -184,6 +185,15 @@ std::string human_count(std::uint64_t count) {
   std::string text = fmt::format_int(count).str();
   for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, 1, ',');
   return text;
+}
+
+std::string human_rate(std::uint64_t count, std::uint64_t ns) {
+  if (ns == 0) return "-";
+  const double rate = static_cast<double>(count) * kSecond / static_cast<double>(ns);
+  if (rate >= 99.5) return human_count(static_cast<std::uint64_t>(std::llround(rate))) + "/s";
+  if (rate >= 9.95) return fmt::format("{:.0f}/s", rate);
+  return rate >= 0.095 || count == 0 ? fmt::format("{:.1f}/s", rate)
+                                     : fmt::format("{:.2g}/s", rate);
 }
 
 std::string rfc3339(std::int64_t wall_ns) {

@@ -26,6 +26,9 @@ Result<std::uint64_t> parse_size_bytes(std::string_view text);
 /// ("1.00ms", never "1000us").
 std::string human_duration(std::uint64_t ns);
 
+/// How often in a second: "300/s", "0.3/s"; "-" where there was no time.
+std::string human_rate(std::uint64_t count, std::uint64_t ns);
+
 /// A count with thousands separated: "1,234,567".
 std::string human_count(std::uint64_t count);
 

@@ -109,9 +109,9 @@ void Table::append_row(std::string& out, std::size_t row, const Paint& paint,
       paint, columns);
 }
 
-void Table::append(std::string& out, bool colour) const {
+void Table::append(std::string& out, bool colour, std::size_t most) const {
   append_heads(out, colour);
-  for (std::size_t row = 0; row < rows(); ++row)
+  for (std::size_t row = 0; row < std::min(rows(), most); ++row)
     append_row(out, row, [&](std::size_t column) {
       return colour && cell(row, column) == kAbsent ? kSgrDim : std::string_view();
     });

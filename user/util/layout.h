@@ -79,8 +79,8 @@ class Table {
   using Paint = std::function<std::string_view(std::size_t column)>;
   void append_row(std::string& out, std::size_t row, const Paint& paint,
                   std::size_t columns = kAnyWidth) const;
-  /// All of it; with `colour` what is absent is dim.
-  void append(std::string& out, bool colour) const;
+  /// Heads and the first `most` rows; with `colour` what is absent is dim.
+  void append(std::string& out, bool colour, std::size_t most = SIZE_MAX) const;
 
  private:
   std::vector<Column> columns_;
