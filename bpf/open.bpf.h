@@ -16,6 +16,7 @@
 #define TCPDWELL_OPEN_BPF_H
 
 #include "emit.bpf.h"
+#include "kept.bpf.h"
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
 #include "request.bpf.h"
@@ -123,6 +124,8 @@ static __noinline int look_at(struct sock *sk, struct tcp_sock *tp, __u64 cookie
 
 	if (!s || s->look == look_number || s->flags & TD_S_PASSIVE)
 		return 0;
+	if (sockets_kept)
+		take_kept_owner(sk, s);
 	identify(&who, tp);
 	return look_at_entry(&line, &who, s) ? 1 : 0;
 }

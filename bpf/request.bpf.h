@@ -10,6 +10,7 @@
 #include "context.bpf.h"
 #include "emit.bpf.h"
 #include "filter.bpf.h"
+#include "kept.bpf.h"
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
 #include "reset.bpf.h"
@@ -371,6 +372,8 @@ static __always_inline void req_take(struct td_sock *s, const struct td_who *who
 		if (makes_records()) {
 			s->request = r->waited;
 			note_queued(r->listener);
+			if (sockets_kept)
+				take_kept_owner((void *)r->listener, s);
 		}
 		if (r->seeded)
 			s->flags &= ~TD_S_FIRST_DUE;
@@ -426,6 +429,8 @@ static __always_inline void sock_of_req(struct td_sock *s, struct td_req *r)
 	struct td_sock *owner = bpf_map_lookup_elem(&listeners, &r->listener);
 
 	*s = owner ? *owner : no_sock;
+	if (sockets_kept)
+		take_kept_owner((void *)r->listener, s);
 	s->use = 1;
 	s->path = TD_SYN_RECV;
 	s->flags = 0;

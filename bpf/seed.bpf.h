@@ -13,6 +13,7 @@
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
 #include "minisocket.bpf.h"
+#include "owner.bpf.h"
 #include "ports.bpf.h"
 #include "request.bpf.h"
 #include "slots.bpf.h"
@@ -45,9 +46,7 @@ static __always_inline void note_owner(struct td_sock *s, struct task_struct *ta
 		s->of_command = 1;
 	if (s->owner != TD_OWNER_NONE)
 		return;
-	s->cgroup_id = BPF_CORE_READ(group, kn, id);
-	s->pid = task->tgid;
-	bpf_probe_read_kernel(s->comm, sizeof(s->comm), task->group_leader->comm);
+	name_owner(s, task);
 	s->owner = TD_OWNER_SEED;
 }
 

@@ -67,6 +67,8 @@ static __noinline int tell_waiting(struct seq_file *seq, struct tcp_sock *tp, st
 	live_of_full(&live, tp, state);
 	if (!may_be_stuck(&live, state) || !find(&found, s) || found.state != state)
 		return 0;
+	if (sockets_kept)
+		take_kept_owner((struct sock *)tp, s);
 	identify(&who, tp);
 	if (!address_passes(&who) || !owner_passes(s))
 		return 0;

@@ -11,6 +11,7 @@
 #include "emit.bpf.h"
 #include "fentry.bpf.h"
 #include "filter.bpf.h"
+#include "kept.bpf.h"
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
 #include "minisocket.bpf.h"
@@ -296,6 +297,8 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 		s->flags |= TD_S_FIN_IN;
 	if (asks_for_owners()) {
 		note_cgroup(s, sk);
+		if (sockets_kept)
+			take_kept_owner(sk, s);
 		learn_owner(s, sk, old_state, new_state);
 	}
 	if (makes_records() && new_state == TD_SYN_SENT)
@@ -316,6 +319,8 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 		if (!defer_first(&who, s, &line))
 			emit(count, &line, &who, s, NULL);
 	}
+	if (new_state == TD_CLOSE && sockets_kept)
+		forget_kept((__u64)sk);
 	s->since_ns = line.mono_ns;
 	s->since = TD_DWELL_EXACT;
 	barrier(); /* the state last: find() */

@@ -131,6 +131,11 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
   bpf_program__set_autoload(skeleton.progs.on_receive_reset, reasons);
   bpf_program__set_autoload(skeleton.progs.on_error_report,
                             reasons && kernel_has_tracepoint("inet_sk_error_report"));
+  // As asks_for_owners() in bpf/filter.bpf.h.
+  const bool owners = reasons || config_of(skeleton).filter_pids != 0 ||
+                      config_of(skeleton).filter_comms != 0 || config_of(skeleton).cgroup_id != 0;
+  bpf_program__set_autoload(skeleton.progs.on_exec, owners);
+  bpf_program__set_autoload(skeleton.progs.on_rename, owners);
   const bool of_connections = config_of(skeleton).detail == TD_DETAIL_CONNECTIONS;
   bpf_program__set_autoload(skeleton.progs.look_at_socket, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_file, of_connections);
@@ -164,8 +169,9 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
 std::vector<bpf_program*> to_attach(const tcpdwell_bpf& skeleton, Minisockets way) {
   // The spares come last and go first (detach): alone they would count what nobody fired.
   std::vector<bpf_program*> programs = {
-      skeleton.progs.on_fork, skeleton.progs.on_task_freed, skeleton.progs.on_send_reset,
-      skeleton.progs.on_receive_reset, skeleton.progs.on_error_report};
+      skeleton.progs.on_fork,          skeleton.progs.on_task_freed,   skeleton.progs.on_send_reset,
+      skeleton.progs.on_receive_reset, skeleton.progs.on_error_report, skeleton.progs.on_exec,
+      skeleton.progs.on_rename};
   for (bpf_program* program : timer_programs(skeleton)) programs.push_back(program);
   if (way == Minisockets::Fentry)
     for (bpf_program* program : fentry_programs(skeleton)) programs.push_back(program);
