@@ -352,6 +352,16 @@ volatile __u64 stopped_ns;
  * CPU that does not see it yet tells less. */
 volatile __u8 all_known;
 
+/* Network namespaces whose older sockets were walked over, by inode number. Of others, which no
+ * process is in and which have no name, sockets older than the tracer may come up later. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, __u8);
+} walked_nets SEC(".maps");
+
 /* Some time-wait socket found no room in `minis`: one that is not in there may be one of these. Set
  * and never reset, by whatever CPU. */
 __u8 minis_refused;

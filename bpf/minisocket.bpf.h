@@ -15,6 +15,7 @@
 #include "maps.bpf.h"
 
 #define TIMEWAIT_NS 60000000000ull /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
+#define ORPHAN_NS 63000000000ull   /* as long, which may become this much in a timer wheel */
 #define STAMP_NS 1000000ll	   /* tw_entry_stamp counts milliseconds */
 
 /* include/net/inet_timewait_sock.h; tcp_clock_ms() of the moment TIME_WAIT began, since Linux 6.14
@@ -250,14 +251,20 @@ static __noinline int end_unheard_of(struct td_counters *count, __u64 cookie,
 			       .old_state = tw_substate(tw),
 			       .new_state = TD_CLOSE,
 			       .reason = reason};
+	bool older;
 
 	if (!all_known || minis_refused)
 		return 0; /* older than the tracer, or counted as refused */
 	who_of_tw(&who, tw);
 	if (cfg.netns && cfg.netns != who.netns)
 		return 0;
-	if (line.old_state == TD_TIME_WAIT) {
+	if (line.old_state == TD_TIME_WAIT)
 		tw_began(&began, tw, when);
+	/* An orphan does not tell since when it waits: its timer runs for a minute at most. */
+	older = began.at_ns ? began.at_ns < began_ns : when < began_ns + ORPHAN_NS;
+	if (older && !bpf_map_lookup_elem(&walked_nets, &who.netns))
+		return 0;
+	if (began.at_ns) {
 		line.dwell = began.bound;
 		line.dwell_ns = when - began.at_ns;
 	}

@@ -2,9 +2,13 @@
 """Namespaces: which network namespaces are walked over, and whose pids are meant."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 
 import support
-from support import TestCase, main, needs_root, shell
+from support import Live, TestCase, main, needs_root, shell
 
 setUpModule = support.own_network
 
@@ -24,6 +28,46 @@ class Names(TestCase):
                 outcome = shell(script, *command)
                 self.assertEqual(outcome.status, 0, outcome)
                 self.assertNotIn("could not be entered", outcome.err)
+
+
+@needs_root
+class Unnamed(TestCase):
+    """A network namespace that no process is in and that has no name: a descriptor alone keeps it."""
+
+    ORPHANS = """
+import ctypes, os, socket, subprocess, sys
+libc = ctypes.CDLL(None)
+assert libc.unshare(0x40000000) == 0
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+with open("/proc/sys/net/ipv4/tcp_fin_timeout", "w") as file:
+    file.write("3")
+server = socket.create_server(("127.0.0.1", 0))
+kept = []
+for _ in range(20):
+    client = socket.create_connection(server.getsockname())
+    kept.append(server.accept()[0])
+    client.close()
+print("ready", flush=True)
+sys.stdin.readline()
+assert libc.unshare(0x40000000) == 0
+print("gone", flush=True)
+sys.stdin.read()
+"""
+
+    def test_time_wait_sockets_that_were_there_before_are_no_loss(self):
+        with subprocess.Popen([sys.executable, "-c", self.ORPHANS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            other.stdout.readline()
+            namespace = os.open(f"/proc/{other.pid}/ns/net", os.O_RDONLY)
+            self.addCleanup(os.close, namespace)
+            other.stdin.write(b"\n")
+            other.stdin.flush()
+            other.stdout.readline()
+            with Live("trace", "--format", "json", "-q", network=()) as live:
+                time.sleep(5)
+                live.stop()
+            end = json.loads(live.outcome.out.splitlines()[-1])
+            self.assertEqual(end["lost"]["recursion"], 0)
+            other.stdin.close()
 
 
 @needs_root

@@ -228,6 +228,7 @@ Result<SeedReport> walk_sockets(const SeedPlan& plan) {
       continue;
     }
     ++report.namespaces;
+    if (plan.on_namespace) plan.on_namespace(static_cast<std::uint32_t>(inode));
     if (Status status = records.read(iterator->get(), "sockets"); !status) return status.error();
   }
   if (plan.files != nullptr) {

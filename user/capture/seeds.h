@@ -30,6 +30,8 @@ struct SeedPlan {
   /// One record. An error ends the walk and is returned.
   std::function<Status(const void* data, std::size_t size)> on_record;
   std::function<void(const td_holder& holder)> on_holder;  ///< one descriptor
+  /// A network namespace that was walked over, by its inode number.
+  std::function<void(std::uint32_t netns)> on_namespace;
   /// After the walk: whether it is to be confirmed who has what open. Then `look_again` is set, the
   /// owners are walked over once more, and the sockets that are still open given to `on_open`.
   std::function<bool()> doubts;

@@ -379,6 +379,11 @@ Result<SeedReport> Tracer::Impl::walk(Consumer& to, std::function<Status()> betw
     play(data, size);
     return outcome;
   };
+  plan.on_namespace = [this](std::uint32_t inode) {
+    const std::uint8_t walked = 1;
+    bpf_map__update_elem(skeleton->maps.walked_nets, &inode, sizeof inode, &walked, sizeof walked,
+                         BPF_ANY);
+  };
   plan.between = std::move(between);
   if (holders != nullptr) look_for_holders(plan, *holders);
   auto report = walk_sockets(plan);
