@@ -31,14 +31,47 @@ static __always_inline void identify(struct td_who *who, const struct tcp_sock *
 	}
 }
 
+static __always_inline bool has_sent_fin(__u8 state)
+{
+	return state == TD_FIN_WAIT1 || state == TD_FIN_WAIT2 || state == TD_CLOSING ||
+	       state == TD_LAST_ACK;
+}
+
+/* Whether its SYN is counted among the bytes that the peer acknowledged: of one that connected. */
+static __always_inline bool has_sent_syn(__u64 path)
+{
+	for (int i = 0; i < 16; i++, path >>= 4)
+		if ((path & 15) == TD_SYN_SENT)
+			return true;
+	return false;
+}
+
+/*
+ * Payload that left, each byte once. tcp_sock.bytes_sent counts a segment that the host's own
+ * queues dropped each time it is tried, and only what was sent before counts as a repeat
+ * (__tcp_transmit_skb, __tcp_retransmit_skb). Sequence numbers go on when it has left
+ * (tcp_event_new_data_sent), but they count SYN and FIN too. The path is the one before the end.
+ */
+static __always_inline __u64 payload_sent(const struct tcp_sock *tp, const struct td_sock *s)
+{
+	__u64 counted = tp->bytes_sent - tp->bytes_retrans;
+	__u64 left = tp->bytes_acked + (__u32)(tp->snd_nxt - tp->snd_una);
+
+	if (left && has_sent_fin(s->path & 15) && tp->snd_nxt == tp->write_seq)
+		left--;
+	if (left && has_sent_syn(s->path) && !s->restored)
+		left--;
+	return counted < left ? counted : left;
+}
+
 /* `fin_received`: tcp_fin() has counted the peer's FIN as a received byte (tcp_rcv_nxt_update,
  * net/ipv4/tcp_input.c). */
 static __always_inline void read_stats(struct td_stats *st, const struct tcp_sock *tp,
-				       bool fin_received)
+				       const struct td_sock *s, bool fin_received)
 {
 	__u32 min_rtt = tp->rtt_min.s[0].v;
 
-	st->bytes_sent = tp->bytes_sent - tp->bytes_retrans;
+	st->bytes_sent = payload_sent(tp, s);
 	st->bytes_received = tp->bytes_received;
 	if (st->bytes_received && fin_received)
 		st->bytes_received--;

@@ -63,7 +63,7 @@ struct td_sock {
 	__u8 error;	 /* the last that the stack reported to whoever has it open */
 	__u8 request;	 /* TD_F_DEFERRED or TD_F_QUEUE_FULL of the request it was */
 	__u8 of_command; /* the owner is of the command asked for (bpf/command.bpf.h) */
-	__u8 pad[1];
+	__u8 restored;	 /* TCP_REPAIR brought it back: it sent no SYN */
 	/* Of a listener, in `listeners`: */
 	__u32 peak;	    /* as td_live.peak */
 	__u32 drops_before; /* what it had dropped when it was first seen */

@@ -68,6 +68,19 @@ static __always_inline bool bound_before(const struct sock *sk)
 	return BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & SOCK_BINDPORT_LOCK;
 }
 
+struct tcp_sock___deferred {
+	__u8 fastopen_connect : 1;
+} __attribute__((preserve_access_index));
+
+/* With TCP_FASTOPEN_CONNECT the SYN is sent with the first data. It has its port by then, and after
+ * that a sequence number (tcp_v4_connect, tcp_v6_connect). */
+static __always_inline bool waits_for_data(const struct tcp_sock *tp)
+{
+	struct tcp_sock___deferred *deferred = (void *)tp;
+
+	return BPF_CORE_READ_BITFIELD_PROBED(deferred, fastopen_connect) && tp->write_seq;
+}
+
 /*
  * From SYN_SENT. connect() that finds no port, or that the four ends it was bound to are in use,
  * has sent nothing yet (tcp_v4_connect, tcp_v6_connect). Later tcp_v4_err() and tcp_v6_err() end it
@@ -87,7 +100,8 @@ static __always_inline __u8 reason_of_attempt(const struct sock *sk, const struc
 		line->error = error;
 		return TD_REASON_REFUSED_BY_ICMP;
 	}
-	if (!error && !tp->segs_out && (!tp->inet_conn.icsk_inet.inet_sport || bound_before(sk))) {
+	if (!error && !tp->segs_out && !waits_for_data(tp) &&
+	    (!tp->inet_conn.icsk_inet.inet_sport || bound_before(sk))) {
 		line->error = EADDRNOTAVAIL;
 		return TD_REASON_NO_LOCAL_PORT;
 	}

@@ -348,6 +348,48 @@ static __always_inline void note_queued(__u64 listener)
 		s->peak = waiting;
 }
 
+/* icsk_timeout, until a commit after Linux 6.18 keeps the moment in the timer itself. */
+struct inet_connection_sock___timeout {
+	unsigned long icsk_timeout;
+} __attribute__((preserve_access_index));
+
+struct inet_connection_sock___timer {
+	struct timer_list icsk_retransmit_timer;
+} __attribute__((preserve_access_index));
+
+struct sock___retransmit {
+	struct timer_list tcp_retransmit_timer;
+} __attribute__((preserve_access_index));
+
+/* When the timer of icsk_pending expires, in jiffies; 0 where this kernel keeps it elsewhere. */
+static __always_inline __u64 pending_expires(const struct tcp_sock *tp)
+{
+	struct inet_connection_sock___timeout *timeout = (void *)tp;
+	struct inet_connection_sock___timer *timer = (void *)tp;
+	struct sock___retransmit *sk = (void *)tp;
+
+	if (bpf_core_field_exists(timeout->icsk_timeout))
+		return BPF_CORE_READ(timeout, icsk_timeout);
+	if (bpf_core_field_exists(timer->icsk_retransmit_timer))
+		return BPF_CORE_READ(timer, icsk_retransmit_timer.expires);
+	if (bpf_core_field_exists(sk->tcp_retransmit_timer))
+		return BPF_CORE_READ(sk, tcp_retransmit_timer.expires);
+	return 0;
+}
+
+/*
+ * Fast Open makes the child when the SYN comes, and has it send the SYN-ACK again, so its timer was
+ * started since (tcp_fastopen_create_child). That of another child is not before it is ESTABLISHED.
+ */
+static __always_inline bool is_fast_open(const struct tcp_sock *tp, const struct td_sock *s)
+{
+	__u64 expires = pending_expires(tp), now = bpf_jiffies64();
+	__u64 jiffies = (bpf_ktime_get_ns() - s->first_ns) / cfg.jiffy_ns + 1;
+
+	return BPF_CORE_READ_BITFIELD(tp, syn_data_acked) ||
+	       (expires && (__s64)(expires + jiffies - now) > 0);
+}
+
 /* The child of a passive open has its first transition: since when was it SYN_RECV? */
 static __always_inline void req_take(struct td_sock *s, const struct td_who *who,
 				     const struct tcp_sock *tp)
@@ -378,10 +420,9 @@ static __always_inline void req_take(struct td_sock *s, const struct td_who *who
 		if (r->seeded)
 			s->flags &= ~TD_S_FIRST_DUE;
 		forget_request(&t);
-	} else if (!BPF_CORE_READ_BITFIELD(tp, syn_data_acked)) {
+	} else if (!is_fast_open(tp, s)) {
 		return; /* a SYN cookie, or a request older than the tracer */
 	}
-	/* Fast Open makes the child when the SYN comes (tcp_fastopen_create_child). */
 	s->since = TD_DWELL_EXACT;
 	s->since_ns = s->first_ns;
 	s->start_ns = s->first_ns;

@@ -113,19 +113,6 @@ static __always_inline struct td_scratch *scratch_space(void)
 	return bpf_map_lookup_elem(&scratch, &zero);
 }
 
-/* icsk_timeout, until a commit after Linux 6.18 keeps the moment in the timer itself. */
-struct inet_connection_sock___timeout {
-	unsigned long icsk_timeout;
-} __attribute__((preserve_access_index));
-
-struct inet_connection_sock___timer {
-	struct timer_list icsk_retransmit_timer;
-} __attribute__((preserve_access_index));
-
-struct sock___retransmit {
-	struct timer_list tcp_retransmit_timer;
-} __attribute__((preserve_access_index));
-
 struct inet_connection_sock___keepalive {
 	struct timer_list icsk_keepalive_timer;
 } __attribute__((preserve_access_index));
@@ -133,23 +120,8 @@ struct inet_connection_sock___keepalive {
 /* include/net/inet_connection_sock.h */
 #define ICSK_TIME_PROBE0 3
 
-/* When the timer of icsk_pending expires, in jiffies; 0 where this kernel keeps it elsewhere. */
-static __always_inline __u64 pending_expires(struct tcp_sock *tp)
-{
-	struct inet_connection_sock___timeout *timeout = (void *)tp;
-	struct inet_connection_sock___timer *timer = (void *)tp;
-	struct sock___retransmit *sk = (void *)tp;
-
-	if (bpf_core_field_exists(timeout->icsk_timeout))
-		return BPF_CORE_READ(timeout, icsk_timeout);
-	if (bpf_core_field_exists(timer->icsk_retransmit_timer))
-		return BPF_CORE_READ(timer, icsk_retransmit_timer.expires);
-	if (bpf_core_field_exists(sk->tcp_retransmit_timer))
-		return BPF_CORE_READ(sk, tcp_retransmit_timer.expires);
-	return 0;
-}
-
-/* The same of the keepalive timer; ~0 where it is off, 0 where this kernel keeps it elsewhere. */
+/* When the keepalive timer expires, as pending_expires(); ~0 where it is off, 0 where this kernel
+ * keeps it elsewhere. */
 static __always_inline __u64 keepalive_expires(struct tcp_sock *tp)
 {
 	struct inet_connection_sock___keepalive *icsk = (void *)tp;

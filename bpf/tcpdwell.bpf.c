@@ -48,7 +48,7 @@ static __always_inline void begin_passive(struct td_sock *s, __u64 now)
 	s->first_ns = now;
 	s->counted = 0; /* the listener is, not the child */
 	if (makes_records())
-		s->request = s->peak = s->drops_before = 0;
+		s->request = s->restored = s->peak = s->drops_before = 0;
 	forget_stays(s);
 }
 
@@ -64,7 +64,7 @@ static __always_inline void begin_active(struct td_sock *s, __u64 now)
 	s->of_command = 0;
 	s->owner = TD_OWNER_NONE;
 	if (makes_records())
-		s->error = s->request = s->peak = s->drops_before = 0;
+		s->error = s->request = s->restored = s->peak = s->drops_before = 0;
 	tally_leave(s->counted); /* its last end went unseen */
 	s->counted = 0;
 	forget_stays(s);
@@ -193,7 +193,7 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 
 	if (m) {
 		if (makes_records()) {
-			read_stats(&m->stats, tp, m->substate == TD_TIME_WAIT);
+			read_stats(&m->stats, tp, s, m->substate == TD_TIME_WAIT);
 			m->has_stats = 1;
 		}
 		mini_link(count, m, s, who, line);
@@ -224,7 +224,7 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 		emit_closed_listener(count, sk, s, who, tp, line);
 		return;
 	}
-	read_stats(&stats, tp, s->flags & TD_S_FIN_IN);
+	read_stats(&stats, tp, s, s->flags & TD_S_FIN_IN);
 	if (!handed)
 		line->reason = reason_of(sk, tp, s, line);
 	if (line->reason == TD_REASON_NO_LOCAL_PORT)
@@ -241,13 +241,16 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 
 /* A connection that TCP_REPAIR brings back is in SYN_SENT for an instant, and sends no SYN
  * (tcp_connect, net/ipv4/tcp_output.c): that is no handshake. */
-static __always_inline void note_restored(struct td_line *line, const struct sock *sk)
+static __always_inline void note_restored(struct td_line *line, struct td_sock *s,
+					  const struct sock *sk)
 {
 	const struct tcp_sock *tp = (const void *)sk;
 
 	if (line->old_state != TD_SYN_SENT || line->new_state != TD_ESTABLISHED ||
 	    !BPF_CORE_READ_BITFIELD_PROBED(tp, repair))
 		return;
+	if (makes_records())
+		s->restored = 1;
 	line->reason = TD_REASON_RESTORED;
 	line->dwell = TD_DWELL_UNKNOWN;
 	line->dwell_ns = 0;
@@ -315,7 +318,7 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 			close_full(count, sk, s, &who, tp, &line);
 	} else {
 		s->path = s->path << 4 | new_state;
-		note_restored(&line, sk);
+		note_restored(&line, s, sk);
 		if (!defer_first(&who, s, &line))
 			emit(count, &line, &who, s, NULL);
 	}

@@ -43,6 +43,8 @@ typedef __u16 __be16;
 
 typedef __u32 __be32;
 
+typedef short unsigned int umode_t;
+
 typedef __kernel_pid_t pid_t;
 
 typedef struct {
@@ -65,16 +67,20 @@ struct hlist_node {
 
 struct pid;
 
+struct files_struct;
+
 struct nsproxy;
 
 struct css_set;
 
 struct task_struct {
 	unsigned int flags;
+	unsigned int in_execve: 1;
 	pid_t tgid;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	char comm[16];
+	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
 };
@@ -126,6 +132,18 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+typedef struct {
+	atomic64_t refcnt;
+} file_ref_t;
+
+struct inode;
+
+struct file {
+	void *private_data;
+	struct inode *f_inode;
+	file_ref_t f_ref;
+};
+
 struct sk_buff {
 	char cb[48];
 	union {
@@ -134,6 +152,10 @@ struct sk_buff {
 		};
 	};
 	unsigned char *head;
+};
+
+struct inode {
+	umode_t i_mode;
 };
 
 struct kernfs_node;
@@ -259,6 +281,7 @@ struct net_device {
 };
 
 struct socket {
+	struct file *file;
 	struct sock *sk;
 };
 
@@ -288,6 +311,18 @@ struct bpf_array {
 	};
 };
 
+struct fdtable;
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+	long unsigned int *open_fds;
+};
+
 struct bpf_iter_meta {
 	union {
 		void *seq;
@@ -313,7 +348,7 @@ struct bpf_iter__task_file {
 	};
 	u32 fd;
 	union {
-		void *file;
+		struct file *file;
 	};
 };
 
@@ -408,6 +443,8 @@ struct tcp_sock {
 	struct tcp_options_received rx_opt;
 	u64 bytes_received;
 	u32 segs_in;
+	u64 bytes_acked;
+	u8 fastopen_connect: 1;
 	u8 syn_data_acked: 1;
 	u64 bytes_retrans;
 	u32 total_retrans;

@@ -140,7 +140,7 @@ enum td_held {
 
 /* Traffic of the connection, on its last record only; from struct tcp_sock at that moment. */
 struct td_stats {
-	__u64 bytes_sent;     /* bytes_sent - bytes_retrans: payload sent, acknowledged or not */
+	__u64 bytes_sent;     /* payload that left, acknowledged or not, each byte once */
 	__u64 bytes_received; /* bytes_received without the peer's FIN: payload received in order */
 	__u32 segs_out;
 	__u32 segs_in;

@@ -308,6 +308,64 @@ except ConnectionRefusedError:
         self.assertLessEqual(set(established), {("reset_local", "local", None), ("reset_by_peer", "remote", None)})
         self.assertGreaterEqual(established[("reset_local", "local", None)], 2)
 
+    @classmethod
+    def world_fast_open(cls):
+        return cls.python("""
+sysctl("tcp_fastopen", 0x203)  # both sides, no cookie asked for
+server = listener()
+server.setsockopt(6, 23, 16)  # TCP_FASTOPEN
+one = socket.socket()
+one.sendto(b"", 0x20000000, ("127.0.0.1", 9000))  # MSG_FASTOPEN, and no data
+other, _ = server.accept()
+one.close(); time.sleep(0.1); other.close(); time.sleep(0.1)
+# TCP_FASTOPEN_CONNECT: no SYN until there is data, and there is none.
+sysctl("tcp_fastopen", 0x207)
+for bound in (False, True):
+    one = socket.socket()
+    one.setsockopt(6, 30, 1)
+    if bound:
+        one.bind(("127.0.0.1", 9100))
+    one.connect(("127.0.0.1", 9000))
+    one.close()
+""")
+
+    def test_fast_open_without_data(self):
+        begun = [l for l in self.ends["fast_open"] if l["old"] == "SYN_RECV"]
+        self.assertEqual([(l["new"], l["dwell"]) for l in begun], [("ESTABLISHED", "exact")])
+        ended = [l for l in self.ends["fast_open"] if l["old"] == "LAST_ACK"]
+        self.assertEqual([("life_ns" in l, l["path"].split(">")[0], l["closer"]) for l in ended], [(True, "SYN_RECV", "remote")])
+        self.assertEqual(self.counted("fast_open", "SYN_SENT"), {("given_up", "none", None): 2})
+
+    @classmethod
+    def world_dropped_here(cls):
+        return cls.python("""
+server = listener()
+def pair(port=9000):
+    one = connect(port)
+    return one, server.accept()[0]
+# Both ends write: of those that connected and of those that accepted bytes leave only before the queue drops all.
+pairs = [pair() for _ in range(3)]
+for one, other in pairs:
+    one.send(bytes(100)); other.send(bytes(50))
+time.sleep(0.1)
+for one, other in pairs:
+    one.recv(50); other.recv(100)
+    for end in (one, other):
+        end.setsockopt(6, 18, 900)  # TCP_USER_TIMEOUT
+plain, other = pair(); plain.send(bytes(7)); time.sleep(0.05); plain.close(); other.recv(7); other.close()
+time.sleep(0.1)
+subprocess.run("tc qdisc add dev lo root pfifo limit 0", shell=True, check=True)
+for one, other in pairs:
+    one.send(bytes(1000)); other.send(b"x")
+time.sleep(3)
+""")
+
+    def test_bytes_that_never_left_were_not_sent(self):
+        sent = collections.Counter((l["old"], l["rport"] == 9000, l["bytes_sent"], l.get("reason")) for l in self.ends["dropped_here"] if "bytes_sent" in l)
+        self.assertEqual(sent[("ESTABLISHED", True, 100, "timeout")], 3, sent)
+        self.assertEqual(sent[("ESTABLISHED", False, 50, "timeout")], 3, sent)
+        self.assertEqual(sent[("LAST_ACK", False, 0, None)], 1, sent)
+
     def test_only_plain_closes_have_no_reason(self):
         reasons = collections.Counter(line.get("reason") for lines in self.ends.values() for line in lines if line["new"] == "CLOSE")
         print(f"{reasons.total()} ends: {dict(reasons)}", flush=True)

@@ -210,15 +210,15 @@ TEST(Opening, SynCookie) {
   lab.check();
 }
 
-// The child is made at the SYN, before the handshake is over.
-TEST(Opening, FastOpen) {
-  TD_REQUIRE_KERNEL_TESTS();
+/// The child is made at the SYN, before the handshake is over.
+void open_fast(const char* data) {
   Lab lab;
   lab.netns().set_sysctl("net.ipv4.tcp_fastopen", "514");  // server, no cookie needed
   lab.listener().socket().set_option(IPPROTO_TCP, TCP_FASTOPEN, 16);
   Call& call =
       lab.new_call(Net::V4, {server_port(Net::V4), lab.fresh_ports().remote}, State::Listen);
-  call.to(State::SynRecv, call.remote.send(kSyn, "hello"));
+  call.remote.ask_for_cookie();
+  call.to(State::SynRecv, call.remote.send(kSyn, data));
   call.remote.expect(kSyn | kAck);
   call.local = lab.listener().accept();
   call.cookie = call.local.cookie();
@@ -227,6 +227,16 @@ TEST(Opening, FastOpen) {
   lab.hold(50);
   reset(call);
   lab.check();
+}
+
+TEST(Opening, FastOpen) {
+  TD_REQUIRE_KERNEL_TESTS();
+  open_fast("hello");
+}
+
+TEST(Opening, FastOpenWithoutData) {
+  TD_REQUIRE_KERNEL_TESTS();
+  open_fast("");
 }
 
 }  // namespace

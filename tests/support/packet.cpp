@@ -12,7 +12,8 @@ using Bytes = std::vector<std::uint8_t>;
 using View = std::span<const std::uint8_t>;
 
 constexpr std::size_t kHeader4 = 20, kHeader6 = 40, kTcpHeader = 20;
-constexpr std::uint8_t kNop = 1, kEndOfOptions = 0, kTimestamps = 8, kTimestampsSize = 10;
+constexpr std::uint8_t kNop = 1, kEndOfOptions = 0, kTimestamps = 8, kTimestampsSize = 10,
+                       kFastOpen = 34;
 constexpr std::uint16_t kWindow = 0xffff;
 
 void put16(Bytes& out, std::uint32_t value) {
@@ -67,11 +68,12 @@ Bytes encode_tcp(const Segment& segment) {
   put16(out, segment.to.port);
   put32(out, segment.seq);
   put32(out, segment.ack);
-  const std::size_t options = segment.timestamps ? 12 : 0;
+  const std::size_t options = (segment.timestamps ? 12 : 0) + (segment.asks_for_cookie ? 4 : 0);
   put16(out, static_cast<std::uint32_t>((kTcpHeader + options) / 4) << 12 | segment.flags);
   put16(out, kWindow);
   put32(out, 0);  // checksum, urgent pointer
   if (segment.timestamps) put_timestamps(out, *segment.timestamps);
+  if (segment.asks_for_cookie) out.insert(out.end(), {kNop, kNop, kFastOpen, 2});
   out.insert(out.end(), segment.payload.begin(), segment.payload.end());
 
   Bytes pseudo;

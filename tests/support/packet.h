@@ -29,6 +29,7 @@ struct Segment {
   std::uint32_t seq = 0, ack = 0;
   unsigned flags = 0;
   std::optional<Timestamps> timestamps;
+  bool asks_for_cookie = false;  ///< Fast Open's option without a cookie; not decoded
   std::string payload;
 
   /// Numbers it takes of the sequence space.

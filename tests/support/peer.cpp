@@ -152,6 +152,7 @@ Stamp Remote::send(unsigned flags, std::string_view payload) {
   last_.ack = (flags & kAck) != 0 ? ack_ : 0;
   last_.flags = flags;
   last_.payload = payload;
+  last_.asks_for_cookie = asks_for_cookie_ && (flags & kSyn) != 0;
   if (timestamps_) {
     last_.timestamps = {static_cast<std::uint32_t>(monotonic_ns() / kMillisecond), echo_};
   }

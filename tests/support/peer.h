@@ -62,6 +62,8 @@ class Remote {
   Segment expect(unsigned flags, std::chrono::milliseconds limit = std::chrono::seconds(3));
   /// From now on segments carry the timestamps option.
   void use_timestamps() { timestamps_ = true; }
+  /// From now on a SYN asks for a Fast Open cookie.
+  void ask_for_cookie() { asks_for_cookie_ = true; }
   bool has_timestamps() const { return timestamps_; }
   std::uint32_t next_seq() const { return seq_; }
 
@@ -71,6 +73,7 @@ class Remote {
   Ports ports_;
   std::uint32_t seq_, ack_ = 0, echo_ = 0;
   bool timestamps_ = false;
+  bool asks_for_cookie_ = false;
   Segment last_;
 };
 

@@ -164,7 +164,7 @@ inline constexpr auto kOwnerPart = part([](auto& event) -> auto& { return event.
 
 inline constexpr auto kTrafficFields = std::tuple{
     field("bytes_sent", &TrafficStats::bytes_sent, Always,
-          "payload sent, repeats not counted; not all of it need have arrived", "not known"),
+          "payload that left, each byte once; not all of it need have arrived", "not known"),
     field("bytes_received", &TrafficStats::bytes_received, Always, "payload received in order", "`bytes_sent` is"),
     field("segs_out", &TrafficStats::segs_out, Always, "segments sent", "`bytes_sent` is"),
     field("segs_in", &TrafficStats::segs_in, Always, "segments received", "`bytes_sent` is"),
