@@ -17,35 +17,6 @@ static __always_inline bool driven_by_process(const struct sock *sk)
 	return sk->sk_lock.owned != 0;
 }
 
-struct cgroup___ancestors {
-	struct cgroup *ancestors[0];
-} __attribute__((preserve_access_index));
-
-/* cgroup->ancestors, since Linux 6.1 (7f203bc89eb6 "cgroup: Replace cgroup->ancestor_ids[] with
- * ->ancestors[]"), ancestor_ids before. */
-struct cgroup___ids {
-	__u64 ancestor_ids[0];
-} __attribute__((preserve_access_index));
-
-static __always_inline bool cgroup_below(struct cgroup *group)
-{
-	__u64 offset, id = 0;
-	struct cgroup *up = NULL;
-
-	if ((__u32)BPF_CORE_READ(group, level) < cfg.cgroup_level)
-		return false;
-	if (bpf_core_field_exists(struct cgroup___ancestors, ancestors)) {
-		offset = bpf_core_field_offset(struct cgroup___ancestors, ancestors);
-		bpf_probe_read_kernel(&up, sizeof(up),
-				      (void *)group + offset + cfg.cgroup_level * sizeof(up));
-		return BPF_CORE_READ(up, kn, id) == cfg.cgroup_id;
-	}
-	offset = bpf_core_field_offset(struct cgroup___ids, ancestor_ids);
-	bpf_probe_read_kernel(&id, sizeof(id),
-			      (void *)group + offset + cfg.cgroup_level * sizeof(id));
-	return id == cfg.cgroup_id;
-}
-
 /* `task` leads a process that has the socket open. */
 static __always_inline void name_owner(struct td_sock *s, const struct task_struct *task)
 {
