@@ -229,6 +229,7 @@ std::vector<LineType> line_types() {
           line_type<Connection>("connection", kConnectionFields),
           line_type<Listed>("socket", kListedFields, {{}, std::make_shared<CgroupName>(), {}}),
           line_type<LocalPorts>("ports", kLocalPortsFields),
+          line_type<NamedCgroup>("name", kNamedFields),
           line_type<Loss>("loss", kLossFields),
           line_type<TraceEnd>("end", kEndFields)};
 }

@@ -35,6 +35,7 @@ void add_tracing_flags(CLI::App& app, RawOptions& raw) {
       ->group("Which connections");
   add_filter_flags(app, raw);
   add_look_flags(app, raw);
+  add_host_flag(app, raw);
   add_live_flags(app, raw);
   add_by_flag(app, raw);
   add_limit_flag(app, raw);
@@ -180,6 +181,7 @@ void add_stuck(CLI::App& app, Invocation& invocation) {
     invocation.socket_given = !path.empty();
   });
   add_look_flags(*sub, raw);
+  add_host_flag(*sub, raw);
 }
 
 void add_top(CLI::App& app, Invocation& invocation) {
@@ -197,6 +199,7 @@ void add_top(CLI::App& app, Invocation& invocation) {
   sub->add_flag("--no-color", raw.no_color, "no colour (also: NO_COLOR in the environment)");
   sub->add_flag("-v,--verbose", raw.verbose, "say what happens while it starts; -vv: libbpf too");
   sub->option_defaults()->group("Options");
+  add_host_flag(*sub, raw);
   add_live_flags(*sub, raw);
   add_by_flag(*sub, raw);
   raw
@@ -235,6 +238,7 @@ void add_serve(CLI::App& app, Invocation& invocation) {
   for (const char* refused : {"--state", "--min-dwell"}) sub->get_option(refused)->group("");
   sub->add_flag("-q,--quiet", raw.quiet, "errors only")->group("Output");
   sub->add_flag("-v,--verbose", raw.verbose, "say what happens; -vv: libbpf too")->group("Output");
+  add_host_flag(*sub, raw);
   add_live_flags(*sub, raw);
 }
 

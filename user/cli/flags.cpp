@@ -62,6 +62,15 @@ void add_filter_flags(CLI::App& app, RawOptions& raw) {
   app.option_defaults()->group("Options");
 }
 
+void add_host_flag(CLI::App& app, RawOptions& raw) {
+  raw.offers[app.add_option("--host-root", raw.host_root,
+                            "where the host's files are, for names of containers [/]")
+                 ->group("Output")
+                 ->type_name("DIR")
+                 ->check(not_empty)]
+      .files = true;
+}
+
 void add_look_flags(CLI::App& app, RawOptions& raw) {
   app.option_defaults()->group("Output");
   raw.offers[app.add_option("--format", raw.format, "text, json or csv")->type_name("FORMAT")]

@@ -16,6 +16,8 @@ namespace tcpdwell {
 /// What decides which lines are shown: all commands that show connections.
 void add_filter_flags(CLI::App& app, RawOptions& raw);
 /// How it looks.
+/// Where names of containers are looked up.
+void add_host_flag(CLI::App& app, RawOptions& raw);
 void add_look_flags(CLI::App& app, RawOptions& raw);
 /// When tracing ends, how much memory it takes.
 void add_live_flags(CLI::App& app, RawOptions& raw);

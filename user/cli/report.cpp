@@ -13,6 +13,7 @@
 
 #include "aggregate/aggregator.h"
 #include "aggregate/analyzer.h"
+#include "aggregate/cgroup_labels.h"
 #include "aggregate/open_table.h"
 #include "cli/commands.h"
 #include "cli/play_trace.h"
@@ -137,7 +138,8 @@ Result<Report> read_report(const Asked& asked, bool quiet, PerfettoWriter* slice
   FilterStage followed(whole, analyzer);
   LastMoment last;
   LinesSeen lines;
-  Tee tee({&shown, &followed, &last, &lines});
+  CgroupLabels labels;
+  Tee tee({&shown, &followed, &last, &lines, &labels});
 
   Report report;
   Progress progress(asked.files, !quiet);
@@ -157,6 +159,8 @@ Result<Report> read_report(const Asked& asked, bool quiet, PerfettoWriter* slice
     for (const std::string& flaw : report.flaws) complain(flaw);
   report.summary = aggregator.take_summary(last.wall_ns());
   report.analysis = analyzer.take();
+  report.summary.name_cgroups([&labels](std::uint64_t id) { return labels.find(id); });
+  labels.add_to(report.analysis);
   return report;
 }
 

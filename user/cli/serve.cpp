@@ -46,7 +46,7 @@ class Serve {
   Serve(const RawOptions& raw, Header header, std::unique_ptr<HttpServer> server)
       : raw_(raw),
         header_(std::move(header)),
-        routes_(exchange_, header_, header_.start_wall_ns),
+        routes_(exchange_, header_, header_.start_wall_ns, cgroup_names(raw)),
         server_(std::move(server)) {}
 
   Result<int> run(LivePlan plan) {

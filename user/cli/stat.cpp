@@ -2,6 +2,9 @@
 /// `tcpdwell stat`: a table each interval, or one at the end.
 #include <unistd.h>
 
+#include <algorithm>
+#include <optional>
+
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
 #include "run/live_run.h"
@@ -13,8 +16,11 @@ namespace {
 
 class Stat {
  public:
-  Stat(const Invocation& invocation, Format format, Output& out, AggregatorOptions options)
-      : invocation_(invocation), format_(format), out_(out), aggregator_(std::move(options)) {}
+  Stat(const Invocation& invocation, Format format, Output& out, AggregatorOptions options,
+       bool by_cgroup)
+      : invocation_(invocation), format_(format), out_(out), aggregator_(std::move(options)) {
+    if (by_cgroup) names_.emplace(cgroup_names(invocation.raw));
+  }
 
   Result<int> run(LivePlan plan, const Filter& filter) {
     plan.connections = [this] { return aggregator_.connections(); };
@@ -43,8 +49,10 @@ class Stat {
     if (written_ != 0 && format_ == Format::Text)
       if (Status status = out_.write("\n"); !status) return status;
     const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
-    Status status =
-        write_table(format_, raw, fd, out_, aggregator_.take_summary(wall_ns), written_ == 0);
+    Summary summary = aggregator_.take_summary(wall_ns);
+    if (names_)
+      summary.name_cgroups([this](std::uint64_t id) { return names_->find(id)->label(); });
+    Status status = write_table(format_, raw, fd, out_, summary, written_ == 0);
     ++written_;
     return status ? out_.flush() : status;
   }
@@ -53,6 +61,7 @@ class Stat {
   Format format_;
   Output& out_;
   Aggregator aggregator_;
+  std::optional<CgroupNames> names_;  ///< where rows have cgroups
   std::uint64_t written_ = 0;
 };
 
@@ -90,7 +99,9 @@ Result<int> run_stat(const Invocation& invocation) {
   options.by = std::move(asked->table.by);
   options.states = filter.states;
   options.open_known = filter.min_dwell_ns == 0;
-  return Stat(invocation, asked->format, **out, std::move(options))
+  const bool by_cgroup =
+      std::find(options.by.begin(), options.by.end(), Key::Cgroup) != options.by.end();
+  return Stat(invocation, asked->format, **out, std::move(options), by_cgroup)
       .run(std::move(plan).value(), filter);
 }
 

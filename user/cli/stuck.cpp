@@ -7,7 +7,6 @@
 #include "capture/tracer.h"
 #include "cli/ask_serve.h"
 #include "cli/commands.h"
-#include "enrich/cgroups.h"
 #include "enrich/host.h"
 #include "run/pipeline.h"
 #include "sinks/listing.h"
@@ -25,7 +24,7 @@ bool wanted(State state, const RawOptions& raw, bool states_named) {
 class Gathering : public Consumer {
  public:
   Gathering(const RawOptions& raw, const Filter& filter, const ServeAnswer* known)
-      : raw_(raw), filter_(filter), known_(known) {
+      : raw_(raw), filter_(filter), known_(known), names_(cgroup_names(raw)) {
     sockets.reserve(kExpected);
   }
   Status transition(const Transition&) override { return Ok; }

@@ -45,8 +45,9 @@ constexpr std::int64_t kGatheringShare = 10;
 
 /// Names of cgroups that are asked for again and again. One that is gone will not come back: it is
 /// looked for a few times, as a walk of the hierarchy that is not due may have found nothing.
-class ContainerNames {
+class TopNames {
  public:
+  explicit TopNames(CgroupNames names) : names_(std::move(names)) {}
   std::string find(std::uint64_t id) {
     int& tries = tries_[id];
     if (tries >= kTries) return {};
@@ -114,13 +115,24 @@ class Counting : public Consumer {
   std::int64_t since_wall_ns_ = 0;
 };
 
+/// What cannot be read is said before there is a screen, and not on it.
+CgroupNames names_for_screen(const RawOptions& raw) {
+  const auto before = std::make_shared<bool>(!raw.quiet);
+  CgroupNames names(raw.host_root, [before](const std::string& trouble) {
+    if (*before) complain(trouble);
+  });
+  *before = false;
+  return names;
+}
+
 class TopRun {
  public:
-  TopRun(const Filter& filter, TopOptions options, bool colour)
+  TopRun(const Filter& filter, TopOptions options, bool colour, CgroupNames names)
       : states_(filter.states),
         min_age_ns_(filter.min_dwell_ns),
         colour_(colour),
         interval_ns_(options.interval_ns),
+        names_(std::move(names)),
         top_(with_names(std::move(options))),
         by_state_(AggregatorOptions{}, open_),
         analyzer_(analyzer_options(), open_) {}
@@ -333,7 +345,7 @@ class TopRun {
   const bool colour_;
   const std::uint64_t interval_ns_;
   const WallClock clock_;
-  ContainerNames names_;
+  TopNames names_;
   Top top_;
   OpenTable open_;
   Aggregator by_state_;
@@ -405,7 +417,7 @@ Result<int> run_top(const Invocation& invocation) {
   options.states = choice->filter.states;
   options.by = std::move(by).value();
   options.host = header.host;
-  return TopRun(choice->filter, std::move(options), colour)
+  return TopRun(choice->filter, std::move(options), colour, names_for_screen(raw))
       .run(std::move(plan).value(), std::move(header));
 }
 

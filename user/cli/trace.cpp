@@ -14,6 +14,7 @@
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
 #include "run/live_run.h"
+#include "run/naming.h"
 #include "run/pipeline.h"
 #include "run/rotate.h"
 #include "trace/compress.h"
@@ -174,7 +175,10 @@ struct Lines {
                            asked.table.by == std::vector{Key::State} &&
                            Tracer::can_count(asked.filter.filter);
     LastLine last;
-    Tee tee({&last, &sink, plan->tracer.counted ? static_cast<Consumer*>(&counted) : &aggregator});
+    CgroupNames names = cgroup_names(raw);
+    NamingStage naming(names, sink);
+    Tee tee({&last, asked.format == Format::Json ? &naming : &sink,
+             plan->tracer.counted ? static_cast<Consumer*>(&counted) : &aggregator});
     Clock::time_point flushed = Clock::now();
     plan->after_drain = [&](Tracer&) -> Status {
       if (Clock::now() - flushed < flush_every) return Ok;
@@ -190,10 +194,10 @@ struct Lines {
     const Status closed = forgive_closed_pipe(out.close());
     if (!outcome) return outcome.error();
     if (!closed) return closed.error();
+    Summary summary = aggregator.take_summary(outcome->end_wall_ns);
+    summary.name_cgroups([&names](std::uint64_t id) { return names.find(id)->label(); });
     if (!raw.quiet)
-      if (Status status = forgive_closed_pipe(
-              write_summary(raw, asked.format, aggregator.take_summary(outcome->end_wall_ns)));
-          !status)
+      if (Status status = forgive_closed_pipe(write_summary(raw, asked.format, summary)); !status)
         return status.error();
     if (!raw.quiet && on_written && last.found) complain(on_written(*last.found));
     return outcome->command_status;

@@ -48,6 +48,28 @@ std::string pod_in(std::string_view part) {
   return uid.size() == kUid || uid.size() == kStaticUid ? uid : std::string();
 }
 
+/// "machine-NAME.scope" and "systemd-nspawn@NAME.service", as systemd escapes names
+/// (systemd.unit(5)): what it would write as \x2d.
+std::string machine_in(std::string_view part) {
+  constexpr std::string_view kScope = "machine-", kService = "systemd-nspawn@";
+  if (part.starts_with(kScope) && part.ends_with(".scope"))
+    part = part.substr(kScope.size(), part.size() - kScope.size() - 6);
+  else if (part.starts_with(kService) && part.ends_with(".service"))
+    part = part.substr(kService.size(), part.size() - kService.size() - 8);
+  else
+    return {};
+  std::string name;
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    if (part.substr(i, 4) == "\\x2d") {
+      name += '-';
+      i += 3;
+    } else {
+      name += part[i];
+    }
+  }
+  return name;
+}
+
 /// No character is cut in two: of UTF-8, what goes on begins with the bits 10, three bytes at most.
 std::string cut_path(std::string_view path) {
   if (path.size() <= kMostPath) return std::string(path);
@@ -69,6 +91,8 @@ CgroupName name_of_cgroup_path(std::string_view path) {
       name.container = id;
     } else if (const std::string uid = pod_in(part); !uid.empty()) {
       name.pod = uid;
+    } else if (std::string machine = machine_in(part); !machine.empty()) {
+      name.machine = std::move(machine);
     } else if (part.ends_with(".service") || part.ends_with(".scope")) {
       name.unit = part;
     }
@@ -76,14 +100,22 @@ CgroupName name_of_cgroup_path(std::string_view path) {
   return name;
 }
 
-CgroupNames::CgroupNames() : mount_(cgroup_mount()) {
+CgroupNames::CgroupNames(std::string host_root, ContainerNames::Tell tell)
+    : mount_(cgroup_mount()), containers_(std::move(host_root), std::move(tell)) {
   if (!mount_.empty()) mount_fd_.reset(open(mount_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 CgroupRef CgroupNames::find(std::uint64_t id) {
   static const CgroupRef kNone = std::make_shared<CgroupName>();
   if (id == 0 || !mount_fd_) return kNone;
-  if (const auto known = names_.find(id); known != names_.end()) return known->second;
+  if (const auto known = names_.find(id); known != names_.end()) {
+    if (containers_.may_know_more(*known->second)) {  // its cgroup is there before its names are
+      CgroupName name = *known->second;
+      containers_.add_to(name);
+      known->second = std::make_shared<const CgroupName>(std::move(name));
+    }
+    return known->second;
+  }
   if (full()) {
     names_.clear();
     bytes_ = 0;
@@ -131,7 +163,9 @@ void CgroupNames::walk() {
 void CgroupNames::remember(std::uint64_t id, const std::string& path) {
   std::string below = path.rfind(mount_, 0) == 0 ? path.substr(mount_.size()) : path;
   if (below.empty()) below = "/";
-  auto name = std::make_shared<const CgroupName>(name_of_cgroup_path(below));
+  CgroupName found = name_of_cgroup_path(below);
+  containers_.add_to(found);
+  auto name = std::make_shared<const CgroupName>(std::move(found));
   CgroupRef& kept = names_[id];
   bytes_ += name->path.size() - (kept ? kept->path.size() : 0);
   kept = std::move(name);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// Names of cgroups: id -> path -> container, pod, systemd unit.
+/// Names of cgroups: id -> path -> container, pod, machine, systemd unit -> what the host calls
+/// those.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "enrich/containers.h"
 #include "model/listing.h"
 #include "util/descriptor.h"
 #include "util/keyed_hash.h"
@@ -29,7 +31,8 @@ CgroupName name_of_cgroup_path(std::string_view path);
 /// ring.
 class CgroupNames {
  public:
-  CgroupNames();
+  /// As ContainerNames.
+  explicit CgroupNames(std::string host_root = "", ContainerNames::Tell tell = {});
 
   /// Empty for id 0 and for a cgroup that was gone before it was first asked for.
   CgroupRef find(std::uint64_t id);
@@ -45,6 +48,7 @@ class CgroupNames {
   std::string mount_;
   Descriptor mount_fd_;
   std::int64_t walked_ns_ = 0;
+  ContainerNames containers_;
   std::unordered_map<std::uint64_t, CgroupRef, KeyedHash> names_;
   std::size_t bytes_ = 0;  ///< of the paths in it
 };

@@ -46,6 +46,7 @@ enum class Role : std::uint8_t { Unknown, Active, Passive };
 struct ConnectionRow {
   std::string host;
   Socket socket;
+  std::string cgroup_name;  ///< what a person calls its cgroup; "" where it is not known
   Role role = Role::Unknown;
   std::optional<std::int64_t> begin_wall_ns;  ///< absent where it began before the trace
   std::int64_t end_wall_ns = 0;  ///< of the last line, or of the trace where it is open

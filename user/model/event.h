@@ -323,6 +323,7 @@ struct TraceEnd {
 
 struct Tally;
 struct Listed;
+struct NamedCgroup;
 
 /// Takes the stream. An error ends the stream; a closed pipe is an Error with os_errno EPIPE.
 class Consumer {
@@ -337,6 +338,7 @@ class Consumer {
   /// One that waits for somebody, as it was found by a look during the trace: who has it open.
   virtual Status socket(const Listed&) { return Ok; }
   virtual Status local_ports(const LocalPorts&) { return Ok; }
+  virtual Status cgroup_name(const NamedCgroup&) { return Ok; }
   virtual Status loss(const Loss&) { return Ok; }
   virtual Status end(const TraceEnd&) { return Ok; }
 };

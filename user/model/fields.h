@@ -296,7 +296,13 @@ inline constexpr auto kCgroupFields = std::tuple{
     field("container", &CgroupName::container, IfKnown, "id of the container, 64 hexadecimal digits",
           "absent where the path shows none"),
     field("pod", &CgroupName::pod, IfKnown, "uid of the Kubernetes pod", "as above"),
-    field("unit", &CgroupName::unit, IfKnown, "systemd's service or scope that is no container", "as above")};
+    field("unit", &CgroupName::unit, IfKnown, "systemd's service or scope that is no container", "as above"),
+    field("machine", &CgroupName::machine, IfKnown, "systemd's name of a container or virtual machine", "as above").added_later(18),
+    field("pod_namespace", &CgroupName::pod_namespace, IfKnown, "Kubernetes' namespace of the pod, as the node's log directories have it",
+          "not known").added_later(19),
+    field("pod_name", &CgroupName::pod_name, IfKnown, "name of the pod", "not known").added_later(20),
+    field("container_name", &CgroupName::container_name, IfKnown,
+          "name of the container: of Kubernetes within its pod, else docker's or podman's", "not known").added_later(21)};
 inline constexpr auto kHolderFields = std::tuple{
     field("held", &Holders::held, IfKnown,
           "who has it open: a `process`; `nobody`, as its descriptor is on its way in a unix socket's queue or in io_uring's table; "
@@ -318,6 +324,12 @@ inline constexpr auto kWaitingFields = std::tuple{
     part(&Listed::seed, kSeedFields),
     part([](auto& listed) -> auto& { return listed.seed.live; }, kLiveFields),
     part(&Listed::holders, kHolderFields)};
+
+/// `name`.
+inline constexpr auto kNamedFields = std::tuple{
+    field("ts", &NamedCgroup::wall_ns, Always, "when it was looked up"),
+    field("cgroup", &NamedCgroup::id, Always, "the cgroup that lines have by this number"),
+    part(&NamedCgroup::name, kCgroupFields)};
 
 inline constexpr auto kLossFields = std::tuple{
     field("ts", &Loss::wall_ns, Always, "when it was noticed"),

@@ -8,7 +8,14 @@
 namespace tcpdwell {
 
 std::string CgroupName::label() const {
-  if (!container.empty()) return "container:" + container.substr(0, 12);
+  const std::string digits = container.substr(0, 12);
+  if (!pod_name.empty()) {
+    const std::string& of_pod = container_name.empty() ? digits : container_name;
+    return pod_namespace + "/" + pod_name + (of_pod.empty() ? "" : "/" + of_pod);
+  }
+  if (!container_name.empty()) return container_name;
+  if (!container.empty()) return "container:" + digits;
+  if (!machine.empty()) return "machine:" + machine;
   if (!unit.empty()) return unit;
   return path;
 }

@@ -13,21 +13,33 @@
 
 namespace tcpdwell {
 
-/// What a cgroup is, as far as its path tells; empty where it does not. Hostile bytes: a cgroup may
-/// be named by anyone who may make one.
+/// What a cgroup is, as far as its path and what the host has on disk tell; empty where they do
+/// not. Hostile bytes: a cgroup may be named by anyone who may make one.
 struct CgroupName {
   std::string path;       ///< below the mount of the hierarchy, "/" the root; "" when it is gone
   std::string container;  ///< id, 64 hexadecimal digits with every common runtime
   std::string pod;        ///< Kubernetes' uid
   std::string unit;       ///< of systemd: a service or a scope that is no container
+  std::string machine;    ///< systemd's name of a container or virtual machine
+  std::string pod_namespace, pod_name;  ///< Kubernetes' names
+  std::string container_name;           ///< as its runtime calls it
 
-  /// The shortest that names it: "unit", "container:" and 12 digits as docker and crictl print
-  /// them, else the path.
+  /// What a person calls it: "namespace/pod/container", as much of that as is known, the
+  /// container's name, "container:" and 12 digits as docker and crictl print them, the machine, the
+  /// unit, else the path.
   std::string label() const;
   friend bool operator==(const CgroupName&, const CgroupName&) = default;
 };
 /// Of a hundred thousand sockets most have the same. Never null.
 using CgroupRef = std::shared_ptr<const CgroupName>;
+
+/// `type` `name`: what a cgroup is called, told when it is first seen.
+struct NamedCgroup {
+  std::int64_t wall_ns = 0;
+  std::uint64_t id = 0;
+  CgroupName name;
+  friend bool operator==(const NamedCgroup&, const NamedCgroup&) = default;
+};
 
 /// A process that has a socket open.
 struct Holder {

@@ -91,4 +91,13 @@ Result<std::vector<Key>> parse_keys(std::string_view text, Of of) {
   return keys;
 }
 
+void Summary::name_cgroups(const std::function<std::string(std::uint64_t)>& name_of_cgroup) {
+  for (std::size_t i = 0; i < by.size(); ++i) {
+    if (by[i] != Key::Cgroup) continue;
+    for (Row& row : rows)
+      if (const auto id = row.numeric[i])
+        if (std::string name = name_of_cgroup(*id); !name.empty()) row.keys[i] = std::move(name);
+  }
+}
+
 }  // namespace tcpdwell

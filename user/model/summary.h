@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,6 +51,7 @@ std::vector<std::string> key_words();  ///< all of them
 struct Row {
   /// One value per key, in the keys' order, as text ("TIME_WAIT", "4711", "10.0.0.1"); empty where
   /// unknown. `numeric[i]` holds the number where the key is a number (pid, ports, cgroup, netns).
+  /// A cgroup's text may be its name.
   std::vector<std::string> keys;
   std::vector<std::optional<std::uint64_t>> numeric;
   Histogram exact;                    ///< finished dwells known exactly; count, percentiles, total
@@ -68,6 +70,9 @@ constexpr bool of_minisockets(State state) {
 }
 
 struct Summary {
+  /// Rows by cgroup have its name as their text, where `name_of_cgroup` gives one.
+  void name_cgroups(const std::function<std::string(std::uint64_t id)>& name_of_cgroup);
+
   std::int64_t start_wall_ns = 0, end_wall_ns = 0;
   Of of = Of::State;
   std::vector<Key> by;              ///< of lives perhaps none: then there is one row

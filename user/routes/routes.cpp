@@ -131,8 +131,12 @@ constexpr SurveyWish kSockets{kAllStates, 0, 65536};
 
 }  // namespace
 
-Routes::Routes(StateExchange& exchange, Header header, std::int64_t start_wall_ns)
-    : exchange_(exchange), header_(std::move(header)), start_wall_ns_(start_wall_ns) {}
+Routes::Routes(StateExchange& exchange, Header header, std::int64_t start_wall_ns,
+               CgroupNames names)
+    : exchange_(exchange),
+      header_(std::move(header)),
+      start_wall_ns_(start_wall_ns),
+      names_(std::move(names)) {}
 
 std::optional<HttpReply> Routes::answer(const HttpRequest& request) {
   const std::string& path = request.path;

@@ -17,7 +17,8 @@ namespace tcpdwell {
 
 class Routes {
  public:
-  Routes(StateExchange& exchange, Header header, std::int64_t start_wall_ns);
+  Routes(StateExchange& exchange, Header header, std::int64_t start_wall_ns,
+         CgroupNames names = CgroupNames());
 
   std::optional<HttpReply> answer(const HttpRequest& request);
   /// A second after the last one at the earliest.

@@ -35,7 +35,7 @@ enum class ReportFormat { Text, Json, Csv, Html, Svg, Dot, Perfetto };
 struct RawOptions {
   std::vector<std::string> pids, comms, local_ports, remote_ports, local, remote, states, by;
   bool ipv4 = false, ipv6 = false;
-  std::string netns = "all", cgroup, min_dwell, format = "text", output, duration, user,
+  std::string netns = "all", cgroup, min_dwell, format = "text", output, duration, user, host_root,
               buffer = "8M", minisockets = "auto", mode = "600";
   std::string of = "state";
   std::uint64_t limit = 30;  ///< rows of a table of text; 0 = all

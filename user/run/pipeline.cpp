@@ -128,6 +128,11 @@ Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>
   return plan;
 }
 
+CgroupNames cgroup_names(const RawOptions& raw) {
+  if (raw.quiet) return CgroupNames(raw.host_root);
+  return CgroupNames(raw.host_root, complain);
+}
+
 void complain_of_gaps(const SeedReport& report, std::string_view sockets, std::string_view fate) {
   if (report.unreachable != 0)
     complain(fmt::format("{} network namespaces could not be entered ({}): their {} {}",

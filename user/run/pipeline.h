@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "enrich/cgroups.h"
 #include "model/event.h"
 #include "model/listing.h"
 #include "model/summary.h"
@@ -27,6 +28,7 @@ class Tee : public Consumer {
   Status connection(const Connection& e) override { return each(&Consumer::connection, e); }
   Status socket(const Listed& e) override { return each(&Consumer::socket, e); }
   Status local_ports(const LocalPorts& e) override { return each(&Consumer::local_ports, e); }
+  Status cgroup_name(const NamedCgroup& e) override { return each(&Consumer::cgroup_name, e); }
   Status loss(const Loss& e) override { return each(&Consumer::loss, e); }
   Status end(const TraceEnd& e) override { return each(&Consumer::end, e); }
 
@@ -58,6 +60,7 @@ class FilterStage : public Consumer {
   Status local_ports(const LocalPorts& e) override {
     return filter_.netns.value_or(e.netns) == e.netns ? next_.local_ports(e) : Status(Ok);
   }
+  Status cgroup_name(const NamedCgroup& e) override { return next_.cgroup_name(e); }
   Status loss(const Loss& e) override { return next_.loss(e); }
   Status end(const TraceEnd& e) override { return next_.end(e); }
 
@@ -88,6 +91,9 @@ Header live_header(const Filter& filter);
 /// Tracer options, duration, count and command from the flags.
 Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>& command,
                            const FilterChoice& choice);
+
+/// Names of cgroups, by the files of --host-root; what of those cannot be read is complained of.
+CgroupNames cgroup_names(const RawOptions& raw);
 
 /// One line on standard error: "tcpdwell: …".
 void complain(const std::string& message);

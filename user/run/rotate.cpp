@@ -94,6 +94,7 @@ Status RotatingTrace::rotate() {
   header_.start_wall_ns = now;
   if (Status begun = header(header_); !begun) return begun;
   if (Status told = write_ports(now); !told) return told;
+  if (Status told = write_names(now); !told) return told;
   return options_.seeds && !of_connections() ? write_seeds(now) : Status(Ok);
 }
 
@@ -189,6 +190,19 @@ Status RotatingTrace::write_ports(std::int64_t wall_ns) {
   for (auto& [key, ports] : ports_) {
     ports.wall_ns = wall_ns;
     if (Status written = lines_.local_ports(ports); !written) return written;
+  }
+  return Ok;
+}
+
+Status RotatingTrace::cgroup_name(const NamedCgroup& named) {
+  names_[named.id] = named;
+  return lines_.cgroup_name(named);
+}
+
+Status RotatingTrace::write_names(std::int64_t wall_ns) {
+  for (auto& [id, named] : names_) {
+    named.wall_ns = wall_ns;
+    if (Status written = lines_.cgroup_name(named); !written) return written;
   }
   return Ok;
 }

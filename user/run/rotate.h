@@ -15,6 +15,7 @@
 #include "enrich/host.h"
 #include "model/conn_id_hash.h"
 #include "model/event.h"
+#include "model/listing.h"
 #include "run/parts.h"
 #include "trace/writer.h"
 #include "util/output.h"
@@ -63,6 +64,7 @@ class RotatingTrace : public Consumer, public Output {
   Status connection(const Connection&) override;
   Status socket(const Listed& socket) override { return lines_.socket(socket); }
   Status local_ports(const LocalPorts&) override;
+  Status cgroup_name(const NamedCgroup&) override;
   Status loss(const Loss&) override;
   Status end(const TraceEnd&) override;
 
@@ -87,6 +89,7 @@ class RotatingTrace : public Consumer, public Output {
   Status rotate_if_full();
   Status write_seeds(std::int64_t wall_ns);
   Status write_ports(std::int64_t wall_ns);
+  Status write_names(std::int64_t wall_ns);
   void follow(const Socket& socket, State state, std::uint64_t mono_ns, const Dwell& before);
   std::int64_t wall_now() const;
   bool of_connections() const { return header_.lines == "connections"; }
@@ -106,6 +109,7 @@ class RotatingTrace : public Consumer, public Output {
   std::int64_t part_start_wall_ns_ = 0, last_wall_ns_ = 0, wall_offset_ns_ = 0;
   std::unordered_map<ConnId, Open, ConnIdHash> open_;
   std::map<std::pair<std::uint32_t, std::string>, LocalPorts> ports_;  ///< by namespace and VRF
+  std::map<std::uint64_t, NamedCgroup> names_;  ///< as many as NamingStage tells
 };
 
 }  // namespace tcpdwell

@@ -133,6 +133,7 @@ void add_connection(JsonText& json, const ConnectionRow& c) {
   json.field("raddr", address_text(s.family, s.remote)).field("rport", s.remote.port);
   if (s.iface != Comm()) json.field("iface", s.iface.view());
   json.field("pid", s.owner.pid).field("comm", s.owner.comm.view()).field("cgroup", s.cgroup_id);
+  if (!c.cgroup_name.empty()) json.field("cgroup_name", c.cgroup_name);
   json.field("begin", begin_of(c));
   json.field("end", rfc3339(c.end_wall_ns)).field("open", c.open).field("state", name_of(c.state));
   if (c.open) add_duration(json, "age_ns", "age", c.in_state);

@@ -69,13 +69,24 @@ void add_connections(Sections& sections, std::string_view title,
                      const std::vector<ConnectionRow>& connections, bool open) {
   if (connections.empty()) return;
   sections.title(title);
-  Table table({open ? "for" : "life", "pid", "<comm", "<local", "<remote", "<path", "<"});
-  for (const ConnectionRow& c : connections)
-    table.add({dwell_text(open ? c.in_state : c.life, kAbsent),
-               c.socket.owner.pid ? std::to_string(*c.socket.owner.pid) : "-",
-               text_or_dash(printable(c.socket.owner.comm.view())), local_text(c.socket),
-               remote_text(c.socket), text_or_dash(c.path.to_string()),
-               std::string(name_of(c.reason))});
+  const bool named = std::any_of(connections.begin(), connections.end(),
+                                 [](const ConnectionRow& c) { return !c.cgroup_name.empty(); });
+  std::vector<std::string> heads = {
+      open ? "for" : "life", "pid", "<comm", "<local", "<remote", "<path", "<"};
+  if (named) heads.insert(heads.begin() + 3, "<container");
+  Table table(heads);
+  for (const ConnectionRow& c : connections) {
+    std::vector<std::string> cells = {
+        dwell_text(open ? c.in_state : c.life, kAbsent),
+        c.socket.owner.pid ? std::to_string(*c.socket.owner.pid) : "-",
+        text_or_dash(printable(c.socket.owner.comm.view())),
+        local_text(c.socket),
+        remote_text(c.socket),
+        text_or_dash(c.path.to_string()),
+        std::string(name_of(c.reason))};
+    if (named) cells.insert(cells.begin() + 3, text_or_dash(printable(c.cgroup_name)));
+    table.add(cells);
+  }
   sections.table(table);
 }
 

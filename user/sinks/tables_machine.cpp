@@ -45,6 +45,9 @@ void begin_summary(JsonText& json, const Summary& summary) {
       json.name(field_name(summary.by[i]));
       if (is_number(summary.by[i])) {
         json.value(row.numeric[i]);
+        if (summary.by[i] == Key::Cgroup && row.numeric[i] &&
+            row.keys[i] != std::to_string(*row.numeric[i]))
+          json.field("cgroup_name", row.keys[i]);
       } else {
         json.value(row.keys[i].empty() ? std::nullopt : std::optional(row.keys[i]));
       }

@@ -124,6 +124,7 @@ LineKind BlockParser::parse_fields(Fields& fields, ParsedBlock& parsed) {
   if (type == "connection")
     return keep(parsed.connections, read_connection(fields), LineKind::Connection);
   if (type == "socket") return keep(parsed.sockets, read_socket(fields), LineKind::Socket);
+  if (type == "name") return keep(parsed.names, read_name(fields), LineKind::Name);
   if (type == "ports") return keep(parsed.ports, read_local_ports(fields), LineKind::Ports);
   if (type == "loss") return keep(parsed.losses, read_loss(fields), LineKind::Loss);
   if (type == "header") return keep(parsed.headers, read_header(fields), LineKind::Header);

@@ -54,6 +54,7 @@ enum class LineKind : std::uint8_t {
   Connection,
   Socket,
   Ports,
+  Name,
   Loss,
   End,
   UndatedEnd,
@@ -70,6 +71,7 @@ struct ParsedBlock {
   std::vector<Connection> connections;
   std::vector<Listed> sockets;
   std::vector<LocalPorts> ports;
+  std::vector<NamedCgroup> names;
   std::vector<Loss> losses;
   std::vector<TraceEnd> ends;  ///< an undated one is dated as if the trace began at 0
   std::vector<Header> headers;

@@ -223,6 +223,7 @@ Connection read_connection(Fields& fields) {
 LocalPorts read_local_ports(Fields& fields) {
   return read_event<LocalPorts>(fields, kLocalPortsFields);
 }
+NamedCgroup read_name(Fields& fields) { return read_event<NamedCgroup>(fields, kNamedFields); }
 Loss read_loss(Fields& fields) { return read_event<Loss>(fields, kLossFields); }
 
 TraceEnd read_end(Fields& fields, std::int64_t start_wall_ns) {

@@ -20,6 +20,7 @@ Listed read_socket(Fields& fields);
 Seed read_seed(Fields& fields);
 Connection read_connection(Fields& fields);
 LocalPorts read_local_ports(Fields& fields);
+NamedCgroup read_name(Fields& fields);
 Loss read_loss(Fields& fields);
 /// An end without a time stamp is dated from `start_wall_ns`, the header's.
 TraceEnd read_end(Fields& fields, std::int64_t start_wall_ns);

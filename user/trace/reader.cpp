@@ -58,8 +58,8 @@ class Player {
 
   /// The next event of each kind in a block.
   struct Places {
-    std::size_t transition = 0, seed = 0, connection = 0, socket = 0, ports = 0, loss = 0, end = 0,
-                header = 0;
+    std::size_t transition = 0, seed = 0, connection = 0, socket = 0, ports = 0, name = 0, loss = 0,
+                end = 0, header = 0;
   };
 
   Status play_line(LineKind kind, const ParsedBlock& block, Places& at) {
@@ -74,6 +74,8 @@ class Player {
         return pass(block.sockets[at.socket++], &Consumer::socket);
       case LineKind::Ports:
         return pass(block.ports[at.ports++], &Consumer::local_ports);
+      case LineKind::Name:
+        return pass(block.names[at.name++], &Consumer::cgroup_name);
       case LineKind::Loss:
         return pass(block.losses[at.loss++], &Consumer::loss);
       case LineKind::End:

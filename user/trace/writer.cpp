@@ -36,6 +36,9 @@ void append_waiting_json(std::string& out, const Listed& socket) {
 void append_json(std::string& out, const LocalPorts& ports) {
   append_json_line(out, "ports", kLocalPortsFields, ports);
 }
+void append_json(std::string& out, const NamedCgroup& named) {
+  append_json_line(out, "name", kNamedFields, named);
+}
 void append_json(std::string& out, const Loss& loss) {
   append_json_line(out, "loss", kLossFields, loss);
 }
@@ -55,6 +58,7 @@ Status TraceWriter::socket(const Listed& socket) {
   return out_.write(line_);
 }
 Status TraceWriter::local_ports(const LocalPorts& ports) { return write_line(out_, line_, ports); }
+Status TraceWriter::cgroup_name(const NamedCgroup& named) { return write_line(out_, line_, named); }
 Status TraceWriter::loss(const Loss& loss) { return write_line(out_, line_, loss); }
 Status TraceWriter::end(const TraceEnd& end) { return write_line(out_, line_, end); }
 

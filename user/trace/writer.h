@@ -5,6 +5,7 @@
 #include <string>
 
 #include "model/event.h"
+#include "model/listing.h"
 #include "util/output.h"
 
 namespace tcpdwell {
@@ -17,6 +18,7 @@ void append_json(std::string& out, const Seed&);
 void append_json(std::string& out, const Connection&);
 void append_waiting_json(std::string& out, const Listed&);  ///< without its cgroup's names
 void append_json(std::string& out, const LocalPorts&);
+void append_json(std::string& out, const NamedCgroup&);
 void append_json(std::string& out, const Loss&);
 void append_json(std::string& out, const TraceEnd&);
 
@@ -29,6 +31,7 @@ class TraceWriter : public Consumer {
   Status connection(const Connection&) override;
   Status socket(const Listed&) override;
   Status local_ports(const LocalPorts&) override;
+  Status cgroup_name(const NamedCgroup&) override;
   Status loss(const Loss&) override;
   Status end(const TraceEnd&) override;
 

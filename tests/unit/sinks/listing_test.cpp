@@ -24,7 +24,7 @@ Listed listed(CgroupName name) {
 }
 
 Listed full() {
-  Listed one = listed({"/a.slice/\"", "c0ffee", "pod-1", "=nginx"});
+  Listed one = listed({"/a.slice/\"", "c0ffee", "pod-1", "=nginx", "", "", "", ""});
   one.seed.live = {Live::Queues{1, 0, 3}, SocketTimer::Keepalive, 0};
   return one;
 }
@@ -70,14 +70,15 @@ TEST(Listing, CsvLeavesEmptyWhatIsNotKnown) {
             "ts,mono_ns,conn,netns,family,laddr,lport,raddr,rport,state,age_ns,age,pid,comm,owner,"
             "cgroup,recv_queue,send_queue,retrans,timer,timer_ns,cgroup_path,container,pod,unit,"
             "held,holders,holders_more,recv_queue_peak,drops,iface,bound,port_range_first,"
-            "port_range_last,port_range_reserved,owner_cgroup,socket_cgroup\n"
+            "port_range_last,port_range_reserved,owner_cgroup,socket_cgroup,"
+            "machine,pod_namespace,pod_name,container_name\n"
             "2026-01-02T03:04:05.000000006Z,17,1a2b,4026531840,4,10.0.0.5,51234,93.184.216.34,443,"
             "CLOSE_WAIT,5000000000,at_least,4711,curl,connect,6432,1,0,3,keepalive,0,"
             "\"/a.slice/"
             "\"\"\",c0ffee,pod-1,'=nginx,process,\"[{\"\"pid\"\":7,\"\"comm\"\":\"\"a,b\"\"}]\",2,,"
-            ",,,,,,,\n"
+            ",,,,,,,,,,,\n"
             "2026-01-02T03:04:05.000000006Z,17,1a2b,4026531840,4,10.0.0.5,51234,0.0.0.0,0,LISTEN,"
-            ",unknown,,,none,,,,,,,,,,,,,,,,,,,,,,\n");
+            ",unknown,,,none,,,,,,,,,,,,,,,,,,,,,,,,,,\n");
 }
 
 TEST(Listing, CsvOfNothingIsItsHeads) {

@@ -78,7 +78,7 @@ for (const c of [...data.stuck, ...data.slowest, ...data.sample]) {
   c.local = endpoint(scoped(c.laddr, c.iface), c.lport);
   c.remote = remoteEnd(c);
   c.end_of = c.open ? "open in " + c.state : c.reason || (c.closer === "none" ? "" : "closed by " + c.closer);
-  c.words = [c.host, c.conn, c.local, c.remote, c.comm, c.pid, c.path, c.end_of].join(" ").toLowerCase();
+  c.words = [c.host, c.conn, c.local, c.remote, c.comm, c.pid, c.cgroup_name, c.path, c.end_of].join(" ").toLowerCase();
   rows.push(c);
 }
 const longest = rows.reduce((most, c) => Math.max(most, c.segments.reduce((sum, s) => sum + (s.dwell_ns || 0), 0)), 1);
@@ -95,7 +95,7 @@ const bar = c => {
 };
 const show = table(byId("connections"), [
   {head: "begin", text: c => time(c.begin), value: c => c.begin}, {head: "life", text: c => bounded(c.life_ns, c.life), value: c => c.life_ns},
-  {head: "pid", text: c => c.pid === null ? "–" : String(c.pid), value: c => c.pid}, words("process", "comm"), words("local", "local"), words("remote", "remote"),
+  {head: "pid", text: c => c.pid === null ? "–" : String(c.pid), value: c => c.pid}, words("process", "comm"), ...(rows.some(c => c.cgroup_name) ? [{head: "container", left: true, text: c => c.cgroup_name || "–", value: c => c.cgroup_name || ""}] : []), words("local", "local"), words("remote", "remote"),
   {head: "states (width: root of dwell)", left: true, text: c => c.path, value: c => c.path, cell: bar}, words("end", "end_of")], rows, 500);
 const filter = () => {
   const wanted = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
