@@ -98,7 +98,7 @@ static __noinline int look_at_entry(struct td_line *line, const struct td_who *w
 		return 0;
 	if (look_for == TD_LOOK_COUNT) {
 		s->look = look_number;
-		return count_found(&found, who, s->comm);
+		return count_found(&found, who, s);
 	}
 	if (look_for == TD_LOOK_REFINE) {
 		s->look = look_number;
@@ -127,7 +127,12 @@ static __noinline int look_at(struct sock *sk, struct tcp_sock *tp, __u64 cookie
 	if (sockets_kept)
 		take_kept_owner(sk, s);
 	identify(&who, tp);
-	return look_at_entry(&line, &who, s) ? 1 : 0;
+	if (look_at_entry(&line, &who, s))
+		return 1;
+	if (look_for == TD_LOOK_COUNT && s->look == look_number &&
+	    sk->__sk_common.skc_state == TD_LISTEN)
+		count_listener(sk, &who);
+	return 0;
 }
 
 /* An iterator that writes nothing goes on to its end. This lets the reader have a turn now and

@@ -11,6 +11,7 @@
 #include "filter.bpf.h"
 #include "maps.bpf.h"
 #include "ports.bpf.h"
+#include "request.bpf.h"
 #include "tally.bpf.h"
 
 struct bpf_map;
@@ -40,6 +41,22 @@ struct {
 	__type(value, struct td_survey_peer);
 } survey_peers SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TD_SURVEY_CGROUPS);
+	__type(key, __u64);
+	__type(value, struct td_survey_cgroup);
+} survey_cgroups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TD_SURVEY_LISTENERS);
+	__type(key, struct td_survey_place);
+	__type(value, struct td_survey_listener);
+} survey_listeners SEC(".maps");
+
+static const struct td_survey_cgroup no_cgroup = {};
+static const struct td_survey_listener no_listener = {};
 static const struct td_survey_owner no_owner = {};
 static const struct td_survey_ports no_ports = {};
 static const struct td_survey_peer no_peer = {};
@@ -184,6 +201,51 @@ static __always_inline void count_peer(const struct td_found *found, const struc
 		held->longest_ns = age;
 }
 
+static __always_inline void count_cgroup(const struct td_found *found, __u64 id)
+{
+	struct td_survey_cgroup *group;
+	__u32 state = found->state & 15;
+	__u64 age = age_of(found);
+
+	if (!id)
+		return;
+	group = bpf_map_lookup_elem(&survey_cgroups, &id);
+	if (!group) {
+		bpf_map_update_elem(&survey_cgroups, &id, &no_cgroup, BPF_NOEXIST);
+		group = bpf_map_lookup_elem(&survey_cgroups, &id);
+	}
+	if (!group) {
+		survey.of_other_cgroups[state]++;
+		return;
+	}
+	group->sockets[state]++;
+	if (group->oldest_ns[state] < age)
+		group->oldest_ns[state] = age;
+}
+
+static __noinline int count_listener(const struct sock *sk, const struct td_who *who)
+{
+	struct td_survey_place place = {
+	    .netns = who->netns, .lport = who->lport, .family = who->family};
+	struct td_survey_listener *listener;
+
+	__builtin_memcpy(place.laddr, who->laddr, sizeof(place.laddr));
+	listener = bpf_map_lookup_elem(&survey_listeners, &place);
+	if (!listener) {
+		bpf_map_update_elem(&survey_listeners, &place, &no_listener, BPF_NOEXIST);
+		listener = bpf_map_lookup_elem(&survey_listeners, &place);
+	}
+	if (!listener) {
+		survey.listeners_left_out++;
+		return 0;
+	}
+	listener->waiting += BPF_CORE_READ(sk, sk_ack_backlog);
+	listener->most += BPF_CORE_READ(sk, sk_max_ack_backlog);
+	listener->drops += drops_of(sk);
+	listener->sockets++;
+	return 0;
+}
+
 static __always_inline void count_age(const struct td_found *found)
 {
 	__u64 age = age_of(found);
@@ -206,7 +268,7 @@ static __always_inline void refine_age(const struct td_found *found)
 }
 
 static __noinline int count_found(const struct td_found *found, const struct td_who *who,
-				  const char *comm)
+				  const struct td_sock *s)
 {
 	__u32 state = found->state & 15;
 	__u64 age = age_of(found);
@@ -216,7 +278,8 @@ static __noinline int count_found(const struct td_found *found, const struct td_
 		survey.oldest_ns[state] = age;
 		survey.oldest_dwell[state] = found->dwell;
 	}
-	count_owner(found, comm);
+	count_owner(found, s->comm);
+	count_cgroup(found, s->socket_cgroup_id ?: s->cgroup_id);
 	count_port(found, who);
 	count_peer(found, who);
 	count_age(found);
@@ -249,6 +312,23 @@ static long forget_peer(struct bpf_map *map, struct td_survey_address *key, void
 	return 0;
 }
 
+static long forget_cgroup(struct bpf_map *map, __u64 *key, void *value, void *ctx)
+{
+	__u64 id = *key;
+
+	bpf_map_delete_elem(&survey_cgroups, &id);
+	return 0;
+}
+
+static long forget_listener(struct bpf_map *map, struct td_survey_place *key, void *value,
+			    void *ctx)
+{
+	struct td_survey_place place = *key;
+
+	bpf_map_delete_elem(&survey_listeners, &place);
+	return 0;
+}
+
 /* Nothing is counted any more. The reader, which may write to no map, does the same with `survey`
  * itself. */
 SEC("syscall")
@@ -257,6 +337,8 @@ int forget_survey(void *ctx)
 	bpf_for_each_map_elem(&survey_owners, forget_owner, NULL, 0);
 	bpf_for_each_map_elem(&survey_ports, forget_ports, NULL, 0);
 	bpf_for_each_map_elem(&survey_peers, forget_peer, NULL, 0);
+	bpf_for_each_map_elem(&survey_cgroups, forget_cgroup, NULL, 0);
+	bpf_for_each_map_elem(&survey_listeners, forget_listener, NULL, 0);
 	return 0;
 }
 

@@ -29,6 +29,8 @@ enum td_look_for {
 #define TD_SURVEY_OWNERS 4096
 #define TD_SURVEY_PORTS 16384
 #define TD_SURVEY_PEERS 2048
+#define TD_SURVEY_CGROUPS 4096
+#define TD_SURVEY_LISTENERS 4096
 
 struct td_survey {
 	/* Written by the reader before each walk. */
@@ -44,9 +46,11 @@ struct td_survey {
 	__u64 oldest_ns[16];
 	__u32 oldest_dwell[16]; /* enum td_dwell of it; TD_DWELL_UNKNOWN: there is none */
 	__u64 matching;
-	__u32 ages[TD_AGES];	   /* of those that match */
-	__u64 of_other_owners[16]; /* sockets by state whose owner found no room */
-	__u64 ports_left_out;	   /* connections whose destination found no room */
+	__u32 ages[TD_AGES];	    /* of those that match */
+	__u64 of_other_owners[16];  /* sockets by state whose owner found no room */
+	__u64 ports_left_out;	    /* connections whose destination found no room */
+	__u64 of_other_cgroups[16]; /* sockets by state whose cgroup found no room */
+	__u64 listeners_left_out;
 	__u32 listed;
 	__u32 pad;
 };
@@ -69,6 +73,27 @@ struct td_survey_ports {
 	__u64 live, time_wait; /* local ports that are taken, and those of a TIME_WAIT */
 };
 
+/* Of the sockets of a cgroup, by enum td_state. The key is its id. */
+struct td_survey_cgroup {
+	__u64 oldest_ns[16]; /* of those whose age is known or bounded; 0 where there is none */
+	__u32 sockets[16];
+};
+
+/* Those that listen at the same address and port. */
+struct td_survey_place {
+	__u32 laddr[4]; /* network order; IPv4 in the first, the rest 0 */
+	__u32 netns;
+	__u16 lport;
+	__u16 family; /* 4 or 6 */
+};
+
+struct td_survey_listener {
+	__u64 waiting; /* connections that nobody has accepted (sk_ack_backlog) */
+	__u64 most;    /* that may wait (sk_max_ack_backlog) */
+	__u64 drops;   /* since they were made (sk_drops) */
+	__u64 sockets;
+};
+
 struct td_survey_address {
 	__u32 addr[4];
 	__u32 family;
@@ -79,6 +104,8 @@ struct td_survey_peer {
 };
 
 TD_STATIC_ASSERT(sizeof(struct td_survey_owner) == 80, "td_survey_owner layout");
+TD_STATIC_ASSERT(sizeof(struct td_survey_cgroup) == 192, "td_survey_cgroup layout");
+TD_STATIC_ASSERT(sizeof(struct td_survey_place) == 24, "td_survey_place layout");
 TD_STATIC_ASSERT(sizeof(struct td_survey_destination) == 44, "td_survey_destination layout");
 TD_STATIC_ASSERT(sizeof(struct td_survey) % 8 == 0, "td_survey layout");
 

@@ -17,6 +17,8 @@ EXPORTED = {
     "tcpdwell_transitions_total", "tcpdwell_connections_opened_total", "tcpdwell_connections_ended_total",
     "tcpdwell_ports_used", "tcpdwell_ports_range", "tcpdwell_open_sockets_owner", "tcpdwell_findings",
     "tcpdwell_ports_bound", "tcpdwell_ports_unconnected", "tcpdwell_ports_available",
+    "tcpdwell_container_sockets", "tcpdwell_container_oldest_seconds",
+    "tcpdwell_listen_queue", "tcpdwell_listen_queue_limit", "tcpdwell_listen_drops_total",
     "tcpdwell_lost_total", "tcpdwell_not_followed_total", "tcpdwell_build_info",
     "process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds",
 }

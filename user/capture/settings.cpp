@@ -77,7 +77,8 @@ void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
       bpf_map__set_max_entries(map, 1);
   if (!options.surveys)
     for (bpf_map* map :
-         {skeleton.maps.survey_owners, skeleton.maps.survey_ports, skeleton.maps.survey_peers})
+         {skeleton.maps.survey_owners, skeleton.maps.survey_ports, skeleton.maps.survey_peers,
+          skeleton.maps.survey_cgroups, skeleton.maps.survey_listeners})
       bpf_map__set_max_entries(map, 1);
   for (bpf_map* map : {skeleton.maps.undecided, skeleton.maps.gone})
     bpf_map__set_max_entries(map, static_cast<__u32>(libbpf_num_possible_cpus()));

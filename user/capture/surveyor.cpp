@@ -10,7 +10,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 #include "capture/batches.h"
 #include "tcpdwell_bpf.skel.h"
@@ -133,7 +135,8 @@ Result<Survey> Surveyor::read() {
       survey.oldest[state] =
           Dwell{static_cast<Bound>(found.oldest_dwell[state]), found.oldest_ns[state]};
   }
-  for (const auto part : {&Surveyor::read_owners, &Surveyor::read_ports, &Surveyor::read_held})
+  for (const auto part : {&Surveyor::read_owners, &Surveyor::read_ports, &Surveyor::read_held,
+                          &Surveyor::read_cgroups, &Surveyor::read_listeners})
     if (Status status = (this->*part)(survey); !status) return status.error();
   return survey;
 }
@@ -189,6 +192,33 @@ Status Surveyor::read_held(Survey& survey) {
       skeleton_.maps.survey_peers, [&](const td_survey_address& peer, const td_survey_peer& held) {
         survey.held.push_back({family_of(peer.family), endpoint_of(peer.addr, peer.family),
                                held.held, held.longest_ns});
+      });
+}
+
+Status Surveyor::read_cgroups(Survey& survey) {
+  std::vector<CgroupRow> rows;
+  for (std::size_t state = 0; state < kStateCount; ++state)
+    survey.of_other_cgroups[state] = survey_of(skeleton_).of_other_cgroups[state];
+  Status status = for_each_entry<std::uint64_t, td_survey_cgroup>(
+      skeleton_.maps.survey_cgroups, [&](std::uint64_t id, const td_survey_cgroup& group) {
+        CgroupRow& row = rows.emplace_back();
+        row.id = id;
+        for (std::size_t state = 0; state < kStateCount; ++state) {
+          row.sockets[state] = group.sockets[state];
+          row.oldest_ns[state] = group.oldest_ns[state];
+        }
+      });
+  survey.cgroups = std::make_shared<const std::vector<CgroupRow>>(std::move(rows));
+  return status;
+}
+
+Status Surveyor::read_listeners(Survey& survey) {
+  return for_each_entry<td_survey_place, td_survey_listener>(
+      skeleton_.maps.survey_listeners,
+      [&](const td_survey_place& place, const td_survey_listener& listener) {
+        survey.listeners.push_back({place.netns, family_of(place.family),
+                                    endpoint_of(place.laddr, place.family, place.lport),
+                                    listener.waiting, listener.most, listener.drops});
       });
 }
 

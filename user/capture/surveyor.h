@@ -26,6 +26,8 @@ class Surveyor {
   Status read_owners(Survey& survey);
   Status read_ports(Survey& survey);
   Status read_held(Survey& survey);
+  Status read_cgroups(Survey& survey);
+  Status read_listeners(Survey& survey);
 
   tcpdwell_bpf& skeleton_;
   Walker& walker_;

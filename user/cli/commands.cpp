@@ -233,6 +233,11 @@ void add_serve(CLI::App& app, Invocation& invocation) {
                  ->type_name("PATH")
                  ->group("Where")]
       .files = true;
+  sub->add_option("--top", invocation.top,
+                  "containers and listeners with metrics of their own [20]")
+      ->type_name("N")
+      ->check(whole_number_up_to(1000))
+      ->group("Output");
   add_filter_flags(*sub, raw);
   // Refused with a word on queries (run_serve), so not offered.
   for (const char* refused : {"--state", "--min-dwell"}) sub->get_option(refused)->group("");

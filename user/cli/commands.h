@@ -27,7 +27,7 @@ struct Invocation {
   std::vector<std::string> listen;
   std::string socket = "/run/tcpdwell.sock";  ///< of serve
   bool socket_given = false, force = false;
-  std::uint64_t keep = 0;
+  std::uint64_t keep = 0, top = 20;  ///< `top`: of serve
   std::uint64_t tables = 0;
   std::function<Result<int>()> action;  ///< the exit status, or what failed
 };

@@ -43,10 +43,10 @@ class Waiters : public Consumer {
 
 class Serve {
  public:
-  Serve(const RawOptions& raw, Header header, std::unique_ptr<HttpServer> server)
-      : raw_(raw),
+  Serve(const Invocation& invocation, Header header, std::unique_ptr<HttpServer> server)
+      : raw_(invocation.raw),
         header_(std::move(header)),
-        routes_(exchange_, header_, header_.start_wall_ns, cgroup_names(raw)),
+        routes_(exchange_, header_, header_.start_wall_ns, cgroup_names(raw_), invocation.top),
         server_(std::move(server)) {}
 
   Result<int> run(LivePlan plan) {
@@ -201,7 +201,7 @@ Result<int> run_serve(const Invocation& invocation) {
   if (Status allowed = may_trace(invocation.raw); !allowed) return allowed.error();
   auto server = HttpServer::listen(options);
   if (!server) return server.error();
-  return Serve(invocation.raw, live_header(choice->filter), std::move(server).value())
+  return Serve(invocation, live_header(choice->filter), std::move(server).value())
       .run(std::move(plan).value());
 }
 

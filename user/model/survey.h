@@ -43,6 +43,21 @@ struct HeldRow {
   std::uint64_t held = 0, longest_ns = 0;
 };
 
+/// Sockets of a cgroup.
+struct CgroupRow {
+  std::uint64_t id = 0;
+  std::array<std::uint64_t, kStateCount> sockets{}, oldest_ns{};  ///< 0 where no age is known
+};
+
+/// Those that listen at an address and port of a network namespace.
+struct ListenerRow {
+  std::uint32_t netns = 0;
+  Family family = Family::V4;
+  Endpoint local;
+  std::uint64_t waiting = 0, most = 0;  ///< connections nobody has accepted, and that may wait
+  std::uint64_t drops = 0;              ///< of the sockets that listen there now, since they do
+};
+
 struct Survey {
   std::uint64_t mono_ns = 0;  ///< when it began; host_clock_ns()
   std::uint64_t took_ns = 0;  ///< until it was over
@@ -53,7 +68,12 @@ struct Survey {
   std::vector<PortRow> ports;                            ///< in no order; without peaks and range
   std::uint64_t ports_left_out = 0;  ///< connections whose destination found no room
   std::vector<HeldRow> held;         ///< in no order
-  std::uint64_t matching = 0;        ///< sockets that the wish is about
+  /// In no order: what each cgroup has, but for those beyond 4,096. Never null.
+  std::shared_ptr<const std::vector<CgroupRow>> cgroups =
+      std::make_shared<const std::vector<CgroupRow>>();
+  std::array<std::uint64_t, kStateCount> of_other_cgroups{};
+  std::vector<ListenerRow> listeners;  ///< in no order, but for those beyond 4,096
+  std::uint64_t matching = 0;          ///< sockets that the wish is about
   /// Open ones, with all their stays, the longest in their state first. Seen a moment after the
   /// rest was counted, each at its own. Requests without a cookie are none.
   std::vector<Connection> listed;

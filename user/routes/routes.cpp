@@ -10,6 +10,8 @@
 #include <array>
 #include <cstdio>
 #include <initializer_list>
+#include <map>
+#include <numeric>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -21,6 +23,7 @@
 #include "trace/writer.h"
 #include "util/clock.h"
 #include "util/duration.h"
+#include "util/escape.h"
 #include "util/host_clock.h"
 #include "util/json.h"
 #include "util/number.h"
@@ -132,11 +135,12 @@ constexpr SurveyWish kSockets{kAllStates, 0, 65536};
 }  // namespace
 
 Routes::Routes(StateExchange& exchange, Header header, std::int64_t start_wall_ns,
-               CgroupNames names)
+               CgroupNames names, std::size_t most_rows)
     : exchange_(exchange),
       header_(std::move(header)),
       start_wall_ns_(start_wall_ns),
-      names_(std::move(names)) {}
+      names_(std::move(names)),
+      most_rows_(most_rows) {}
 
 std::optional<HttpReply> Routes::answer(const HttpRequest& request) {
   const std::string& path = request.path;
@@ -173,7 +177,7 @@ std::optional<HttpReply> Routes::answer(const HttpRequest& request) {
   return reply;
 }
 
-HttpReply Routes::metrics(const LiveState& state, const HttpRequest& request) const {
+HttpReply Routes::metrics(const LiveState& state, const HttpRequest& request) {
   const bool open = request.accept.find("application/openmetrics-text") != std::string::npos;
   const auto format = open ? MetricsFormat::OpenMetrics : MetricsFormat::Prometheus;
   const ProcessFigures process{static_cast<std::uint64_t>(clock_ns(CLOCK_PROCESS_CPUTIME_ID)),
@@ -183,8 +187,53 @@ HttpReply Routes::metrics(const LiveState& state, const HttpRequest& request) co
                                header_.kernel,
                                header_.arch,
                                state.minisockets};
-  return {200, std::string(content_type_of(format)), metrics_text(state, process, format), nullptr,
-          ""};
+  return {200, std::string(content_type_of(format)),
+          metrics_text(state, process, format, containers(state.survey), most_rows_), nullptr, ""};
+}
+
+/// Several cgroups may be one container's. What is in none is not among them.
+std::vector<ContainerRow> Routes::containers(const Survey& survey) {
+  const auto add = [](ContainerRow& to, const auto& row) {
+    for (std::size_t s = 0; s < kStateCount; ++s) {
+      to.sockets[s] += row.sockets[s];
+      to.oldest_ns[s] = std::max(to.oldest_ns[s], row.oldest_ns[s]);
+    }
+  };
+  std::map<std::array<std::string, 3>, ContainerRow> named;
+  for (const CgroupRow& row : *survey.cgroups) {
+    const CgroupRef name = names_.find(row.id);
+    if (name->container.empty() && name->pod.empty()) continue;
+    ContainerRow fresh;
+    fresh.pod_namespace = name->pod_namespace;
+    fresh.pod = name->pod_name.empty() ? name->pod : name->pod_name;
+    fresh.container =
+        name->container_name.empty() ? name->container.substr(0, 12) : name->container_name;
+    // As they will be shown: a series may appear once only.
+    ContainerRow& to = named
+                           .try_emplace({printable(fresh.pod_namespace), printable(fresh.pod),
+                                         printable(fresh.container)},
+                                        fresh)
+                           .first->second;
+    add(to, row);
+  }
+  std::vector<ContainerRow> rows;
+  for (auto& [key, row] : named) rows.push_back(std::move(row));
+  const auto all = [](const ContainerRow& row) {
+    return std::accumulate(row.sockets.begin(), row.sockets.end(), std::uint64_t{0});
+  };
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](const ContainerRow& a, const ContainerRow& b) { return all(b) < all(a); });
+  if (rows.size() <= most_rows_) return rows;
+  ContainerRow other;
+  other.container = "other";
+  const auto end = rows.begin() + static_cast<std::ptrdiff_t>(most_rows_);
+  const auto like = std::find_if(rows.begin(), end, [&](const ContainerRow& row) {
+    return row.pod.empty() && row.container == other.container;
+  });
+  for (auto row = end; row != rows.end(); ++row) add(like != end ? *like : other, *row);
+  rows.resize(most_rows_);
+  if (like == end) rows.push_back(std::move(other));
+  return rows;
 }
 
 HttpReply Routes::stuck(StateExchange::State state) {

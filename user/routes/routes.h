@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "enrich/cgroups.h"
 #include "model/event.h"
@@ -18,14 +19,15 @@ namespace tcpdwell {
 class Routes {
  public:
   Routes(StateExchange& exchange, Header header, std::int64_t start_wall_ns,
-         CgroupNames names = CgroupNames());
+         CgroupNames names = CgroupNames(), std::size_t most_rows = kMostSeriesRows);
 
   std::optional<HttpReply> answer(const HttpRequest& request);
   /// A second after the last one at the earliest.
   std::optional<std::string> event(std::uint64_t since_ns);
 
  private:
-  HttpReply metrics(const LiveState& state, const HttpRequest& request) const;
+  HttpReply metrics(const LiveState& state, const HttpRequest& request);
+  std::vector<ContainerRow> containers(const Survey& survey);
   HttpReply stuck(StateExchange::State state);
   HttpReply sockets(StateExchange::State state);
 
@@ -33,6 +35,7 @@ class Routes {
   Header header_;
   std::int64_t start_wall_ns_;
   CgroupNames names_;
+  std::size_t most_rows_;  ///< containers and listeners with series of their own
   std::uint64_t last_made_ns_ = 0;
   std::string last_event_;
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -201,6 +202,56 @@ void add_owners(Writer& out, const LiveState& state) {
         out.add({{"comm", name}, {"state", state_name(s)}}, sockets[number_of(s)]);
 }
 
+void add_containers(Writer& out, const std::vector<ContainerRow>& rows) {
+  const auto add = [&](const auto ContainerRow::*figures, const auto& text_of) {
+    for (const ContainerRow& row : rows)
+      for (const State s : kLifeOrder)
+        if (const std::uint64_t figure = (row.*figures)[number_of(s)])
+          out.add({{"namespace", row.pod_namespace},
+                   {"pod", row.pod},
+                   {"container", row.container},
+                   {"state", state_name(s)}},
+                  text_of(figure));
+  };
+  out.family("tcpdwell_container_sockets", Kind::Gauge,
+             "Sockets by the container that made them, and their state.");
+  add(&ContainerRow::sockets, [](std::uint64_t count) { return std::to_string(count); });
+  out.family("tcpdwell_container_oldest_seconds", Kind::Gauge,
+             "How long the oldest socket of a container has been in its state, at least.");
+  add(&ContainerRow::oldest_ns, [](std::uint64_t ns) { return seconds(ns); });
+}
+
+/// Those whose queue is fullest first, then those that have dropped most.
+std::vector<ListenerRow> worst(std::vector<ListenerRow> rows, std::size_t most) {
+  const auto rank = [](const ListenerRow& row) {
+    return std::tuple(row.most == 0 ? 0 : 1000 * row.waiting / row.most, row.drops);
+  };
+  std::sort(rows.begin(), rows.end(), [&](const ListenerRow& a, const ListenerRow& b) {
+    return std::tuple(rank(b), a.netns, a.local.port, a.local.addr) <
+           std::tuple(rank(a), b.netns, b.local.port, b.local.addr);
+  });
+  if (rows.size() > most) rows.resize(most);
+  return rows;
+}
+
+void add_listeners(Writer& out, const std::vector<ListenerRow>& rows) {
+  const auto add = [&](std::uint64_t ListenerRow::*figure) {
+    for (const ListenerRow& row : rows)
+      out.add({{"netns", std::to_string(row.netns)},
+               {"laddr", address_text(row.family, row.local)},
+               {"lport", std::to_string(row.local.port)}},
+              row.*figure);
+  };
+  out.family("tcpdwell_listen_queue", Kind::Gauge, "Connections that nobody has accepted yet.");
+  add(&ListenerRow::waiting);
+  out.family("tcpdwell_listen_queue_limit", Kind::Gauge,
+             "Connections that may wait to be accepted; the queue is full with one more.");
+  add(&ListenerRow::most);
+  out.family("tcpdwell_listen_drops_total", Kind::Counter,
+             "SYNs and ACKs that a listening socket dropped, for want of room above all.");
+  add(&ListenerRow::drops);
+}
+
 void add_findings(Writer& out, const LiveState& state) {
   constexpr std::pair<std::string_view, Severity> kKinds[] = {
       {"close_wait_leak", Severity::Warning},     {"close_wait_leak", Severity::Critical},
@@ -253,7 +304,8 @@ std::string_view content_type_of(MetricsFormat format) {
 }
 
 std::string metrics_text(const LiveState& state, const ProcessFigures& process,
-                         MetricsFormat format) {
+                         MetricsFormat format, const std::vector<ContainerRow>& containers,
+                         std::size_t most_listeners) {
   Writer out(format);
   add_dwells(out, state);
   add_sockets(out, state);
@@ -261,6 +313,8 @@ std::string metrics_text(const LiveState& state, const ProcessFigures& process,
   add_ports(out, state);
   add_bound_ports(out, state);
   add_owners(out, state);
+  add_containers(out, containers);
+  add_listeners(out, worst(state.survey.listeners, most_listeners));
   add_findings(out, state);
   out.family("tcpdwell_lost_total", Kind::Counter, "Events lost, by place.");
   for (std::size_t place = 0; place < kLossPlaceCount; ++place)

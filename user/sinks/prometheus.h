@@ -3,14 +3,20 @@
 /// means.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "model/live_state.h"
 
 namespace tcpdwell {
+
+/// Containers and listeners that have series of their own, unless told otherwise.
+inline constexpr std::size_t kMostSeriesRows = 20;
 
 /// Of the process that answers.
 struct ProcessFigures {
@@ -20,11 +26,18 @@ struct ProcessFigures {
   std::string version, kernel, arch, minisockets;
 };
 
+/// Sockets of a container; of all beyond those with most together, as "other".
+struct ContainerRow {
+  std::string pod_namespace, pod, container;
+  std::array<std::uint64_t, kStateCount> sockets{}, oldest_ns{};
+};
+
 enum class MetricsFormat { Prometheus, OpenMetrics };
 
 std::string_view content_type_of(MetricsFormat format);
 std::string metrics_text(const LiveState& state, const ProcessFigures& process,
-                         MetricsFormat format);
+                         MetricsFormat format, const std::vector<ContainerRow>& containers = {},
+                         std::size_t most_listeners = kMostSeriesRows);
 
 /// The value of a label, without its quotes: what printable() makes of it, backslashes and quotes
 /// escaped as both formats want it.

@@ -97,6 +97,24 @@ TEST(Prometheus, NamesThatAreOursAreCountedTogether) {
   EXPECT_TRUE(has_line(text, R"(tcpdwell_open_sockets_owner{comm="?",state="ESTABLISHED"} 2)"));
 }
 
+TEST(Prometheus, ListenersWhoseQueueIsFullestComeFirst) {
+  LiveState state;
+  for (std::uint16_t port = 1; port <= 3; ++port) {
+    ListenerRow row;
+    row.netns = 7;
+    row.local.port = port;
+    row.waiting = port == 2 ? 4 : 0;
+    row.most = 3;
+    row.drops = port;
+    state.survey.listeners.push_back(row);
+  }
+  const std::string text = metrics_text(state, {}, MetricsFormat::Prometheus, {}, 2);
+  EXPECT_TRUE(has_line(text, R"(tcpdwell_listen_queue{netns="7",laddr="0.0.0.0",lport="2"} 4)"));
+  EXPECT_TRUE(
+      has_line(text, R"(tcpdwell_listen_drops_total{netns="7",laddr="0.0.0.0",lport="3"} 3)"));
+  EXPECT_EQ(text.find(R"(lport="1")"), std::string::npos);
+}
+
 TEST(Prometheus, NoSeriesTwiceAndOpenMetricsEnds) {
   LiveState state;
   for (auto& row : state.totals.transitions) row.fill(1);

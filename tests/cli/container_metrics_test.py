@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Metrics of serve by container and by listening socket, against what is really there."""
+
+import contextlib
+import re
+import socket
+import time
+
+from pods_test import LABELS, node
+from serving import Serving
+from support import TestCase, main, needs_root, own_network, wait_for
+
+LINE = re.compile(r'^(\w+)\{(.*)\} (\S+)$')
+
+
+def setUpModule():
+    own_network()
+
+
+def series(text, name):
+    """Label values, joined with "/", and what the metric is."""
+    found = {}
+    for line in text.splitlines():
+        match = LINE.match(line)
+        if match and match[1] == name:
+            key = "/".join(re.findall(r'"((?:[^"\\]|\\.)*)"', match[2]))
+            assert key not in found, f"twice: {line}"
+            found[key] = float(match[3])
+    return found
+
+
+def listen_overflows():
+    with open("/proc/self/net/netstat", encoding="ascii") as file:
+        names, values = [line.split() for line in file if line.startswith("TcpExt:")]
+    return int(values[names.index("ListenOverflows")])
+
+
+@needs_root
+class ContainerMetricsTest(TestCase):
+    def test_sockets_of_pods(self):
+        with node() as (root, pods):
+            pods[0].start()  # older than serve
+            with Serving("--host-root", root) as serve:
+                pods[1].start()
+                time.sleep(0.3)
+                text = serve.get("/metrics")[2]
+                sockets = series(text, "tcpdwell_container_sockets")
+                oldest = series(text, "tcpdwell_container_oldest_seconds")
+            for label in LABELS:
+                self.assertEqual(sockets[f"{label}/LISTEN"], 1)
+                self.assertEqual(sockets[f"{label}/ESTABLISHED"], 2)
+            # What was in TIME_WAIT before has no cgroup; what has come since keeps its own.
+            self.assertEqual(sockets[f"{LABELS[1]}/TIME_WAIT"], 1)
+            self.assertNotIn(f"{LABELS[0]}/TIME_WAIT", sockets)
+            self.assertEqual({key.rsplit("/", 1)[0] for key in sockets}, set(LABELS))
+            self.assertGreater(oldest[f"{LABELS[1]}/ESTABLISHED"], 0.2)
+            self.assertLess(oldest[f"{LABELS[1]}/ESTABLISHED"], 10)
+            self.assertLess(oldest[f"{LABELS[0]}/ESTABLISHED"], 10, "since serve knows it, at least")
+
+    def test_those_beyond_the_largest_are_other(self):
+        with node() as (root, pods):
+            with Serving("--host-root", root, "--top", "1") as serve:
+                for pod in pods:
+                    pod.start()
+                with socket.create_server(("127.0.0.1", 0)):
+                    text = serve.get("/metrics")[2]
+            sockets = series(text, "tcpdwell_container_sockets")
+            of = {key.rsplit("/", 1)[0] for key in sockets}
+            self.assertEqual(len(of), 2)
+            self.assertIn("//other", of)
+            self.assertEqual(sockets["//other/ESTABLISHED"], 2)
+            self.assertEqual(len(series(text, "tcpdwell_listen_queue")), 1)
+
+    def test_a_listener_that_nobody_accepts_from(self):
+        """listen(3) holds 4. What comes then is dropped, which the kernel counts in ListenOverflows."""
+        before = listen_overflows()
+        with Serving() as serve, contextlib.ExitStack() as stack, socket.socket() as server:
+            server.bind(("127.0.0.1", 0))
+            server.listen(3)
+            lport = server.getsockname()[1]
+            for _ in range(7):
+                client = stack.enter_context(socket.socket())
+                client.setblocking(False)
+                client.connect_ex(server.getsockname())
+            # The same moment: SYNs are sent again.
+            def the_same():
+                counted = listen_overflows() - before
+                text = serve.get("/metrics")[2]
+                return text if listen_overflows() - before == counted else None
+
+            found = []
+            wait_for(lambda: found.append(the_same()) or found[-1])
+            key = next(key for key in series(found[-1], "tcpdwell_listen_queue") if key.endswith(f"/127.0.0.1/{lport}"))
+            self.assertEqual(series(found[-1], "tcpdwell_listen_queue")[key], 4)
+            self.assertEqual(series(found[-1], "tcpdwell_listen_queue_limit")[key], 3)
+            drops = series(found[-1], "tcpdwell_listen_drops_total")[key]
+            self.assertGreaterEqual(drops, 3)
+            self.assertEqual(drops, listen_overflows() - before)
+
+
+if __name__ == "__main__":
+    main()
