@@ -1,4 +1,5 @@
-# The .deb and the tarball. scripts/package calls cpack, with what makes them the same each time.
+# The .deb and the tarball; what packaging/pack makes beside them is called the same. scripts/package calls it, with what
+# makes them the same each time.
 set(CPACK_GENERATOR DEB TGZ)
 set(CPACK_PACKAGE_NAME tcpdwell)
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "dwell times of TCP connections in each state")
@@ -23,7 +24,6 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(TCPDWELL_MAINTAINER "tcpdwell authors <authors@tcpdwell.invalid>" CACHE STRING "Maintainer of the .deb: who hands it on")
 set(CPACK_DEBIAN_PACKAGE_MAINTAINER ${TCPDWELL_MAINTAINER})
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
-set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS TRUE)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_SOURCE_DIR}/deb/postinst
     ${CMAKE_CURRENT_SOURCE_DIR}/deb/prerm ${CMAKE_CURRENT_SOURCE_DIR}/deb/postrm)

@@ -30,6 +30,8 @@ NOBODY = 65534
 SANITIZED = "TCPDWELL_SANITIZED" in os.environ
 TIMEOUT = 120 if SANITIZED else 20  # seconds
 SECCOMP = "0" if SANITIZED else "2"  # of a confined process, in /proc/PID/status
+# The binary again, where a library is to come before the C library's: a static one loads none.
+PRELOADABLE = os.environ.get("TCPDWELL_PRELOADABLE", os.path.join(os.path.dirname(TCPDWELL), "tests/tcpdwell_preloadable"))
 # Programs of others that scripts/deps installs: tests/engines.
 ENGINES = pathlib.Path(os.environ.get("TCPDWELL_ENGINES", pathlib.Path.home() / ".cache/tcpdwell/engines"))
 # Traffic of the host, and of other tests, is none of ours.
@@ -94,6 +96,10 @@ def environment(**changes):
     return {name: value for name, value in merged.items() if value is not None}
 
 
+def program(env):
+    return PRELOADABLE if env and "LD_PRELOAD" in env else TCPDWELL
+
+
 @dataclasses.dataclass
 class Outcome:
     status: int  # negative: ended by that signal
@@ -110,7 +116,7 @@ def run(*args, user=None, env=None, **options):
     if user is not None:
         options.update(user=user, group=user, extra_groups=[])
     done = subprocess.run(
-        [TCPDWELL if user is None else binary_for_all(), *map(str, args)],
+        [program(env) if user is None else binary_for_all(), *map(str, args)],
         env=env or environment(),
         encoding="utf-8",
         timeout=TIMEOUT,
@@ -137,7 +143,7 @@ def run_on_terminal(*args, env=None):
     """Runs tcpdwell with its standard streams on a terminal; its status and what it showed."""
     ours, its = pty.openpty()
     with subprocess.Popen(
-        [TCPDWELL, *map(str, args)],
+        [program(env), *map(str, args)],
         stdin=its,
         stdout=its,
         stderr=its,

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from support import PACKAGES, main, needs, output
 
-SUITE = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else "bookworm"
+SUITE = sys.argv.pop(1) if __name__ == "__main__" and len(sys.argv) > 1 and not sys.argv[1].startswith("-") else "bookworm"
 KEPT = Path(os.environ.get("TCPDWELL_CHROOTS", Path.home() / ".cache/tcpdwell"))
 MONTH = 30 * 86400
 

@@ -15,21 +15,12 @@ LIMIT_S = 180
 MINUTE_S, LATEST_S = 60, 66
 
 
-def libraries(binary):
-    """The files that the loader of a program opens."""
-    said = subprocess.run(["ldd", binary], capture_output=True, text=True, check=True).stdout
-    return [Path(path) for path in re.findall(r"(/\S+) \(0x", said)]
-
-
 def make_initrd(folder, binary):
     init = folder / "init"
     subprocess.run(["cc", "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-o", init, machine.HERE / "asleep.c"], check=True)
     entries = {"init": init.read_bytes(), "tcpdwell": binary.read_bytes()}
-    entries |= {str(path)[1:]: path.read_bytes() for path in libraries(binary)}
-    folders = sorted({str(parent) for name in entries for parent in Path(name).parents} - {"."})
     made = folder / "initrd"
-    made.write_bytes(initramfs.newc([*((name, 0o40755, b"") for name in folders),
-                                     *((name, 0o100755, data) for name, data in entries.items())]))
+    made.write_bytes(initramfs.newc([(name, 0o100755, data) for name, data in entries.items()]))
     return made
 
 

@@ -19,8 +19,10 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include "capture/probe.h"
 
@@ -292,17 +294,31 @@ Status filter_system_calls(const Keep& keep) {
   return filter.load();
 }
 
+/// Of /etc/passwd. getpwnam() asks what else the host has users in too, by libraries of the host,
+/// which a static program cannot load: such a user has a number.
+template <class Match>
+std::optional<passwd> find_passwd(Match match) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/etc/passwd", "re"),
+                                                             &std::fclose);
+  while (const passwd* const entry = file ? fgetpwent(file.get()) : nullptr)
+    if (match(*entry)) return *entry;
+  return {};
+}
+
 Result<User> find_user(const std::string& asked) {
   User user;
   user.name = asked;
   const auto [end, error] = std::from_chars(asked.data(), asked.data() + asked.size(), user.uid);
   const bool number = error == std::errc() && end == asked.data() + asked.size() &&
                       user.uid != static_cast<uid_t>(-1);
-  const passwd* const entry = number ? getpwuid(user.uid) : getpwnam(asked.c_str());
-  if (entry == nullptr && !number)
-    return Error{Fault::Usage, fmt::format("--user {}: there is no such user", asked)};
-  if (entry != nullptr) user.uid = entry->pw_uid;
-  user.gid = entry != nullptr ? entry->pw_gid : user.uid;
+  const auto entry = find_passwd([&](const passwd& candidate) {
+    return number ? candidate.pw_uid == user.uid : asked == candidate.pw_name;
+  });
+  if (!entry && !number)
+    return Error{Fault::Usage,
+                 fmt::format("--user {}: there is no such user in /etc/passwd", asked)};
+  if (entry) user.uid = entry->pw_uid;
+  user.gid = entry ? entry->pw_gid : user.uid;
   return user;
 }
 

@@ -5,7 +5,6 @@
 #define NCURSES_NOMACROS 1
 #include <curses.h>
 #include <fmt/format.h>
-#include <langinfo.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -14,12 +13,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <clocale>
 #include <cstdlib>
-#include <cstring>
 #include <span>
+#include <string_view>
 #include <utility>
 
+#include "terminal/characters.h"
 #include "util/screen.h"
 #include "util/utf8.h"
 
@@ -109,11 +108,25 @@ TopKey key_of(wint_t code, bool function) {
 
 constexpr wint_t kControlL = 12;
 
+/// A locale's codeset is what follows the dot of its name, up to a modifier: de_DE.UTF-8@euro.
+bool is_utf8(std::string_view locale) {
+  const std::string_view rest = locale.substr(std::min(locale.find('.'), locale.size()));
+  const std::string_view codeset = rest.substr(0, rest.find('@'));
+  return codeset == ".UTF-8" || codeset == ".utf8" || codeset == ".UTF8" || codeset == ".utf-8";
+}
+
 }  // namespace
 
 bool CursesScreen::has_utf8() {
-  std::setlocale(LC_CTYPE, "");
-  return std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+  bool said = false;
+  for (const char* const name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* const value = std::getenv(name);
+    if (value == nullptr || *value == '\0') continue;
+    said = is_utf8(value);
+    break;
+  }
+  use_utf8(said);
+  return said;
 }
 
 Result<std::unique_ptr<CursesScreen>> CursesScreen::open(bool colour) {

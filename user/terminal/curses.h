@@ -27,7 +27,8 @@ class CursesScreen {
 
   /// Fault::Usage where there is no terminal, or none whose cursor can be moved.
   static Status usable();
-  /// What LC_CTYPE of the environment says; sets it for the process.
+  /// Whether the environment names a locale of UTF-8 (LC_ALL, LC_CTYPE, LANG); ncurses goes by it
+  /// too. Whether the host has that locale does not matter.
   static bool has_utf8();
   static Result<std::unique_ptr<CursesScreen>> open(bool colour);
   ~CursesScreen();

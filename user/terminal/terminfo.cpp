@@ -8,14 +8,33 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <string>
+#include <utility>
 
 #include <term.h>
 // clang-format on
 
 namespace tcpdwell {
 namespace {
+
+/// Common terminals, and what ncurses takes in place of their files.
+constexpr std::pair<const char*, const char*> kBuiltIn[] =
+#include "terminal/built_in.h"
+    ;
+
+/// True where ncurses knows the terminal: from the host's files, else from what is built in.
+/// `found` is setupterm(3)'s: 1 where it is known and no screen.
+bool set_up(const std::string& term, int& found) {
+  if (setupterm(term.c_str(), STDOUT_FILENO, &found) == 0) return true;
+  const auto known = std::find_if(std::begin(kBuiltIn), std::end(kBuiltIn),
+                                  [&](const auto& entry) { return entry.first == term; });
+  if (found == 1 || known == std::end(kBuiltIn)) return false;
+  setenv("TERMINFO", known->second, 1);
+  return setupterm(term.c_str(), STDOUT_FILENO, &found) == 0;
+}
 
 Error no_screen(const std::string& why) {
   return {Fault::Usage, fmt::format("top {}: try 'tcpdwell stat 1'", why)};
@@ -30,7 +49,7 @@ Status CursesScreen::usable() {
   const std::string term = value == nullptr ? "" : value;
   if (term.empty()) return no_screen("needs to know the terminal, and TERM is not set");
   int found = 0;
-  if (setupterm(term.c_str(), STDOUT_FILENO, &found) != 0) {
+  if (!set_up(term, found)) {
     return found == 1 ? no_screen(fmt::format("needs a screen, and TERM={} is none", term))
                       : no_screen(fmt::format("knows no terminal called TERM={}", term));
   }

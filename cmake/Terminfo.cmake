@@ -1,0 +1,21 @@
+# terminfo(OUTPUT.h): the descriptions of common terminals (Debian's ncurses-base), for a host that has none: as a
+# header with a list of their names and what $TERMINFO takes instead of a file's name (ncurses: user_caps(5)).
+set(TERMINFO_NAMES xterm-256color xterm xterm-color screen-256color screen tmux-256color tmux linux rxvt-unicode-256color
+    rxvt-unicode vt100 vt220)
+
+function(terminfo output)
+  set(rows "")
+  set(TERMINFO_FILES "")
+  foreach(name IN LISTS TERMINFO_NAMES)
+    string(SUBSTRING ${name} 0 1 letter)
+    find_file(file ${letter}/${name} PATHS /lib/terminfo /usr/lib/terminfo /usr/share/terminfo NO_DEFAULT_PATH NO_CACHE REQUIRED)
+    file(READ ${file} bytes HEX)
+    string(APPEND rows "    {\"${name}\", \"hex:${bytes}\"},\n")
+    string(APPEND TERMINFO_FILES "${file}\n")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    unset(file)
+  endforeach()
+  file(CONFIGURE OUTPUT ${output} CONTENT "{\n${rows}}\n" @ONLY)
+  # For packaging/sbom.
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/terminfo.files CONTENT "${TERMINFO_FILES}" @ONLY)
+endfunction()
