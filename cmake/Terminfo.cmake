@@ -1,5 +1,5 @@
 # terminfo(OUTPUT.h): the descriptions of common terminals (Debian's ncurses-base), for a host that has none: as a
-# header with a list of their names and what $TERMINFO takes instead of a file's name (ncurses: user_caps(5)).
+# header with a list of their names and what ncurses takes in $TERMINFO in place of a file's name.
 set(TERMINFO_NAMES xterm-256color xterm xterm-color screen-256color screen tmux-256color tmux linux rxvt-unicode-256color
     rxvt-unicode vt100 vt220)
 
@@ -15,7 +15,13 @@ function(terminfo output)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
     unset(file)
   endforeach()
-  file(CONFIGURE OUTPUT ${output} CONTENT "{\n${rows}}\n" @ONLY)
+  file(CONFIGURE OUTPUT ${output} @ONLY CONTENT "#pragma once
+#include <utility>
+namespace tcpdwell {
+inline constexpr std::pair<const char*, const char*> kBuiltInTerminals[] = {
+${rows}};
+}  // namespace tcpdwell
+")
   # For packaging/sbom.
   file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/terminfo.files CONTENT "${TERMINFO_FILES}" @ONLY)
 endfunction()

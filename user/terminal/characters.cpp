@@ -22,11 +22,11 @@ bool utf8 = false;
 constexpr std::size_t kInvalid = static_cast<std::size_t>(-1);
 constexpr std::size_t kCut = static_cast<std::size_t>(-2);
 
-bool is_ascii(wint_t code) { return code < 0x80; }
-bool is_character(wint_t code) {
+bool is_ascii(char32_t code) { return code < 0x80; }
+bool is_character(char32_t code) {
   return is_ascii(code) || (utf8 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff));
 }
-bool is_control(wint_t code) { return code < 0x20 || (code >= 0x7f && code < 0xa0); }
+bool is_control(char32_t code) { return code < 0x20 || (code >= 0x7f && code < 0xa0); }
 
 /// As mbrtowc(3): bytes of the first character, 0 of NUL, or one of the two above.
 std::size_t decode(wchar_t* code, std::string_view text) {
@@ -59,7 +59,7 @@ using namespace tcpdwell;
 extern "C" {
 
 int __wrap_wcwidth(wchar_t code) {
-  const auto character = static_cast<wint_t>(code);
+  const auto character = static_cast<char32_t>(code);
   if (code == 0) return 0;
   if (!is_character(character) || is_control(character)) return -1;
   std::string text;
@@ -71,7 +71,7 @@ int __wrap_iswprint(wint_t code) { return is_character(code) && !is_control(code
 
 std::size_t __wrap_wcrtomb(char* to, wchar_t code, std::mbstate_t*) {
   if (to == nullptr) return 1;
-  if (!is_character(static_cast<wint_t>(code))) return errno = EILSEQ, kInvalid;
+  if (!is_character(static_cast<char32_t>(code))) return errno = EILSEQ, kInvalid;
   std::string text;
   append_utf8(text, static_cast<char32_t>(code));
   std::copy(text.begin(), text.end(), to);
@@ -90,7 +90,7 @@ int __wrap_mbtowc(wchar_t* code, const char* text, std::size_t size) {
 int __wrap_mblen(const char* text, std::size_t size) { return decode_all(nullptr, text, size); }
 
 wint_t __wrap_btowc(int byte) {
-  return byte >= 0 && is_ascii(static_cast<wint_t>(byte)) ? static_cast<wint_t>(byte) : WEOF;
+  return byte >= 0 && is_ascii(static_cast<char32_t>(byte)) ? static_cast<wint_t>(byte) : WEOF;
 }
 
 int __wrap_wctob(wint_t code) { return is_ascii(code) ? static_cast<int>(code) : EOF; }

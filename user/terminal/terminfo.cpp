@@ -12,7 +12,8 @@
 #include <cstdlib>
 #include <iterator>
 #include <string>
-#include <utility>
+
+#include "terminal/built_in.h"
 
 #include <term.h>
 // clang-format on
@@ -20,18 +21,13 @@
 namespace tcpdwell {
 namespace {
 
-/// Common terminals, and what ncurses takes in place of their files.
-constexpr std::pair<const char*, const char*> kBuiltIn[] =
-#include "terminal/built_in.h"
-    ;
-
 /// True where ncurses knows the terminal: from the host's files, else from what is built in.
 /// `found` is setupterm(3)'s: 1 where it is known and no screen.
 bool set_up(const std::string& term, int& found) {
   if (setupterm(term.c_str(), STDOUT_FILENO, &found) == 0) return true;
-  const auto known = std::find_if(std::begin(kBuiltIn), std::end(kBuiltIn),
+  const auto known = std::find_if(std::begin(kBuiltInTerminals), std::end(kBuiltInTerminals),
                                   [&](const auto& entry) { return entry.first == term; });
-  if (found == 1 || known == std::end(kBuiltIn)) return false;
+  if (found == 1 || known == std::end(kBuiltInTerminals)) return false;
   setenv("TERMINFO", known->second, 1);
   return setupterm(term.c_str(), STDOUT_FILENO, &found) == 0;
 }
