@@ -151,7 +151,7 @@ class Command(support.TestCase):
         number = len(self.listeners)
         here = (*HERE, "-L", ",".join(map(str, self.ports)))
         outcome = run("trace", "--duration", "50ms", *here)
-        self.assertEqual(outcome.out.split("\n")[0], f"{number} sockets existed before; --existing lists them")
+        self.assertEqual(outcome.out.split("\n")[1], f"{number} sockets existed before; --existing lists them")
         self.assertNotIn("LISTEN", outcome.out)
         listed = run("trace", "--existing", "--duration", "50ms", *here)
         self.assertNotIn("--existing", listed.out)

@@ -70,7 +70,7 @@ class Permissions(support.TestCase):
     def test_what_is_there_keeps_its_own(self):
         path = scratch_file("shared.json", "old" * 100_000)
         os.chmod(path, 0o644)
-        self.assertEqual(run("record", "-o", path, *HERE, *SOON).status, 0)
+        self.assertEqual(run("record", "-o", path, "--force", *HERE, *SOON).status, 0)
         self.assert_whole(read_trace(path))
         self.assertEqual(oct(mode_of(path)), oct(0o644))
 

@@ -328,6 +328,49 @@ class OfPlaces(support.TestCase):
         self.assertEqual(ports, {20031, 20032}, "the group, and what is below it")
         self.assertEqual({line["cgroup"] for line in trace.transitions}, inodes)
 
+    def test_cgroup_by_its_name(self):
+        """A unit, a container by its first digits and as tables show it, a path either way, an id: the same cgroup."""
+        container = "0badcafe" + "5" * 56
+        with cgroups.cgroup() as parent:
+            mount = os.path.dirname(parent)
+            web, other = (os.path.join(parent, f"tcpdwell-{name}.service") for name in ("web", "other"))
+            box = os.path.join(parent, f"docker-{container}.scope")
+            for path in (web, other, box):
+                os.mkdir(path)
+                self.addCleanup(os.rmdir, path)
+            try:
+                self.check_names(parent, mount, web, other, box, container)
+            finally:
+                self.doCleanups()
+
+    def check_names(self, parent, mount, web, other, box, container):
+        below = os.path.relpath(web, mount)
+        names = {
+            web: ("tcpdwell-web.service", "tcpdwell-web", below, "/" + below, web, str(os.stat(web).st_ino)),
+            box: (container, container[:12], "container:" + container[:12]),
+        }
+        with contextlib.ExitStack() as stack:
+            lives = [
+                (path, stack.enter_context(Live("trace", "--format", "json", "-q", "--cgroup", name)))
+                for path in names
+                for name in names[path]
+            ]
+            rows = stack.enter_context(Live("stat", "--by", "cgroup"))
+            for path, port in ((web, 20035), (box, 20036), (other, 20037)):
+                cgroups.run_within(path, peers("both", port))
+        for path, live in lives:
+            cgroups = {line["cgroup"] for line in Trace(live.outcome.out).transitions}
+            self.assertEqual(cgroups, {os.stat(path).st_ino}, live.outcome)
+        self.assertRegex(rows.outcome.out, r"(?m)^ *tcpdwell-web\.service +ESTABLISHED ")
+        self.assertRegex(rows.outcome.out, r"(?m)^ *container:0badcafe5555 +ESTABLISHED ")
+        refused = run("trace", "--cgroup", "tcpdwell-wbe.service")
+        self.assert_error(refused, 2, "did you mean tcpdwell-web.service?")
+        os.mkdir(os.path.join(other, "tcpdwell-web.service"))
+        try:
+            self.assert_error(run("trace", "--cgroup", "tcpdwell-web"), 2, "2 cgroups are called so", "give a path")
+        finally:
+            os.rmdir(os.path.join(other, "tcpdwell-web.service"))
+
 
 if __name__ == "__main__":
     support.main()

@@ -49,11 +49,18 @@ void add_filter_flags(CLI::App& app, RawOptions& raw) {
   raw.offers[add_list(app, "--state", raw.states,
                       "into or out of these states: time-wait,CLOSE_WAIT")]
       .words = state_words();
-  raw.offers[app.add_option("--netns", raw.netns, "network namespace of a process, a path, or all")
-                 ->type_name("PID|PATH|all")]
-      .files = true;
-  raw.offers[app.add_option("--cgroup", raw.cgroup, "sockets made in this cgroup v2 or below it")
-                 ->type_name("PATH")
+  raw.offers
+      [app.add_option(
+              "--netns", raw.netns,
+              "network namespace of a process (4711), a path\n(/run/netns/blue), or all [all]")
+           ->type_name("PID|PATH|all")]
+          .files = true;
+  raw.offers[app.add_option("--cgroup", raw.cgroup,
+                            "made in this cgroup v2 or below it: a unit\n(web.service, web), a "
+                            "container's id or its "
+                            "first\n8 digits, a pod's uid, a path below the mount\n"
+                            "(system.slice/web.service) or from /, an id")
+                 ->type_name("CGROUP")
                  ->check(not_empty)]
       .files = true;
   app.add_option("--min-dwell", raw.min_dwell, "dwells of at least this: 500us, 10ms, 2s, 1m")

@@ -7,6 +7,7 @@
 
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
+#include "enrich/cgroups.h"
 #include "run/live_run.h"
 #include "run/pipeline.h"
 #include "util/duration.h"

@@ -13,6 +13,7 @@
 
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
+#include "enrich/cgroups.h"
 #include "run/live_run.h"
 #include "run/naming.h"
 #include "run/pipeline.h"
@@ -169,6 +170,7 @@ struct Lines {
         on_seeded();
       };
     Aggregator aggregator(table_options(asked.filter.filter, asked.table.by));
+    CgroupNames names;  // found before all rights are given up
     Counted counted(aggregator);
     // What the kernel side can count need not be counted, and remembered, here once more.
     plan->tracer.counted = lines.detail == Detail::Transitions && plan->count == 0 &&
@@ -194,11 +196,12 @@ struct Lines {
     const Status closed = forgive_closed_pipe(out.close());
     if (!outcome) return outcome.error();
     if (!closed) return closed.error();
-    Summary summary = aggregator.take_summary(outcome->end_wall_ns);
-    summary.name_cgroups([&names](std::uint64_t id) { return names.find(id)->label(); });
-    if (!raw.quiet)
+    if (!raw.quiet) {
+      Summary summary = aggregator.take_summary(outcome->end_wall_ns);
+      summary.name_cgroups([&names](std::uint64_t id) { return names.find(id)->label(); });
       if (Status status = forgive_closed_pipe(write_summary(raw, asked.format, summary)); !status)
         return status.error();
+    }
     if (!raw.quiet && on_written && last.found) complain(on_written(*last.found));
     return outcome->command_status;
   }
@@ -242,15 +245,13 @@ Result<int> run_rotating(Lines& lines, const Invocation& invocation) {
 }
 
 /// A trace can be made again; whatever else somebody has called so is his.
-Status overwrites_trace_alone(const std::string& path) {
-  struct stat about {};
-  if (path == "-" || stat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode) ||
-      about.st_size == 0)
-    return Ok;
-  auto input = open_trace_file(path);
-  if (input && read_first_header(**input, path)) return Ok;
-  return Error{Fault::Usage,
-               fmt::format("{} is there and is no trace; --force overwrites it", path)};
+Spare spare_what_is_no_trace(const std::string& path) {
+  return [path](const std::string& opened) -> Status {
+    auto input = open_trace_file(opened);
+    if (input && read_first_header(**input, path)) return Ok;
+    return Error{Fault::Usage,
+                 fmt::format("{} is there and is no trace; --force overwrites it", path)};
+  };
 }
 
 /// "wrote 12 transitions of 3 connections to a.json (4,512 bytes)"
@@ -303,9 +304,7 @@ Result<int> run_record(const Invocation& invocation) {
   if (invocation.keep != 0) return Error{Fault::Usage, "--keep needs --rotate"};
   if (Status allowed = may_trace(invocation.raw); !allowed) return allowed.error();
   const std::string& path = invocation.raw.output;
-  if (!invocation.force)
-    if (Status may = overwrites_trace_alone(path); !may) return may.error();
-  auto out = open_output(invocation.raw);
+  auto out = open_output(invocation.raw, invocation.force ? Spare() : spare_what_is_no_trace(path));
   if (!out) return out.error();
   TraceWriter sink(**out);
   // By its descriptor: once confined, the process may not find the way to it again.

@@ -14,7 +14,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 
 #include "util/clock.h"
@@ -121,38 +120,6 @@ std::string mounted_at(const char* type) {
 
 std::string cgroup_mount() { return mounted_at("cgroup2"); }
 
-Result<Cgroup> find_cgroup(const std::string& path) {
-  const std::string mount = cgroup_mount();
-  if (mount.empty())
-    return Error{Fault::Usage,
-                 mounted_at("cgroup").empty()
-                     ? "--cgroup: no cgroup v2 hierarchy is mounted on this host"
-                     : fmt::format("--cgroup: this host has cgroup v1 alone ({}); sockets are of "
-                                   "cgroup v2, which is not mounted",
-                                   mounted_at("cgroup"))};
-  std::error_code ignored;
-  const auto below = [&](const std::filesystem::path& p) {
-    return std::filesystem::weakly_canonical(p, ignored);
-  };
-  std::filesystem::path full = below(path);
-  if (struct statfs old{};
-      path.starts_with('/') && statfs(full.c_str(), &old) == 0 && old.f_type == CGROUP_SUPER_MAGIC)
-    return Error{Fault::Usage,
-                 fmt::format("--cgroup {}: that is a cgroup v1; sockets are of cgroup v2, which is "
-                             "mounted at {}",
-                             path, mount)};
-  if (path.rfind(mount, 0) != 0) full = below(mount + "/" + path);
-  struct statfs fs {};
-  struct stat st {};
-  if (stat(full.c_str(), &st) != 0 || statfs(full.c_str(), &fs) != 0)
-    return os_error(Fault::Usage, errno, fmt::format("--cgroup {}: {}", path, full.string()));
-  if (fs.f_type != CGROUP2_SUPER_MAGIC || !S_ISDIR(st.st_mode))
-    return Error{
-        Fault::Usage,
-        fmt::format("--cgroup {}: not a directory of the cgroup v2 hierarchy at {}", path, mount)};
-  const auto relative = full.lexically_relative(mount);
-  const auto depth = relative == "." ? 0 : std::distance(relative.begin(), relative.end());
-  return Cgroup{st.st_ino, static_cast<unsigned>(depth)};
-}
+std::string cgroup_v1_mount() { return mounted_at("cgroup"); }
 
 }  // namespace tcpdwell

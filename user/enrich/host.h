@@ -51,14 +51,7 @@ inline bool in_initial_pid_namespace() { return own_pid_namespace() == 0; }
 
 /// Where cgroup v2 is mounted; empty if nowhere.
 std::string cgroup_mount();
-
-/// A cgroup v2 directory: its id (inode number) and its depth below the root of the hierarchy.
-struct Cgroup {
-  std::uint64_t id = 0;
-  unsigned level = 0;
-};
-/// From an absolute path below a cgroup2 mount, or one relative to the mount
-/// ("system.slice/nginx.service"). Fault::Usage when it is none.
-Result<Cgroup> find_cgroup(const std::string& path);
+/// The first mount of cgroup v1; empty if there is none.
+std::string cgroup_v1_mount();
 
 }  // namespace tcpdwell

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "enrich/cgroup_search.h"
 #include "enrich/host.h"
 #include "util/duration.h"
 #include "util/number.h"
@@ -74,11 +75,11 @@ Status read_cgroup(const RawOptions& raw, Scope scope, FilterChoice& choice) {
   if (scope == Scope::Trace) {
     const auto id = whole_number<std::uint64_t>(raw.cgroup);
     if (!id)
-      return Error{
-          Fault::Usage,
-          fmt::format("--cgroup {}: a trace knows a cgroup by its id, the field `cgroup`; on "
-                      "the host that was traced `stat -c %i /sys/fs/cgroup/PATH` prints it",
-                      raw.cgroup)};
+      return Error{Fault::Usage,
+                   fmt::format("--cgroup {}: a trace knows a cgroup by its id, the field `cgroup`, "
+                               "which --by cgroup lists; on the host that was traced `stat -c %i "
+                               "/sys/fs/cgroup/PATH` prints it",
+                               raw.cgroup)};
     choice.filter.cgroups = {*id};
     return Ok;
   }

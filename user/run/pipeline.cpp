@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -56,10 +57,10 @@ bool writes_to_stdout(const RawOptions& raw) {
          file.st_dev == standard.st_dev && file.st_ino == standard.st_ino;
 }
 
-Result<std::unique_ptr<Output>> open_output(const RawOptions& raw) {
+Result<std::unique_ptr<Output>> open_output(const RawOptions& raw, const Spare& spare) {
   const auto mode = parse_mode(raw.mode);
   if (!mode) return Error{Fault::Usage, "--mode: " + mode.error().message};
-  return create_trace_file(raw.output.empty() ? "-" : raw.output, *mode);
+  return create_trace_file(raw.output.empty() ? "-" : raw.output, *mode, spare);
 }
 
 Result<std::unique_ptr<Output>> open_line_output(const RawOptions& raw, Format format) {

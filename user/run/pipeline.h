@@ -13,9 +13,12 @@
 #include "model/summary.h"
 #include "run/live_run.h"
 #include "run/options.h"
+#include "util/create.h"
 #include "util/output.h"
 
 namespace tcpdwell {
+
+class CgroupNames;
 
 /// Passes every event to several consumers, in order.
 class Tee : public Consumer {
@@ -80,7 +83,7 @@ Status write_table(Format format, const RawOptions& raw, int fd, Output& out,
 bool writes_to_stdout(const RawOptions& raw);
 
 /// Standard output, or the file of -o (plain or compressed by its suffix).
-Result<std::unique_ptr<Output>> open_output(const RawOptions& raw);
+Result<std::unique_ptr<Output>> open_output(const RawOptions& raw, const Spare& spare = {});
 
 /// The same for lines as they happen: a terminal, the slowest sink there is, holds nothing up.
 Result<std::unique_ptr<Output>> open_line_output(const RawOptions& raw, Format format);
@@ -94,13 +97,6 @@ Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>
 
 /// Names of cgroups, by the files of --host-root; what of those cannot be read is complained of.
 CgroupNames cgroup_names(const RawOptions& raw);
-
-/// One line on standard error: "tcpdwell: …".
-void complain(const std::string& message);
-/// What a walk of the sockets that exist could not reach, and what that means for those:
-/// "older sockets", "are seen from their next transition on".
-void complain_of_gaps(const SeedReport& report, std::string_view sockets, std::string_view fate);
-/// What a failed confine() means.
 /// Whether this process may trace, and become who it is to run as: to be asked before a file or a
 /// socket is made. Fault::Permission names what is missing.
 Status may_trace(const RawOptions& raw);

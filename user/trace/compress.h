@@ -19,7 +19,8 @@ namespace tcpdwell {
 std::unique_ptr<Output> trace_output(int fd, const std::string& path, std::string_view named);
 
 /// The same for open_to_write(path, mode); "-" is standard output.
-Result<std::unique_ptr<Output>> create_trace_file(const std::string& path, mode_t mode = kPrivate);
+Result<std::unique_ptr<Output>> create_trace_file(const std::string& path, mode_t mode = kPrivate,
+                                                  const Spare& spare = {});
 
 /// Bytes of a trace, decompressed.
 class Input {

@@ -194,12 +194,13 @@ std::unique_ptr<Output> trace_output(int fd, const std::string& path, std::strin
   return std::make_unique<CompressedOutput>(std::move(encoder), std::move(file));
 }
 
-Result<std::unique_ptr<Output>> create_trace_file(const std::string& path, mode_t mode) {
+Result<std::unique_ptr<Output>> create_trace_file(const std::string& path, mode_t mode,
+                                                  const Spare& spare) {
   if (path == "-") {
     return std::unique_ptr<Output>(
         std::make_unique<FdOutput>(STDOUT_FILENO, "standard output", false));
   }
-  const auto fd = open_to_write(path, mode);
+  const auto fd = open_to_write(path, mode, spare);
   if (!fd) return fd.error();
   return trace_output(*fd, path, path);
 }

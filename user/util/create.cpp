@@ -37,11 +37,13 @@ Status lock(int fd, const std::string& path) {
 }
 
 /// Only what is ours alone is emptied.
-Result<int> begin_anew(int opened, const std::string& path) {
+Result<int> begin_anew(int opened, const std::string& path, const Spare& spare) {
   Descriptor fd(opened);
   struct stat about {};
   if (fstat(fd.get(), &about) != 0 || !S_ISREG(about.st_mode)) return fd.take();
   if (Status locked = lock(fd.get(), path); !locked) return locked.error();
+  if (spare && about.st_size > 0)
+    if (Status may = spare(fmt::format("/proc/self/fd/{}", fd.get())); !may) return may.error();
   if (ftruncate(fd.get(), 0) != 0) return cannot_create(path, errno);
   return fd.take();
 }
@@ -89,17 +91,17 @@ Error cannot_create(const std::string& path, int reason) {
   return os_error(Fault::Runtime, reason, what);
 }
 
-Result<int> open_to_write(const std::string& path, mode_t mode) {
+Result<int> open_to_write(const std::string& path, mode_t mode, const Spare& spare) {
   std::string at = path;
   for (int links = 0; links <= kMostLinks; ++links) {
     int fd = open(at.c_str(), kWriting | O_CREAT | O_NOFOLLOW, mode);
-    if (fd >= 0) return begin_anew(fd, path);
+    if (fd >= 0) return begin_anew(fd, path, spare);
     if (errno != ELOOP) return cannot_create(path, errno);
     auto target = target_of(at, path);
     if (!target) return target.error();
     if (!*target) {
       fd = open(at.c_str(), kWriting);
-      return fd >= 0 ? begin_anew(fd, path) : Result<int>(cannot_create(path, errno));
+      return fd >= 0 ? begin_anew(fd, path, spare) : Result<int>(cannot_create(path, errno));
     }
     at = **target;
   }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 
 #include "util/result.h"
@@ -22,7 +23,10 @@ Error cannot_create(const std::string& path, int reason);
 /// followed where we, root, or the kernel (/proc, /dev) made it: another user's could lead to any
 /// file of ours. A regular file is locked (F_SETLK), and is touched only when nobody else writes
 /// it. Errors are Fault::Runtime with the path.
-Result<int> open_to_write(const std::string& path, mode_t mode);
+/// `spare` looks at a regular file that holds something before it is emptied: it is given a path at
+/// which to read it (/proc/self/fd/N), and its error is returned.
+using Spare = std::function<Status(const std::string& opened)>;
+Result<int> open_to_write(const std::string& path, mode_t mode, const Spare& spare = {});
 
 /// A descriptor, the caller's, of a new and empty file `name` in the open directory. Whatever has
 /// that name already, a link too, is left alone: an error with os_errno EEXIST. `shown` stands in

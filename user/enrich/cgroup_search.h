@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/// Which cgroup somebody means by a word.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "util/result.h"
+
+namespace tcpdwell {
+
+/// A cgroup v2 directory: its id (inode number) and its depth below the root of the hierarchy.
+struct Cgroup {
+  std::uint64_t id = 0;
+  unsigned level = 0;
+};
+
+/// From an absolute path below a cgroup2 mount, or one relative to the mount
+/// ("system.slice/nginx.service"); from an id; or from a name: a unit ("nginx.service", "nginx"), a
+/// container's id or the first 8 digits of it at least, as tables show it
+/// ("container:0123456789ab") or not, a pod's uid. Fault::Usage where there is none, or a name is
+/// of several.
+Result<Cgroup> find_cgroup(const std::string& word);
+
+}  // namespace tcpdwell
