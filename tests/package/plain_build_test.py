@@ -35,7 +35,7 @@ class PlainBuild(unittest.TestCase):
     def setUpClass(cls):
         cls.directory = tempfile.TemporaryDirectory(prefix="tcpdwell-plain-")
         cls.plain = os.path.realpath(cls.directory.name)
-        output("cmake", "-S", SOURCE, "-B", cls.plain, "-DCMAKE_BUILD_TYPE=Release",
+        output("cmake", "-S", SOURCE, "-B", cls.plain, "-DCMAKE_BUILD_TYPE=Release", "-DTCPDWELL_TESTS=ON",
                "-DCMAKE_CXX_COMPILER_LAUNCHER=", "-DCMAKE_C_COMPILER_LAUNCHER=")
 
     @classmethod

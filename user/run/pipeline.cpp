@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "enrich/cgroups.h"
 #include "enrich/host.h"
 #include "sinks/csv_lines.h"
 #include "sinks/tables.h"

@@ -97,11 +97,18 @@ Result<LivePlan> live_plan(const RawOptions& raw, const std::vector<std::string>
 
 /// Names of cgroups, by the files of --host-root; what of those cannot be read is complained of.
 CgroupNames cgroup_names(const RawOptions& raw);
+
+/// One line on standard error: "tcpdwell: …".
+void complain(const std::string& message);
+/// What a walk of the sockets that exist could not reach, and what that means for those:
+/// "older sockets", "are seen from their next transition on".
+void complain_of_gaps(const SeedReport& report, std::string_view sockets, std::string_view fate);
 /// Whether this process may trace, and become who it is to run as: to be asked before a file or a
 /// socket is made. Fault::Permission names what is missing.
 Status may_trace(const RawOptions& raw);
 /// Of each process asked for with -p that there is not: "there is no process 4711: " and `fate`.
 void complain_of_missing(const RawOptions& raw, const Filter& filter, std::string_view fate);
+/// What a failed confine() means.
 std::string unconfined_words(const Error& why);
 /// What a suspended machine did to a trace.
 std::string suspended_words(std::uint64_t ns);
