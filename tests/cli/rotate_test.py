@@ -65,6 +65,26 @@ class Rotate(support.TestCase):
         self.assertEqual({s["age"] for s in seeds}, {"exact"})
         self.assertEqual(len(seeds), 2)
 
+    def test_each_part_says_who_waits_when_it_ends(self):
+        path = scratch_file("waits.json")
+        with socket.create_server(("127.0.0.1", 0)) as server, Live("record", "-o", path, "--rotate", "1s") as live:
+            client = socket.create_connection(server.getsockname())
+            kept, _ = server.accept()
+            client.close()
+            support.wait_for(lambda: any(f.endswith("-0003.json.part") for f in parts("waits")))
+            live.stop()
+            kept.close()
+        files = parts("waits")
+        self.assertEqual(len(files), 3)
+        for file in files:
+            lines = [json.loads(line) for line in read(file).splitlines()]
+            waits = [line for line in lines if line["type"] == "socket" and line["state"] == "CLOSE_WAIT"]
+            self.assertEqual([[holder["pid"] for holder in line["holders"]] for line in waits], [[os.getpid()]], file)
+            self.assertEqual(lines[-1]["type"], "end")
+        # Of the same connection, which waits in all of them, the last one counts.
+        table = json.loads(run("report", *files, "--format", "json").out)
+        self.assertEqual([c["state"] for c in table["stuck"]].count("CLOSE_WAIT"), 1)
+
     def test_bad_usage(self):
         for options in (("--rotate", "x"), ("--rotate", "0"), ("--rotate", "10ms"), ("--keep", "3")):
             self.assert_error(run("record", "-o", scratch_file("bad.json"), *options), 2, options[0])

@@ -381,6 +381,7 @@ void Analyzer::Impl::end_host(bool goes_on) {
     slots_.each([&](const Followed& followed) {
       if (followed.closer) time_waits_before_[followed.socket.id] = *followed.closer;
     });
+    findings_.waiting().looked_before(waiting_);
     ports_.release_all();
   } else {
     add_open(last_wall_ns_, connections_, findings_.waiting(), time_waits_);

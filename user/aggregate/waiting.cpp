@@ -199,16 +199,27 @@ void Waiting::not_accepted(const Listed& one) {
   at->oldest_ns = std::max(at->oldest_ns, seed.age.ns);
 }
 
-void Waiting::listens(const Listed& one) {
+Waiting::Queue* Waiting::note_listener(const Listed& one) {
   Queue* const at = queue(one.seed.socket);
-  if (at == nullptr) return;
+  if (at == nullptr) return nullptr;
   const Live& live = one.seed.live;
   at->comm = one.holders.first.all.empty() ? one.seed.socket.owner.comm : holder_of(one).comm;
-  if (!live.queues) return;
-  at->waiting += live.queues->receive;
-  at->most += live.queues->send;
-  note_listener(*at, one.seed.socket,
-                {live.queues->receive, live.queues->send, live.peak, live.drops});
+  if (live.queues)
+    note_listener(*at, one.seed.socket,
+                  {live.queues->receive, live.queues->send, live.peak, live.drops});
+  return at;
+}
+
+void Waiting::listens(const Listed& one) {
+  Queue* const at = note_listener(one);
+  if (at == nullptr || !one.seed.live.queues) return;
+  at->waiting += one.seed.live.queues->receive;
+  at->most += one.seed.live.queues->send;
+}
+
+void Waiting::looked_before(const std::vector<Listed>& sockets) {
+  for (const Listed& one : sockets)
+    if (one.seed.state == State::Listen) note_listener(one);
 }
 
 /// The queue is full when more wait than may (sk_acceptq_is_full, include/net/sock.h).

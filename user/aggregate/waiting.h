@@ -67,6 +67,8 @@ class Waiting {
   void open_now(const Survey& survey);
   /// What a look at who has them open found.
   void looked(const std::vector<Listed>& sockets);
+  /// What a look found before a later one: which queues were full, and what was dropped there.
+  void looked_before(const std::vector<Listed>& sockets);
   /// A line that leaves SYN_RECV or LISTEN.
   void at_listener(const Transition& t);
   void add_findings(std::vector<Finding>& found) const;
@@ -97,6 +99,7 @@ class Waiting {
   Queue* queue(const Socket& socket);
   void not_accepted(const Listed& one);
   void listens(const Listed& one);
+  Queue* note_listener(const Listed& one);
   static void note_listener(Queue& at, const Socket& socket, const AcceptQueue& queue);
   void add_leaks(std::vector<Finding>& found) const;
   void add_chains(std::vector<Finding>& found) const;

@@ -151,12 +151,13 @@ struct Lines {
   void tell_connections(LivePlan& plan, Output& out) const {
     plan.tracer.detail = lines.detail;
     plan.tells_stuck = plan.keep.looks = true;
-    if (lines.detail != Detail::Connections) return;
-    plan.tell_open_every_ns = lines.flush_ns;
-    plan.on_told = [&out] { return out.flush(); };
+    if (lines.detail == Detail::Connections) {
+      plan.tell_open_every_ns = lines.flush_ns;
+      plan.on_told = [&out](bool) { return out.flush(); };
+    }
     if (rotating == nullptr) return;
     plan.wants_open = [this] { return rotating->is_due(); };
-    plan.on_told = [this] { return rotating->open_told(); };
+    plan.on_told = [this](bool looked) { return rotating->open_told(looked); };
   }
 
   /// Flushes what was written every `flush_every`, and plays the run into `sink`.

@@ -314,7 +314,10 @@ class LiveRun {
       more = *drained;
       if (plan_.after_drain)
         if (Status status = plan_.after_drain(*tracer_); !status) return status;
-      if (happened & bit(Waiter::Look) || (plan_.wants_open && plan_.wants_open()))
+      const bool wanted = plan_.wants_open && plan_.wants_open();
+      if (wanted && plan_.tells_stuck)
+        if (Status status = tell_stuck(/*anew=*/true); !status) return status;
+      if (wanted || happened & bit(Waiter::Look))
         if (Status status = tell_open(); !status) return status;
       if (happened & bit(Waiter::Loss))
         if (Status status = tell_losses(); !status) return status;
@@ -340,7 +343,7 @@ class LiveRun {
 
   Status tell_open() {
     const Status told = tracer_->tell_open(gate_);
-    return told && plan_.on_told ? plan_.on_told() : told;
+    return told && plan_.on_told ? plan_.on_told(std::exchange(looked_, false)) : told;
   }
 
   bool ended_by_signal(const EndingSignals& signals) {
@@ -363,22 +366,24 @@ class LiveRun {
   }
 
   /// Behind the lines of what has been until now.
-  Result<bool> tell_stuck() {
+  Status tell_stuck(bool anew) {
     for (bool more = true; more;) {
       const auto drained = tracer_->drain(gate_);
       if (!drained) return drained.error();
       more = *drained;
     }
-    return gate_.full() ? Result<bool>(false) : tracer_->tell_stuck(gate_);
+    if (gate_.full()) return Ok;
+    const auto looked = tracer_->tell_stuck(gate_, anew);
+    looked_ = looked && *looked;
+    return looked ? Status(Ok) : looked.error();
   }
 
   Result<LiveOutcome> finish(Status status, ChildCommand* child) {
     // Before the programs end, as one that ends unseen would be told by nobody; and what has
     // changed until then once more.
     if (status && !gate_.full()) status = tracer_->tell_open(gate_);
-    const bool looks = status && plan_.tells_stuck && !gate_.full();
-    const auto looked = looks ? tell_stuck() : Result<bool>(false);
-    if (!looked) status = looked.error();
+    looked_ = false;
+    if (status && plan_.tells_stuck) status = tell_stuck(/*anew=*/false);
     if (status && !gate_.full()) status = tracer_->tell_ports(gate_);
     tracer_->detach();
     LiveOutcome outcome;
@@ -400,7 +405,7 @@ class LiveRun {
       TraceEnd end{outcome.end_wall_ns, gate_.transitions(), *lost, 0, 0, suspension_.ns()};
       if (end.suspended_ns != 0 && plan_.on_suspended) plan_.on_suspended(end.suspended_ns);
       end.connections = *connections;
-      end.looked = looked && *looked;
+      end.looked = looked_;
       end.duration_ns = static_cast<std::uint64_t>(outcome.end_wall_ns - start_ns_);
       status = consumer_.end(end);
     }
@@ -414,6 +419,7 @@ class LiveRun {
   Gate gate_;
   Waiter waiter_;
   WallClock clock_;
+  bool looked_ = false;  ///< who waits, since an end was told last
   Suspension suspension_;
   std::unique_ptr<Tracer> tracer_;
   std::int64_t start_ns_ = 0;

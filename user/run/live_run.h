@@ -28,12 +28,14 @@ struct LivePlan {
   std::vector<std::string> command;
   std::optional<std::uint64_t> tick_ns;                       ///< call `on_tick` this often
   std::function<Result<bool>(std::int64_t wall_ns)> on_tick;  ///< false ends the run
-  /// With Detail::Connections: have what is open told this often, and then call `on_told`; at the
+  /// With Detail::Connections: have what is open told this often, and then call `on_told` with
+  /// whether who waits was looked for as well; at the
   /// end it is told in any case.
   std::optional<std::uint64_t> tell_open_every_ns;
-  std::function<Status()> on_told;
-  bool tells_stuck = false;  ///< at the end, Tracer::tell_stuck()
-  /// Asked after each drain: tell what is open now, and then call `on_told`.
+  std::function<Status(bool looked)> on_told;
+  /// Tracer::tell_stuck() at the end, and whenever `wants_open`.
+  bool tells_stuck = false;
+  /// Asked after each drain: tell what is open now, as at an end, and then call `on_told`.
   std::function<bool()> wants_open;
   std::vector<Watched> watched;  ///< at most kMostWatched
   /// How request and time-wait sockets are followed, and why not better ("" if there is nothing

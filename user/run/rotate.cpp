@@ -115,14 +115,13 @@ Status RotatingTrace::write_seeds(std::int64_t wall_ns) {
   return Ok;
 }
 
-Status RotatingTrace::rotate_if_full() {
+Status RotatingTrace::note_if_full() {
   if (options_.max_bytes == 0 || unlooked_bytes_ < std::min(kLookEvery, options_.max_bytes))
     return Ok;
   unlooked_bytes_ = 0;
   if (Status flushed = file_->flush(); !flushed) return flushed;
-  if (files_->size() < options_.max_bytes) return Ok;
-  full_ = of_connections();
-  return full_ ? Status(Ok) : rotate();
+  full_ = files_->size() >= options_.max_bytes;
+  return Ok;
 }
 
 bool RotatingTrace::is_old() const {
@@ -130,10 +129,9 @@ bool RotatingTrace::is_old() const {
   return options_.max_age_ns != 0 && static_cast<std::uint64_t>(age) >= options_.max_age_ns;
 }
 
-bool RotatingTrace::is_due() const { return of_connections() && (full_ || is_old()); }
-
-Status RotatingTrace::open_told() {
+Status RotatingTrace::open_told(bool looked) {
   const bool due = is_due();
+  totals_.looked = looked;
   full_ = false;
   return due ? rotate() : file_->flush();
 }
@@ -160,7 +158,7 @@ Status RotatingTrace::transition(const Transition& t) {
   follow(t.socket, t.to, t.mono_ns, {Bound::Exact, 0});
   if (t.last()) open_.erase(t.socket.id);
   if (Status written = lines_.transition(t); !written) return written;
-  return rotate_if_full();
+  return note_if_full();
 }
 
 Status RotatingTrace::seed(const Seed& seed) {
@@ -178,7 +176,7 @@ Status RotatingTrace::connection(const Connection& c) {
   else
     open_.erase(c.socket.id);
   if (Status written = lines_.connection(c); !written) return written;
-  return rotate_if_full();
+  return note_if_full();
 }
 
 Status RotatingTrace::local_ports(const LocalPorts& ports) {
@@ -222,7 +220,7 @@ Status RotatingTrace::write(std::string_view bytes) {
   return file_->write(bytes);
 }
 
-Status RotatingTrace::flush() { return is_old() && !of_connections() ? rotate() : file_->flush(); }
+Status RotatingTrace::flush() { return file_->flush(); }
 
 Status RotatingTrace::close() { return file_ ? close_part(last_wall_ns_) : Status(Ok); }
 

@@ -40,16 +40,18 @@ struct RotateOptions {
 /// "100M", "1h": a size or a duration. Fault::Usage for anything else, and for 0.
 Status parse_rotate(const std::string& text, RotateOptions& options);
 
-/// Flush it at least once a second: time limits are looked at there.
+/// Ask it at least once a second whether a new file is due.
 class RotatingTrace : public Consumer, public Output {
  public:
   /// Fault::Runtime when the first file cannot be made.
   static Result<std::unique_ptr<RotatingTrace>> create(RotateOptions options);
   ~RotatingTrace() override;
 
-  /// Of connections, whose files end with what is open: a new file is due, once that has been told.
-  bool is_due() const;
-  Status open_told();
+  /// A new file is due, once what each file ends with has been told: what waits, and of connections
+  /// what is open.
+  bool is_due() const { return full_ || is_old(); }
+  /// `looked`: TraceEnd's.
+  Status open_told(bool looked = false);
 
   /// Files begun, and what the last was called when it was finished.
   std::uint64_t parts() const { return part_; }
@@ -86,7 +88,7 @@ class RotatingTrace : public Consumer, public Output {
   Status close_part(std::int64_t wall_ns);
   Status write_end(std::int64_t wall_ns);
   Status rotate();
-  Status rotate_if_full();
+  Status note_if_full();
   Status write_seeds(std::int64_t wall_ns);
   Status write_ports(std::int64_t wall_ns);
   Status write_names(std::int64_t wall_ns);
@@ -100,7 +102,7 @@ class RotatingTrace : public Consumer, public Output {
   std::unique_ptr<Output> file_;
   std::uint64_t part_ = 0;            ///< files begun
   std::int64_t part_began_ = 0;       ///< by the monotonic clock
-  bool full_ = false;                 ///< a file of connections is
+  bool full_ = false;                 ///< this file is
   std::uint64_t unlooked_bytes_ = 0;  ///< written since the size was looked at
   TraceWriter lines_{*this};
   Header header_;
