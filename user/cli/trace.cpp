@@ -171,7 +171,6 @@ struct Lines {
         on_seeded();
       };
     Aggregator aggregator(table_options(asked.filter.filter, asked.table.by));
-    CgroupNames names;  // found before all rights are given up
     Counted counted(aggregator);
     // What the kernel side can count need not be counted, and remembered, here once more.
     plan->tracer.counted = lines.detail == Detail::Transitions && plan->count == 0 &&
