@@ -61,7 +61,8 @@ static __always_inline void begin_active(struct td_sock *s, __u64 now)
 	s->flags = 0;
 	if (!sockets_have_cgroups())
 		s->in_cgroup = 0;
-	s->of_command = 0;
+	if (cfg.of_command)
+		s->of_command = 0;
 	s->owner = TD_OWNER_NONE;
 	if (makes_records())
 		s->error = s->request = s->restored = s->peak = s->drops_before = 0;

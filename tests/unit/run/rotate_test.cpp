@@ -49,7 +49,9 @@ class Recording {
     wall += ns;
     monotonic += ns;
     EXPECT_TRUE(trace->flush().ok());
-    if (trace->is_due()) EXPECT_TRUE(trace->open_told().ok());
+    if (trace->is_due()) {
+      EXPECT_TRUE(trace->open_told(true).ok());
+    }
   }
   void tell(std::uint64_t cookie, State from, State to) {
     Transition event = sample_transition();
