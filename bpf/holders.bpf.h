@@ -126,16 +126,20 @@ int mark_command(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+static __always_inline bool is_subflow(const struct tcp_sock *tp)
+{
+	struct tcp_sock___mptcp *flow = (void *)tp;
+
+	return bpf_core_field_exists(flow->is_mptcp) && BPF_CORE_READ(flow, is_mptcp);
+}
+
 /* MPTCP's socket that this one is a subflow of; NULL if it is none. */
 static __always_inline struct sock *mptcp_of(const struct tcp_sock *tp)
 {
-	struct tcp_sock___mptcp *flow = (void *)tp;
 	struct inet_connection_sock___ulp *icsk = (void *)tp;
 	struct mptcp_subflow_context___held *context;
 
-	if (!bpf_core_field_exists(flow->is_mptcp) ||
-	    !bpf_core_type_exists(struct mptcp_subflow_context___held) ||
-	    !BPF_CORE_READ(flow, is_mptcp))
+	if (!bpf_core_type_exists(struct mptcp_subflow_context___held) || !is_subflow(tp))
 		return NULL;
 	context = BPF_CORE_READ(icsk, icsk_ulp_data);
 	return context ? BPF_CORE_READ(context, conn) : NULL;

@@ -7,6 +7,7 @@
 #ifndef TCPDWELL_REASON_BPF_H
 #define TCPDWELL_REASON_BPF_H
 
+#include "holders.bpf.h"
 #include "maps.bpf.h"
 #include "owner.bpf.h"
 #include "reset.bpf.h"
@@ -15,6 +16,10 @@
 #define EPERM 1
 #define EACCES 13
 #define EPIPE 32
+#define ENONET 64
+#define EPROTO 71
+#define ENOPROTOOPT 92
+#define EOPNOTSUPP 95
 #define EADDRNOTAVAIL 99
 #define ENETDOWN 100
 #define ENETUNREACH 101
@@ -54,10 +59,12 @@ static __always_inline bool may_be_handed_over(const struct tcp_sock *tp, const 
 	return true;
 }
 
+/* What routing says, and ICMP messages (icmp_err_convert, net/ipv4/icmp.c; net/ipv6/icmp.c). */
 static __always_inline bool says_unreachable(int error)
 {
 	return error == EHOSTUNREACH || error == ENETUNREACH || error == ENETDOWN ||
-	       error == EHOSTDOWN || error == EACCES || error == EPERM;
+	       error == EHOSTDOWN || error == EACCES || error == EPERM || error == ENONET ||
+	       error == EPROTO || error == ENOPROTOOPT || error == EOPNOTSUPP;
 }
 
 /* bind() gave it its port: SOCK_BINDPORT_LOCK of sk_userlocks, include/net/sock.h. */
@@ -85,7 +92,7 @@ static __always_inline bool waits_for_data(const struct tcp_sock *tp)
  * From SYN_SENT. connect() that finds no port, or that the four ends it was bound to are in use,
  * has sent nothing yet (tcp_v4_connect, tcp_v6_connect). Later tcp_v4_err() and tcp_v6_err() end it
  * with the error of an ICMP message, and tcp_write_err() with the last one there was. Without an
- * error, it is the application that closed it.
+ * error, it is the application that closed it, or connect() that failed before there was a SYN.
  */
 static __always_inline __u8 reason_of_attempt(const struct sock *sk, const struct tcp_sock *tp,
 					      const struct td_sock *s, struct td_line *line)
@@ -105,13 +112,15 @@ static __always_inline __u8 reason_of_attempt(const struct sock *sk, const struc
 		line->error = EADDRNOTAVAIL;
 		return TD_REASON_NO_LOCAL_PORT;
 	}
-	return error ? TD_REASON_NONE : TD_REASON_GIVEN_UP;
+	return error || (!tp->segs_out && !waits_for_data(tp)) ? TD_REASON_NONE
+							       : TD_REASON_GIVEN_UP;
 }
 
-/* Nobody had accepted it, and its listener is closed (inet_csk_listen_stop, inet_child_forget). */
-static __always_inline bool was_never_accepted(const struct sock *sk)
+/* Nobody had accepted it, and its listener is closed (inet_csk_listen_stop, inet_child_forget). Of
+ * a subflow, MPTCP's socket alone is open. */
+static __always_inline bool was_never_accepted(const struct sock *sk, const struct tcp_sock *tp)
 {
-	return !sk->sk_socket && !(sk->__sk_common.skc_flags & (1 << SOCK_DEAD));
+	return !sk->sk_socket && !(sk->__sk_common.skc_flags & (1 << SOCK_DEAD)) && !is_subflow(tp);
 }
 
 /* tcp_disconnect() and tcp_close() set the state first and send the RST then, so of that nothing is
@@ -127,7 +136,7 @@ static __always_inline __u8 reason_without_reset(const struct sock *sk, const st
 		line->error = sk->sk_err;
 		return orphan ? TD_REASON_TIMEOUT : TD_REASON_UNREACHABLE;
 	}
-	if (was_never_accepted(sk))
+	if (was_never_accepted(sk, tp))
 		return TD_REASON_LISTENER_CLOSED;
 	if (from == TD_LAST_ACK || from == TD_CLOSING)
 		return driven_by_process(sk) && tp->snd_nxt != tp->write_seq ? TD_REASON_RESET_LOCAL

@@ -99,7 +99,7 @@ static __always_inline void tally_exact(struct td_tally *tally, __u32 state, __u
  * sent it. */
 static __always_inline __u32 closer_of(__u64 path, __u8 reason)
 {
-	__u32 closer = 0;
+	__u32 closer = 0, last = path >> 4 & 15;
 
 	/* From the newest to the oldest, which decides. */
 	for (int i = 0; i < 16; i++, path >>= 4) {
@@ -116,8 +116,10 @@ static __always_inline __u32 closer_of(__u64 path, __u8 reason)
 		return closer;
 	if (reason == TD_REASON_RESET_BY_PEER || reason == TD_REASON_REFUSED)
 		return 2;
-	return reason == TD_REASON_RESET_LOCAL || reason == TD_REASON_ABORTED ||
-	       reason == TD_REASON_LISTENER_CLOSED;
+	/* Who aborts these sends nothing (tcp_need_reset). */
+	if (reason == TD_REASON_ABORTED)
+		return last != TD_SYN_SENT && last != TD_SYN_RECV;
+	return reason == TD_REASON_RESET_LOCAL || reason == TD_REASON_LISTENER_CLOSED;
 }
 
 static __always_inline void tally_end(__u8 reason, __u32 closer, __u64 more)

@@ -366,6 +366,96 @@ time.sleep(3)
         self.assertEqual(sent[("ESTABLISHED", False, 50, "timeout")], 3, sent)
         self.assertEqual(sent[("LAST_ACK", False, 0, None)], 1, sent)
 
+    @classmethod
+    def world_icmp(cls):
+        return cls.python("""
+subprocess.run("ip link add d0 type veth peer name d1; ip link set d1 up; ip addr add 10.8.0.1/24 dev d0; ip link set d0 up;"
+               "ip neigh add 10.8.0.9 lladdr 02:00:00:00:00:09 dev d0 nud permanent", shell=True, check=True)
+def checksum(data):
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+heard = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+heard.bind(("d1", 0x0800))
+heard.settimeout(5)
+answers = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+# Protocol unreachable, source route failed, host isolated, host and administrator prohibit, time exceeded, parameter problem.
+for kind, code in ((3, 2), (3, 5), (3, 8), (3, 10), (3, 13), (11, 0), (12, 0)):
+    one = socket.socket()
+    one.setblocking(False)
+    one.connect_ex(("10.8.0.9", 80))
+    port = one.getsockname()[1]
+    while True:
+        syn = heard.recv(100)
+        if syn[9] == 6 and struct.unpack("!H", syn[20:22])[0] == port:
+            break
+    message = struct.pack("!BBHI", kind, code, 0, 0) + syn[:28]
+    message = message[:2] + struct.pack("!H", checksum(message)) + message[4:]
+    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(message), 1, 0, 64, 1, 0,
+                         socket.inet_aton("10.8.0.9"), socket.inet_aton("10.8.0.1"))
+    answers.sendto(header + message, ("10.8.0.1", 0))
+    time.sleep(0.05)
+    one.close()
+""")
+
+    def test_every_kind_of_icmp_message(self):
+        found = collections.Counter()
+        for (reason, closer, error), count in self.counted("icmp", "SYN_SENT").items():
+            found[error] += count
+            self.assertEqual((reason, closer), ("unreachable", "none"))
+        self.assertEqual(found, {"ENOPROTOOPT": 1, "EOPNOTSUPP": 1, "ENONET": 1, "EHOSTUNREACH": 3, "EPROTO": 1})
+
+    @classmethod
+    def world_mptcp(cls):
+        return cls.python("""
+try:
+    server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+except OSError:
+    raise SystemExit(0)
+server.bind(("127.0.0.1", 9000))
+server.listen(8)
+for how in (socket.socket.close, abort):
+    one = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+    one.connect(("127.0.0.1", 9000))
+    other, _ = server.accept()
+    one.send(b"x"); other.recv(1)
+    how(one)
+    time.sleep(0.1)
+    other.close()
+    time.sleep(0.1)
+""")
+
+    def test_subflows_of_mptcp_were_accepted(self):
+        if not self.ends["mptcp"]:
+            self.skipTest("no MPTCP here")
+        self.assertEqual(self.counted("mptcp", "LAST_ACK"), {(None, "remote", None): 1})
+        self.assertEqual(
+            self.counted("mptcp", "ESTABLISHED"), {("reset_local", "local", None): 1, ("reset_by_peer", "remote", None): 1}
+        )
+
+    @classmethod
+    def world_killed(cls):
+        return cls.python("""
+subprocess.run("ip link add d0 type veth peer name d1; ip link set d1 up; ip addr add 10.8.0.1/24 dev d0; ip link set d0 up;"
+               "ip neigh add 10.8.0.9 lladdr 02:00:00:00:00:09 dev d0 nud permanent", shell=True, check=True)
+server = listener(defer=True)
+half = connect()
+one = socket.socket(); one.setblocking(False); one.connect_ex(("10.8.0.9", 80))
+whole = listener(9001); pair = connect(9001), whole.accept()[0]
+time.sleep(0.1)
+for chosen in ("state syn-recv", "state syn-sent", "state established sport = :9001"):
+    subprocess.run("ss -K " + chosen, shell=True, check=True, stdout=subprocess.DEVNULL)
+    time.sleep(0.1)
+""")
+
+    def test_what_is_killed_before_it_is_established_sends_nothing(self):
+        if not any(line.get("reason") == "aborted" for line in self.ends["killed"]):
+            self.skipTest("this kernel kills no sockets (CONFIG_INET_DIAG_DESTROY)")
+        self.assertEqual(self.counted("killed", "SYN_RECV"), {("aborted", "none", None): 1})
+        self.assertEqual(self.counted("killed", "SYN_SENT"), {("aborted", "none", "ECONNABORTED"): 1})
+        self.assertEqual(self.counted("killed", "ESTABLISHED", port=9001), {("aborted", "local", "ECONNABORTED"): 1})
+
     def test_only_plain_closes_have_no_reason(self):
         reasons = collections.Counter(line.get("reason") for lines in self.ends.values() for line in lines if line["new"] == "CLOSE")
         print(f"{reasons.total()} ends: {dict(reasons)}", flush=True)

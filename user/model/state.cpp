@@ -34,7 +34,11 @@ constexpr Names<kErrnoCount> kErrors = {"",
                                         "ETIMEDOUT",
                                         "ECONNREFUSED",
                                         "EHOSTDOWN",
-                                        "EHOSTUNREACH"};
+                                        "EHOSTUNREACH",
+                                        "ENONET",
+                                        "EPROTO",
+                                        "ENOPROTOOPT",
+                                        "EOPNOTSUPP"};
 constexpr Names<4> kClosers = {"none", "local", "remote", "both"};
 constexpr Names<kLossPlaceCount> kLossPlaces = {"ring", "recursion", "map", "output"};
 constexpr Names<kSocketTimerCount> kTimers = {"off", "on", "keepalive", "timewait", "persist"};
@@ -84,6 +88,9 @@ Closer first_fin(Path path) {
   return ours > theirs ? Closer::Local : Closer::Remote;
 }
 
+/// When somebody aborts it (tcp_need_reset, net/ipv4/tcp.c): not before a handshake is over.
+bool sends_rst(State state) { return state != State::SynSent && state != State::SynRecv; }
+
 }  // namespace
 
 std::string_view name_of(State state) { return entry_of(kStates, state); }
@@ -105,7 +112,8 @@ std::optional<Errno> parse_errno(std::string_view text) { return find_in<Errno>(
 Errno errno_of(int number) {
   constexpr std::array<int, kErrnoCount> kNumbers = {
       0,         EPERM,        EACCES,    EADDRNOTAVAIL, ENETDOWN, ENETUNREACH, ECONNABORTED,
-      ETIMEDOUT, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH};
+      ETIMEDOUT, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH,  ENONET,   EPROTO,      ENOPROTOOPT,
+      EOPNOTSUPP};
   const auto found = std::find(kNumbers.begin(), kNumbers.end(), number);
   return found == kNumbers.end() ? Errno::None : static_cast<Errno>(found - kNumbers.begin());
 }
@@ -187,8 +195,9 @@ Closer closer_of(Path path, Reason reason) {
     case Reason::ResetByPeer:
     case Reason::Refused:
       return Closer::Remote;
-    case Reason::ResetLocal:
     case Reason::Aborted:
+      return sends_rst(path.before_last(1)) ? Closer::Local : Closer::None;
+    case Reason::ResetLocal:
     case Reason::ListenerClosed:
       return Closer::Local;
     default:

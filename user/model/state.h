@@ -123,8 +123,12 @@ enum class Errno : std::uint8_t {
   ConnRefused = 8,
   HostDown = 9,
   HostUnreach = 10,
+  NoNet = 11,
+  Proto = 12,
+  NoProtoOpt = 13,
+  OpNotSupp = 14,
 };
-inline constexpr std::size_t kErrnoCount = 11;
+inline constexpr std::size_t kErrnoCount = 15;
 std::string_view name_of(Errno error);  ///< "" for None, else "EPERM", …
 std::optional<Errno> parse_errno(std::string_view text);
 Errno errno_of(int number);  ///< None for any other

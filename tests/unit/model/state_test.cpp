@@ -207,6 +207,8 @@ TEST(Closer, AResetCountsForItsSender) {
   EXPECT_EQ(closer_of(path, Reason::Refused), Closer::Remote);
   EXPECT_EQ(closer_of(path, Reason::ResetLocal), Closer::Local);
   EXPECT_EQ(closer_of(path, Reason::Aborted), Closer::Local);
+  for (const char* text : {"SYN_SENT>CLOSE", "SYN_RECV>CLOSE"})
+    EXPECT_EQ(closer_of(*Path::parse(text), Reason::Aborted), Closer::None) << text;
   for (const Reason reason : {Reason::None, Reason::Timeout, Reason::Expired, Reason::Purged,
                               Reason::Overflow, Reason::SynTimeout}) {
     EXPECT_EQ(closer_of(path, reason), Closer::None) << name_of(reason);
