@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * First process of a machine that is put to sleep: all there is beside /tcpdwell and its libraries
+ * First process of a machine that is put to sleep: all there is beside /tcpdwell
  * in the initramfs. Traces a connection, suspends the machine for a while in the middle of it, and
  * says on the second serial port what it knows, then the trace. Another file system would be in the
  * way: virtiofs refuses to be suspended.
