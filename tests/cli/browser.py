@@ -66,6 +66,15 @@ class Browser:
     def run(self, script, *args):
         return self._call("POST", "/execute/sync", {"script": script, "args": list(args)})
 
+    def run_async(self, script, *args):
+        """The last argument that the script is given is a function, to be called with what it returns."""
+        return self._call("POST", "/execute/async", {"script": script, "args": list(args)})
+
+    def width(self, pixels):
+        """Of the window from now on."""
+        metrics = {"width": pixels, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
+
     def console(self):
         """What was logged since the last call: errors, refused requests, console.*"""
         return self._call("POST", "/se/log", {"type": "browser"})

@@ -6,12 +6,27 @@ import os
 import subprocess
 import unittest
 
+import axe
 import support
 from browser import Browser
 from report_test import end, header, life, text
 from support import run, scratch_file
 
 CELLS = "return [...document.querySelectorAll('#connections tbody tr')].map(r => r.cells[arguments[0]].textContent)"
+# Labels of the diagram that an arrow goes through, and boxes that one ends behind.
+STRUCK = """
+const svg = [...document.querySelectorAll('#diagram svg')].find(s => s.getBoundingClientRect().width), found = [];
+const inside = (p, box, margin) => p.x > box.x - margin && p.x < box.x + box.width + margin && p.y > box.y - margin && p.y < box.y + box.height + margin;
+for (const path of svg.querySelectorAll('path.e')) {
+  const length = path.getTotalLength();
+  for (let at = 0; at <= length; at += 4) {
+    const p = path.getPointAtLength(at);
+    for (const label of svg.querySelectorAll('.l')) if (inside(p, label.getBBox(), -2)) found.push(label.textContent + ' / ' + path.textContent);
+    for (const box of svg.querySelectorAll('rect.n')) if (inside(p, box.getBBox(), -1)) found.push('box / ' + path.textContent);
+  }
+}
+return [...new Set(found)];
+"""
 HOSTILE = "</script><b id=x>"
 
 
@@ -52,6 +67,49 @@ class Page(support.TestCase):
             found = self.browser.run("return document.querySelectorAll(arguments[0]).length", selector)
             self.assertGreaterEqual(found, least, selector)
         self.assertIn("a sample of the trace's", self.browser.run("return document.getElementById('shown').textContent"))
+
+    def at_each_width(self, path):
+        """Every width and colour scheme of the page, at 1,280 px last."""
+        for width in (400, 1280):
+            for scheme in ("dark", "light"):
+                self.browser.width(width)
+                self.browser.colours(scheme)
+                self.load(path)
+                with self.subTest(width=width, scheme=scheme):
+                    yield width
+
+    def test_nobody_scrolls_sideways_and_all_can_read_it(self):
+        few = scratch_file("few.json", text([header(), *life("1", 0), *life("2", 5), end(10**9, 10, 2)]))
+        for name, trace in (("few", few), ("many", big_trace())):
+            for _ in self.at_each_width(page(f"narrow-{name}.html", trace)):
+                wide, window = self.browser.run("return [document.documentElement.scrollWidth, innerWidth]")
+                self.assertLessEqual(wide, window)
+                self.assertEqual(axe.serious(self.browser), [])
+
+    def test_the_diagram_is_upright_where_there_is_no_width(self):
+        for width in self.at_each_width(page("upright.html", big_trace())):
+            shown = self.browser.run(
+                "return [...document.querySelectorAll('#diagram svg')].filter(s => s.getBoundingClientRect().width).map(s => s.getAttribute('class'))"
+            )
+            self.assertEqual(shown, ["upright" if width == 400 else "across"])
+            letters = self.browser.run(
+                "const svg = [...document.querySelectorAll('#diagram svg')].find(s => s.getBoundingClientRect().width);"
+                "return svg.querySelector('.l').getBoundingClientRect().height"
+            )
+            self.assertGreater(letters, 9)
+
+    def test_no_label_is_struck_through_and_no_arrow_is_behind_a_box(self):
+        for _ in self.at_each_width(page("labels.html", big_trace())):
+            self.assertEqual(self.browser.run(STRUCK), [])
+
+    def test_what_there_is_nothing_of_is_not_shown(self):
+        self.load(page("nothing.html", scratch_file("nothing.json", text([header(), end(0, 0, 0)]))))
+        shown = self.browser.run("return [...document.querySelectorAll('section')].filter(s => s.offsetHeight).map(s => s.querySelector('h2').textContent)")
+        self.assertEqual(shown, ["Findings"])
+
+    def test_durations_have_one_unit_style(self):
+        self.load(page("units.html", big_trace()))
+        self.assertNotRegex(self.browser.run("return document.body.innerText"), r"\d ?us\b|\d (ns|µs|ms|s)\b")
 
     def test_it_filters(self):
         self.load(page("filter.html", big_trace()))

@@ -13,6 +13,7 @@ import subprocess
 import time
 import urllib.request
 
+import cgroups
 import support
 from diff_test import client, keep_alive
 from report_test import end, header, text, transition
@@ -144,25 +145,16 @@ class Recipes(support.TestCase):
         self.assertNotRegex(page, r"(src|href)=\"https?:")
 
     def test_one_service(self):
-        with open("/proc/self/mounts", encoding="utf-8") as file:
-            mount = next((line.split()[1] for line in file if line.split()[2] == "cgroup2"), None)
-        if mount is None or not os.access(mount, os.W_OK):
-            self.skipTest("no cgroup v2 hierarchy to write to")
-        group = os.path.join(mount, "web.service")
-        os.mkdir(group)
-        try:
+        with cgroups.cgroup(name="web.service") as group:
             with subprocess.Popen(
                 self.words("What does one service do?", "--format", "json", "-v"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
             ) as stat:
                 while "existed before" not in stat.stderr.readline():
                     self.assertIsNone(stat.poll())
                 subprocess.run(peers("both", free_port()), check=True)
-                join = 'echo $$ > "$0/cgroup.procs"; exec "$@"'
-                subprocess.run(["sh", "-c", join, group, *peers("both", free_port(), "--count", 5)], check=True)
+                cgroups.run_within(group, peers("both", free_port(), "--count", 5))
                 rows = {row["state"]: row for row in json.loads(stat.stdout.read())["rows"]}
                 stat.stderr.read()
-        finally:
-            os.rmdir(group)
         self.assertEqual((rows["LAST_ACK"]["count"], rows["SYN_SENT"]["count"]), (5, 5))
 
     def test_what_a_state_means(self):

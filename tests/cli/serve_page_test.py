@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 
+import axe
 import support
 from browser import Browser
 from serving import Leak, Serving, made_by, storm
@@ -29,6 +30,8 @@ class LivePage(support.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.browser = cls.enterClassContext(Browser())
+        cls.browser.open_url("about:blank")
+        cls.browser.console()  # what the browser's own first page had to say
         cls.serve = cls.enterClassContext(Serving())
         cls.address = f"http://127.0.0.1:{cls.serve.port}/"
 
@@ -60,6 +63,51 @@ class LivePage(support.TestCase):
                 self.browser.screenshot(os.path.join(shots, f"live-{scheme}.png"))
         leak.close()
         wait_for(lambda: self.browser.run(COUNT, "CLOSE_WAIT", NOW) == 0)
+
+    def test_nobody_scrolls_sideways_and_all_can_read_it(self):
+        leak = Leak(3)
+        try:
+            for width in (400, 1280):
+                for scheme in ("dark", "light"):
+                    self.browser.width(width)
+                    self.browser.colours(scheme)
+                    self.load()
+                    with self.subTest(width=width, scheme=scheme):
+                        wide, window = self.browser.run("return [document.documentElement.scrollWidth, innerWidth]")
+                        self.assertLessEqual(wide, window)
+                        self.assertEqual(axe.serious(self.browser), [])
+        finally:
+            leak.close()
+
+    def test_it_filters_and_idle_ones_are_apart(self):
+        leak = Leak(6)
+        rows = "return [...document.querySelectorAll(`#${arguments[0]} tbody tr`)].map(r => r.textContent)"
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as idle:
+            accepted, _ = server.accept()
+            try:
+                self.load()
+                wait_for(lambda: sum("CLOSE_WAIT" in row for row in self.browser.run(rows, "stuck")) == 6)
+                self.assertFalse([row for row in self.browser.run(rows, "stuck") if row.startswith("ESTABLISHED")])
+                port = str(idle.getsockname()[1])
+                wait_for(lambda: any(port in row for row in self.browser.run(rows, "idle")))
+                self.browser.run("const f = document.getElementById('filter'); f.value = 'no such'; f.dispatchEvent(new Event('input'))")
+                self.assertEqual(self.browser.run(rows, "stuck"), [])
+            finally:
+                accepted.close()
+        leak.close()
+
+    def test_a_banner_when_it_is_no_longer_live(self):
+        """Frozen, not gone: nothing comes, and no connection ends."""
+        self.load()
+        shown = "return !document.getElementById('banner').hidden"
+        self.assertFalse(self.browser.run(shown))
+        self.serve.process.send_signal(signal.SIGSTOP)
+        try:
+            wait_for(lambda: self.browser.run(shown))
+            self.assertEqual(self.browser.run("return getComputedStyle(document.getElementById('banner')).position"), "sticky")
+        finally:
+            self.serve.process.send_signal(signal.SIGCONT)
+        wait_for(lambda: not self.browser.run(shown))
 
     def test_hostile_names_stay_text(self):
         name = b"<img src=x>'\"&"

@@ -61,7 +61,9 @@ class Analyzer::Impl {
 
  private:
   Followed* find(const ConnId& id);
-  Followed* follow(const Socket& socket, State state, std::int64_t wall_ns);
+  /// `since_wall_ns`: from when on it is counted in its state.
+  Followed* follow(const Socket& socket, State state, std::int64_t wall_ns,
+                   std::int64_t since_wall_ns);
   void begin(const Transition& t);
   void begin_whole(Followed& followed, Transition& t, State first, std::int64_t began_ns);
   void end_stay(Followed& followed, const Transition& t);
@@ -95,6 +97,7 @@ class Analyzer::Impl {
   std::vector<Listed> waiting_;  ///< as the last look found it
   bool looked_ = false;          ///< there was one
   /// Of connection(): to clear new ones takes longer than all that is done with most of them.
+  std::int64_t trace_begin_ns_ = 0;
   Followed passing_;
   Transition line_;
 };
@@ -110,6 +113,9 @@ void Analyzer::Impl::begin_trace(const Header& header) {
   host_ = header.host;
   boot_id_ = header.boot_id;
   last_wall_ns_ = header.start_wall_ns;
+  // The walk over what exists takes a while: all of it was there when the trace began.
+  trace_begin_ns_ = header.start_wall_ns;
+  timeline_.reach(trace_begin_ns_);
 }
 
 Followed* Analyzer::Impl::find(const ConnId& id) {
@@ -117,7 +123,8 @@ Followed* Analyzer::Impl::find(const ConnId& id) {
   return entry == nullptr || entry->slot == OpenTable::kAbsent ? nullptr : &slots_[entry->slot];
 }
 
-Followed* Analyzer::Impl::follow(const Socket& socket, State state, std::int64_t wall_ns) {
+Followed* Analyzer::Impl::follow(const Socket& socket, State state, std::int64_t wall_ns,
+                                 std::int64_t since_wall_ns) {
   if (slots_.taken() >= options_.max_followed) {
     ++not_followed_;
     return nullptr;
@@ -129,7 +136,7 @@ Followed* Analyzer::Impl::follow(const Socket& socket, State state, std::int64_t
   followed.role = role_of(socket.owner.source);
   followed.state = state;
   followed.since_wall_ns = wall_ns;
-  timeline_.move(wall_ns, std::nullopt, state);
+  timeline_.move(since_wall_ns, std::nullopt, state);
   return &followed;
 }
 
@@ -141,7 +148,8 @@ void Analyzer::Impl::forget(const ConnId& id) {
 void Analyzer::Impl::seed(const Seed& seed) {
   note(seed.wall_ns);
   if (find(seed.socket.id) != nullptr || seed.state == State::Close) return;
-  Followed* const followed = follow(seed.socket, seed.state, seed.wall_ns);
+  Followed* const followed =
+      follow(seed.socket, seed.state, seed.wall_ns, std::min(trace_begin_ns_, seed.wall_ns));
   if (followed == nullptr) return;
   followed->since_before = seed.age;
   if (const auto before = time_waits_before_.find(seed.socket.id);
@@ -177,14 +185,14 @@ void Analyzer::Impl::transition(const Transition& t) {
   Followed* followed = find(t.socket.id);
   if (followed == nullptr && !t.ends_a_dwell()) return begin(t);
   // Older than the trace and never seeded, or its beginning was lost or filtered away.
-  if (followed == nullptr) followed = follow(t.socket, t.from, t.wall_ns);
+  if (followed == nullptr) followed = follow(t.socket, t.from, t.wall_ns, t.wall_ns);
   if (followed == nullptr) return;
   move(*followed, t);
 }
 
 void Analyzer::Impl::begin(const Transition& t) {
   if (t.last()) return;
-  Followed* const followed = follow(t.socket, t.to, t.wall_ns);
+  Followed* const followed = follow(t.socket, t.to, t.wall_ns, t.wall_ns);
   if (t.to != State::Listen) timeline_.open(t.wall_ns);
   if (followed == nullptr) return;
   followed->begin_wall_ns = t.wall_ns;
@@ -394,6 +402,7 @@ void Analyzer::Impl::end_host(bool goes_on) {
 }
 
 void Analyzer::Impl::end(const TraceEnd& end) {
+  timeline_.reach(end.wall_ns);
   note(end.wall_ns);
   looked_ = looked_ || end.looked;
 }

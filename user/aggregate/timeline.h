@@ -14,6 +14,8 @@ namespace tcpdwell {
 /// not depend on how long a trace is.
 class Timeline {
  public:
+  /// The time that is shown reaches to there, though nothing may have happened.
+  void reach(std::int64_t wall_ns) { at(wall_ns); }
   void open(std::int64_t wall_ns) { ++at(wall_ns).opens; }
   void close(std::int64_t wall_ns) { ++at(wall_ns).closes; }
   /// One that open() was told of and that never was.

@@ -161,6 +161,9 @@ Result<Report> read_report(const Asked& asked, bool quiet, PerfettoWriter* slice
   report.analysis = analyzer.take();
   report.summary.name_cgroups([&labels](std::uint64_t id) { return labels.find(id); });
   labels.add_to(report.analysis);
+  // As the trace itself, and diff, count them: also those of which there are few lines.
+  if (asked.filter.states == 0 && asked.filter.min_dwell_ns == 0)
+    report.analysis.connections = aggregator.connections();
   return report;
 }
 

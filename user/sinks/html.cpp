@@ -58,7 +58,8 @@ Status write_html(Output& out, const Report& report) {
   std::string page = page_begin("tcpdwell report", "script-src 'unsafe-inline'; ");
   page += kPageBody;
   page += "<template id=\"diagram-source\">";
-  append_diagram_svg(page, report.analysis.edges, false);
+  append_diagram_svg(page, report.analysis.edges, DiagramKind::Across);
+  append_diagram_svg(page, report.analysis.edges, DiagramKind::Upright);
   page += "</template><script type=\"application/json\" id=\"data\">";
   page += data_of(report);
   page += "</script><script>\"use strict\";(() => {";

@@ -115,9 +115,12 @@ std::string live_event(const LiveState& state, const std::string& host) {
   json.end_object().name("states");
   begin_summary(json, summary_of(state));
   json.end_object();
-  std::string diagram;
-  append_diagram_svg(diagram, state.recent.edges, false, &state.survey.population);
-  json.field("diagram", diagram);
+  for (const auto& [name, kind] : {std::pair("diagram", DiagramKind::Across),
+                                   std::pair("diagram_upright", DiagramKind::Upright)}) {
+    std::string diagram;
+    append_diagram_svg(diagram, state.recent.edges, kind, &state.survey.population);
+    json.field(name, diagram);
+  }
   add_distributions(json, state.recent.edges);
   add_findings(json, state.recent.findings);
   add_connections(json, "stuck", first(state.recent.stuck, kStuckOnPage));

@@ -26,9 +26,9 @@ const duration = ns => {
   if (s >= 3600) return `${Math.floor(s / 3600)}h${pad(Math.floor(s % 3600 / 60))}m`;
   if (s >= 100) return `${Math.floor(s / 60)}m${pad(s % 60)}s`;
   const [size, unit] = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]].find(([size]) => ns >= size) || [1, "ns"];
-  return Number((ns / size).toPrecision(3)).toString() + " " + unit;
+  return Number((ns / size).toPrecision(3)).toString() + unit;
 };
-const bounded = (ns, bound) => (bound === "at_least" ? "≥ " : "") + (bound === "unknown" ? "?" : duration(ns));
+const bounded = (ns, bound) => (bound === "at_least" ? "≥" : "") + (bound === "unknown" ? "?" : duration(ns));
 const time = stamp => stamp ? stamp.slice(11, 23) : "–";
 // With its device, of an address that only that one makes unique.
 const scoped = (address, iface) => iface ? address + "%" + iface : address;
@@ -44,7 +44,7 @@ const table = (node, columns, rows, rowLimit) => {
   const body = make("tbody");
   const heads = columns.map(c => {
     const button = make("button", {type: "button"}, c.head);
-    const head = make("th", c.left ? {class: "left"} : {}, button);
+    const head = make("th", c.left ? {class: "left", scope: "col"} : {scope: "col"}, button);
     button.addEventListener("click", () => {
       down = column === c ? !down : !c.left;
       column = c;
@@ -61,12 +61,19 @@ const table = (node, columns, rows, rowLimit) => {
     if (y === null || y === undefined) return -1;
     return (x < y ? -1 : 1) * (down ? -1 : 1);
   };
+  // What a narrow page shows of a row: each value behind its head, and none that is not there.
+  const cell = (c, row) => {
+    const content = c.cell ? c.cell(row) : c.text(row);
+    const kind = (c.left ? "left" : "") + (c.long ? " long" : "") + (content === "–" || content === "" ? " empty" : "");
+    return make("td", {class: kind.trim(), "data-head": c.head}, content);
+  };
   const show = list => {
     sorted = column ? [...list].sort(compare) : list;
     body.replaceChildren(...sorted.slice(0, limit).map(row => make("tr", {}, ...columns.map(c =>
-      make("td", c.left ? {class: "left"} : {}, c.cell ? c.cell(row) : c.text(row))))));
+      cell(c, row)))));
   };
-  node.replaceChildren(make("thead", {}, make("tr", {}, ...heads)), body);
+  const heading = node.closest("section")?.querySelector("h2");
+  node.replaceChildren(make("caption", {}, heading ? heading.textContent : ""), make("thead", {}, make("tr", {}, ...heads)), body);
   show(rows);
   return show;
 };
@@ -79,13 +86,15 @@ const distributions = (holder, list, perDecade) => {
   if (!list.length) return holder.replaceChildren();
   const all = list.flatMap(d => d.bins.map(b => b[0]));
   const low = Math.floor(Math.min(...all) / perDecade), high = Math.ceil((Math.max(...all) + 1) / perDecade);
-  const left = 105, width = 600, rowHeight = 46, step = (width - left - 30) / ((high - low) * perDecade);
+  // As wide as there is room, so that letters keep their size.
+  const left = 105, width = Math.max(280, Math.min(600, holder.clientWidth || 600)), rowHeight = 46, step = (width - left - 30) / ((high - low) * perDecade);
   const x = bin => left + (bin - low * perDecade) * step;
   const svg = draw("svg", {viewBox: `0 0 ${width} ${list.length * rowHeight + 24}`, role: "img", "aria-label": "dwell per state, logarithmic"});
+  const every = Math.ceil((high - low + 1) * 48 / (width - left));
   for (let decade = low; decade <= high; decade++) {
     const at = x(decade * perDecade);
     svg.append(draw("line", {class: "axis", x1: at, x2: at, y1: 0, y2: list.length * rowHeight}));
-    svg.append(draw("text", {class: "tick", x: at, y: list.length * rowHeight + 15, "text-anchor": "middle"}, duration(10 ** decade)));
+    if ((decade - low) % every === 0) svg.append(draw("text", {class: "tick", x: at, y: list.length * rowHeight + 15, "text-anchor": "middle"}, duration(10 ** decade)));
   }
   list.forEach((d, i) => {
     const base = (i + 1) * rowHeight - 4, most = Math.max(...d.bins.map(b => b[1]));
@@ -101,5 +110,5 @@ const distributions = (holder, list, perDecade) => {
 
 const showFindings = (holder, findings) => {
   if (!findings.length) holder.append(make("div", {class: "note"}, "none: no rule found anything to look at"));
-  findings.forEach(f => holder.append(make("div", {class: "finding " + (["critical", "warning", "note"].includes(f.severity) ? f.severity : "")}, f.text)));
+  findings.forEach(f => holder.append(make("div", {class: "finding " + (["critical", "warning", "note"].includes(f.severity) ? f.severity : "")}, f.text.replace(/(\d)us\b/g, "$1µs"))));
 };

@@ -4,14 +4,16 @@ const KEPT = 300;
 const history = [];
 const stateCell = r => make("span", {class: "key"}, make("i", {class: "fill " + stateClass(r.state)}), r.state);
 const state = {head: "state", left: true, text: r => r.state, value: r => STATES.indexOf(r.state), cell: stateCell};
+const sockets = [state, {head: "age", text: r => bounded(r.age_ns, r.age), value: r => r.age_ns},
+    {head: "pid", text: r => r.pid === null ? "–" : String(r.pid), value: r => r.pid}, words("process", "comm"),
+    {head: "local", left: true, text: r => endpoint(scoped(r.laddr, r.iface), r.lport), value: r => endpoint(scoped(r.laddr, r.iface), r.lport)},
+    {head: "remote", left: true, text: remoteEnd, value: remoteEnd}, words("path", "path")];
 const tables = {
   states: table(byId("states"), [state, number("now", "open"), {head: "per second", text: r => r.rate === null ? "–" : r.rate.toFixed(r.rate < 10 ? 1 : 0), value: r => r.rate},
     number("count", "count"), nanoseconds("p50", "p50_ns"), nanoseconds("p90", "p90_ns"), nanoseconds("p99", "p99_ns"), nanoseconds("max", "max_ns"),
     number("at least", "at_least"), number("unknown", "unknown")], []),
-  stuck: table(byId("stuck"), [state, {head: "age", text: r => bounded(r.age_ns, r.age), value: r => r.age_ns},
-    {head: "pid", text: r => r.pid === null ? "–" : String(r.pid), value: r => r.pid}, words("process", "comm"),
-    {head: "local", left: true, text: r => endpoint(scoped(r.laddr, r.iface), r.lport), value: r => endpoint(scoped(r.laddr, r.iface), r.lport)},
-    {head: "remote", left: true, text: remoteEnd, value: remoteEnd}, words("path", "path")], []),
+  stuck: table(byId("stuck"), sockets, []),
+  idle: table(byId("idle"), sockets.slice(1), []),
   owners: table(byId("owners"), [{head: "process", left: true, text: r => r.comm === null ? "(others)" : r.comm || "?", value: r => r.comm}, number("sockets", "all"),
     number("ESTABLISHED", "ESTABLISHED"), number("TIME_WAIT", "TIME_WAIT"), number("CLOSE_WAIT", "CLOSE_WAIT")], []),
   ports: table(byId("ports"), [{head: "local", left: true, text: localEnd, value: localEnd}, {head: "remote", left: true, text: remoteEnd, value: remoteEnd},
@@ -28,7 +30,7 @@ for (const name of SHOWN) {
   byId("keys").append(make("label", {class: "key"}, box, make("i", {class: "fill " + name}), name));
 }
 const series = () => {
-  const width = 1180, height = 220, left = 60, bottom = height - 22;
+  const width = Math.max(280, byId("series").clientWidth || 1180), height = 220, left = 60, bottom = height - 22;
   const last = history[history.length - 1];
   const visible = SHOWN.filter(name => !hidden.has(name) && last.sockets[name] !== null);  // null: not observed
   const most = Math.max(1, ...history.flatMap(h => visible.map(name => h.sockets[name])));
@@ -44,8 +46,24 @@ const series = () => {
   byId("series").replaceChildren(svg);
 };
 
+// --- what is listed -------------------------------------------------------------------------------
+let stuck = [];
+const filter = () => {
+  const wanted = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const list = stuck.filter(r => wanted.every(w => r.words.includes(w)));
+  const idle = list.filter(r => r.state === "ESTABLISHED");
+  byId("shown").textContent = wanted.length ? `${count(list.length)} of ${count(stuck.length)} match` : "";
+  tables.stuck(list.filter(r => r.state !== "ESTABLISHED"));
+  tables.idle(idle);
+  byId("stuck-card").hidden = !stuck.length;
+  byId("idle-card").hidden = !idle.length;
+};
+byId("filter").addEventListener("input", filter);
+
 // --- one event ----------------------------------------------------------------------------------
 const show = data => {
+  arrived = Date.now();
+  live();
   const before = history[history.length - 1];
   history.push({ts: data.ts, sockets: data.sockets, states: data.states});
   if (history.length > KEPT) history.shift();
@@ -58,11 +76,15 @@ const show = data => {
   byId("findings-list").replaceChildren();
   showFindings(byId("findings-list"), data.findings);
   // The picture is made by tcpdwell: names of states and numbers. Parsed as XML, nothing in it runs.
-  byId("diagram").replaceChildren(document.importNode(new DOMParser().parseFromString(data.diagram, "image/svg+xml").documentElement, true));
+  byId("diagram").replaceChildren(...[data.diagram, data.diagram_upright].map(picture =>
+    document.importNode(new DOMParser().parseFromString(picture, "image/svg+xml").documentElement, true)));
   distributions(byId("distributions"), data.distributions, data.bins_per_decade);
   series();
   tables.states(data.states.rows);
-  tables.stuck(data.stuck);
+  stuck = data.stuck.map(r => ({...r, words: [r.state, r.comm, r.pid, endpoint(r.laddr, r.lport), remoteEnd(r)].join(" ").toLowerCase()}));
+  filter();
+  byId("distributions-card").hidden = !data.distributions.length;
+  byId("owners-card").hidden = !data.owners.length;
   tables.owners(data.owners);
   byId("ports-card").hidden = !data.ports.length;
   tables.ports(data.ports);
@@ -70,6 +92,15 @@ const show = data => {
   byId("lost").textContent = lost.length ? "lost: " + lost.join(", ") : "nothing lost";
   document.documentElement.dataset.ready = "yes";
 };
+// Gone or frozen: what is shown is not what is now. One that waits sends something each second.
+const SILENT_MS = 5000;
+let arrived = Date.now();
+const live = () => {
+  const silent = Math.round((Date.now() - arrived) / 1000);
+  byId("banner").hidden = silent * 1000 < SILENT_MS;
+  if (!byId("banner").hidden) byId("banner").textContent = `Not live: nothing has come from tcpdwell for ${silent}s. What is below is from then. It is tried again.`;
+};
+setInterval(live, 1000);
 const events = new EventSource("api/events");
 events.onmessage = event => show(JSON.parse(event.data));
-events.onerror = () => { byId("meta").textContent = "no connection to tcpdwell: it is tried again"; };
+events.onerror = () => { byId("meta").textContent = "no connection to tcpdwell: it is tried again"; arrived = Math.min(arrived, Date.now() - SILENT_MS); live(); };

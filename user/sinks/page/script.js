@@ -13,10 +13,13 @@ showFindings(byId("findings"), data.findings);
 table(byId("states"), [...data.by.map(key => { const k = key.replace("-", "_"); return k === "state"
     ? {head: "state", left: true, text: r => r.state, value: r => STATES.indexOf(r.state), cell: r => make("span", {class: "key"}, make("i", {class: "fill " + stateClass(r.state)}), r.state)} : words(key, k); }),
   number("count", "count"), number("open", "open"), nanoseconds("min", "min_ns"), nanoseconds("p50", "p50_ns"), nanoseconds("p90", "p90_ns"),
-  nanoseconds("p99", "p99_ns"), nanoseconds("max", "max_ns"), nanoseconds("total", "total_ns"), number("at least", "at_least"), number("unknown", "unknown")], data.rows, 500);
+  nanoseconds("p99", "p99_ns"), nanoseconds("max", "max_ns"), nanoseconds("total", "total_ns"), ...(data.rows.some(r => r.at_least) ? [number("at least", "at_least")] : []), ...(data.rows.some(r => r.unknown) ? [number("unknown", "unknown")] : [])], data.rows, 500);
+byId("states-card").hidden = !data.rows.length;
 const lost = Object.entries(data.lost).filter(([, n]) => n > 0).map(([where, n]) => `${where} ${count(n)}`);
 if (lost.length) byId("lost").textContent = "lost: " + lost.join(", ");
 byId("diagram").append(byId("diagram-source").content);
+byId("diagram-card").hidden = !byId("diagram").querySelector("path.e");
+byId("distributions-card").hidden = !data.distributions.length;
 
 distributions(byId("distributions"), data.distributions, data.bins_per_decade);
 
@@ -25,8 +28,9 @@ const series = () => {
   const {population, opens, closes, width_ns: step, start} = data.series;
   const lines = [["opens", opens], ["closes", closes], ...Object.entries(population).filter(([s]) => s !== "LISTEN")];
   const n = opens.length;
-  if (!n) return;
-  const width = 1180, height = 260, left = 60, bottom = height - 22, hidden = new Set(["opens", "closes"]);
+  byId("series-card").hidden = n < 2 || !lines.some(([, v]) => v.some(Boolean));
+  if (byId("series-card").hidden) return;
+  const width = Math.max(280, byId("series").clientWidth || 1180), height = 260, left = 60, bottom = height - 22, hidden = new Set(["opens", "closes"]);
   const x = i => left + (n === 1 ? 0 : i / (n - 1) * (width - left - 10));
   const holder = byId("series");
   const at = i => new Date(Date.parse(start) + i * step / 1e6).toISOString().slice(11, 23);
@@ -38,9 +42,10 @@ const series = () => {
       const y = bottom - i / 4 * (bottom - 10);
       svg.append(draw("line", {class: "axis", x1: left, x2: width, y1: y, y2: y}), draw("text", {class: "tick", x: left - 6, y: y + 4, "text-anchor": "end"}, count(Math.round(most * i / 4))));
     }
-    for (let i = 0; i <= 6; i++) {
-      const point = Math.round(i / 6 * (n - 1));
-      svg.append(draw("text", {class: "tick", x: x(point), y: height - 6, "text-anchor": i === 6 ? "end" : i ? "middle" : "start"}, at(point).slice(0, 10)));
+    const ticks = width < 600 ? 2 : 6;
+    for (let i = 0; i <= ticks; i++) {
+      const point = Math.round(i / ticks * (n - 1));
+      svg.append(draw("text", {class: "tick", x: x(point), y: height - 6, "text-anchor": i === ticks ? "end" : i ? "middle" : "start"}, at(point).slice(0, 10)));
     }
     for (const [name, values] of visible)
       svg.append(draw("polyline", {class: "series stroke " + name, points: values.map((v, i) => `${x(i).toFixed(1)},${(bottom - v / most * (bottom - 10)).toFixed(1)}`).join(" ")}));
@@ -62,6 +67,7 @@ const series = () => {
 series();
 
 // --- ends, ports --------------------------------------------------------------------------------
+byId("ends-card").hidden = !data.ends.length;
 table(byId("ends"), [{head: "reason", left: true, text: r => r.reason ?? (r.state ? `in ${r.state}` : "–"), value: r => r.reason ?? ""}, words("closed by", "closer"), number("count", "count"), nanoseconds("life p50", "life_p50_ns"),
   nanoseconds("p99", "life_p99_ns"), nanoseconds("max", "life_max_ns")], data.ends);
 byId("ports-card").hidden = !data.ports.length;
@@ -93,6 +99,7 @@ const bar = c => {
   }
   return node;
 };
+byId("connections-card").hidden = !rows.length;
 const show = table(byId("connections"), [
   {head: "begin", text: c => time(c.begin), value: c => c.begin}, {head: "life", text: c => bounded(c.life_ns, c.life), value: c => c.life_ns},
   {head: "pid", text: c => c.pid === null ? "–" : String(c.pid), value: c => c.pid}, words("process", "comm"), ...(rows.some(c => c.cgroup_name) ? [{head: "container", left: true, text: c => c.cgroup_name || "–", value: c => c.cgroup_name || ""}] : []), words("local", "local"), words("remote", "remote"),
