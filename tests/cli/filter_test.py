@@ -359,8 +359,8 @@ class OfPlaces(support.TestCase):
             for path, port in ((web, 20035), (box, 20036), (other, 20037)):
                 cgroups.run_within(path, peers("both", port))
         for path, live in lives:
-            cgroups = {line["cgroup"] for line in Trace(live.outcome.out).transitions}
-            self.assertEqual(cgroups, {os.stat(path).st_ino}, live.outcome)
+            seen = {line["cgroup"] for line in Trace(live.outcome.out).transitions}
+            self.assertEqual(seen, {os.stat(path).st_ino}, live.outcome)
         self.assertRegex(rows.outcome.out, r"(?m)^ *tcpdwell-web\.service +ESTABLISHED ")
         self.assertRegex(rows.outcome.out, r"(?m)^ *container:0badcafe5555 +ESTABLISHED ")
         refused = run("trace", "--cgroup", "tcpdwell-wbe.service")
