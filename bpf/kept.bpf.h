@@ -143,50 +143,51 @@ static __always_inline void note_kept(__u64 sk, __u64 file, struct td_kept *fres
 		__sync_fetch_and_add(&sockets_kept, -1);
 }
 
-/* For every value, which the verifier then looks at once: 64 descriptors of a process, from
- * `first` on, of which those in `open` are there. */
-__noinline int note_files(__u64 task, __u64 files, __u64 open, __u32 first, __u64 walk)
+/* These two for every value, which the verifier then looks at once: a descriptor of a process,
+ * which is at `slot` of its table; */
+__noinline int note_file(__u64 task, __u64 slot, __u32 fd, __u64 walk)
 {
-	struct td_kept fresh = {.task = task, .walk = walk};
+	struct td_kept fresh = {.task = task, .walk = walk, .fd = fd};
 	struct file___kept *file = NULL;
 	struct socket *socket;
 	struct sock *sk;
-	__u32 found = 0;
 
-	for (int i = 0; i < 64; i++) {
-		if (!(open >> i & 1))
-			continue;
-		found++;
-		fresh.fd = first + i;
-		bpf_probe_read_kernel(&file, sizeof(file), (void *)(files + fresh.fd * 8ull));
-		if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-			continue;
-		socket = BPF_CORE_READ(file, private_data);
-		sk = BPF_CORE_READ(socket, sk);
-		if (sk && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
-			note_kept((__u64)sk, (__u64)file, &fresh);
-	}
-	return found;
+	bpf_probe_read_kernel(&file, sizeof(file), (void *)slot);
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(socket, sk);
+	if (sk && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
+		note_kept((__u64)sk, (__u64)file, &fresh);
+	return 0;
 }
 
-/* Of a process with very many open files the first: nobody is to wait for us. */
-#define TD_MOST_FILES 1024
-#define TD_MOST_WORDS 1024
+/* and 64 of them, from `first` on, of which those in `open` are there. */
+__noinline int note_files(__u64 task, __u64 files, __u64 open, __u32 first, __u64 walk)
+{
+	for (__u32 i = 0; i < 64; i++)
+		if (open >> i & 1)
+			note_file(task, files + (first + i) * 8ull, first + i, walk);
+	return 0;
+}
+
+/* Of the first 1,024: nobody is to wait for us. */
+#define TD_MOST_WORDS 16
 
 static __always_inline int note_all_files(struct task_struct *task)
 {
 	struct task_struct___kept *kept_by = (void *)task;
 	struct fdtable___kept *table = BPF_CORE_READ(kept_by, files, fdt);
 	__u64 files = (__u64)BPF_CORE_READ(table, fd), now = bpf_ktime_get_ns(), open = 0;
-	__u64 words = (__u64)BPF_CORE_READ(table, open_fds);
-	__u32 most = BPF_CORE_READ(table, max_fds), found = 0;
+	__u64 words = (__u64)BPF_CORE_READ(table, open_fds), leader = as_number(task);
+	__u32 most = BPF_CORE_READ(table, max_fds);
 
 	if (!live || !files || !words)
 		return 0;
-	for (__u32 i = 0; i < TD_MOST_WORDS && i * 64 < most && found < TD_MOST_FILES; i++) {
+	for (__u32 i = 0; i < TD_MOST_WORDS && i * 64 < most; i++) {
 		bpf_probe_read_kernel(&open, sizeof(open), (void *)(words + i * 8ull));
 		if (open)
-			found += note_files(as_number(task), files, open, i * 64, now);
+			note_files(leader, files, open, i * 64, now);
 	}
 	return 0;
 }
