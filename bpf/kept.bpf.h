@@ -9,6 +9,7 @@
 #ifndef TCPDWELL_KEPT_BPF_H
 #define TCPDWELL_KEPT_BPF_H
 
+#include "context.bpf.h"
 #include "maps.bpf.h"
 #include "owner.bpf.h"
 

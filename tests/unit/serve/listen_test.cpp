@@ -58,8 +58,8 @@ TEST(Listen, ThePortThatWasFoundIsInTheName) {
   const auto twice = listen_tcp(listening.value().name);
   ASSERT_FALSE(twice.ok());
   EXPECT_EQ(twice.error().fault, Fault::Runtime);
-  EXPECT_EQ(twice.error().message,
-            "cannot listen on " + listening.value().name + ": Address already in use");
+  EXPECT_EQ(twice.error().message, "cannot listen on " + listening.value().name +
+                                       ": the port is in use; give another --listen");
   close(listening.value().fd);
 }
 

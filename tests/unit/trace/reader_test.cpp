@@ -333,7 +333,7 @@ TEST(Reader, WithoutAHeaderItIsNoTrace) {
   expect_usage("", no + "it is empty");
   expect_usage(json_of(sample_transition()), no + "it does not begin with a header line");
   expect_usage(json_of(sample_transition()) + json_of(sample_header()), no + "it does not begin");
-  expect_usage("<html>\n" + json_of(sample_transition()), no + "line 1: ");
+  expect_usage("<html>\n" + json_of(sample_transition()), no + "line 1 is not JSON");
   expect_usage("{\"type\":\"x\"}\n", no + "it does not begin");
   expect_usage(R"({"type":"header","schema":1,"tool":"tcplife"})", no + "line 1: \"tool\"");
   expect_usage(R"({"type":"header","schema":0,"tool":"tcpdwell"})", no + "line 1: \"schema\"");

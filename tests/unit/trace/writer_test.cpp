@@ -136,7 +136,7 @@ TEST(Writer, LossAndEnd) {
   EXPECT_EQ(json_of(sample_end()),
             R"({"type":"end","ts":"2026-01-02T03:04:06.000000000Z","transitions":10,)"
             R"("lost":{"ring":1,"recursion":2,"map":3,"output":4},"duration_ns":999999994,)"
-            R"("connections":2,"suspended_ns":20000000000})"
+            R"("connections":2,"suspended_ns":20000000000,"looked":true})"
             "\n");
 }
 
