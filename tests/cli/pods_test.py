@@ -117,6 +117,17 @@ class PodsTest(TestCase):
             for line in run("stuck", *HERE, "--host-root", "/nonexistent").out.splitlines():
                 self.assertNotIn("shop", line)
 
+    def test_they_are_asked_for_by_their_names(self):
+        with node() as (root, pods):
+            for pod in pods:
+                pod.start()
+            for asked in ("shop/web-0/nginx", "shop/web-0", "web-0", "nginx", "aaaaaaaa", "container:aaaaaaaaaaaa"):
+                lines = [json.loads(line) for line in run("stuck", *HERE, "-a", "--format", "json", "--host-root", root,
+                                                          "--cgroup", asked).out.splitlines()]
+                self.assertEqual({one["cgroup"] for one in lines}, {pods[0].id}, asked)
+            refused = run("stuck", *HERE, "--host-root", root, "--cgroup", "shop/web-1")
+            self.assert_error(refused, 2, "--cgroup shop/web-1", "no unit, container or pod")
+
     def test_the_trace_has_the_names_of_pods_that_are_gone(self):
         path = scratch_file("pods.json")
         with node() as (root, pods):

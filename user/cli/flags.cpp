@@ -55,11 +55,12 @@ void add_filter_flags(CLI::App& app, RawOptions& raw) {
               "network namespace of a process (4711), a path\n(/run/netns/blue), or all [all]")
            ->type_name("PID|PATH|all")]
           .files = true;
-  raw.offers[app.add_option("--cgroup", raw.cgroup,
-                            "made in this cgroup v2 or below it: a unit\n(web.service, web), a "
-                            "container's id or its "
-                            "first\n8 digits, a pod's uid, a path below the mount\n"
-                            "(system.slice/web.service) or from /, an id")
+  raw.offers[app.add_option(
+                    "--cgroup", raw.cgroup,
+                    "made in this cgroup v2 or below it: a unit\n(web.service, web), a "
+                    "container or pod by its\nname (shop/web-0/nginx, shop/web-0, nginx) or\n"
+                    "id (its first 8 digits), a path below the\nmount "
+                    "(system.slice/web.service) or from /,\nan id")
                  ->type_name("CGROUP")
                  ->check(not_empty)]
       .files = true;

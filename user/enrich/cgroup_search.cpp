@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "enrich/cgroups.h"
+#include "enrich/containers.h"
 #include "enrich/host.h"
 #include "util/nearest.h"
 #include "util/number.h"
@@ -58,6 +59,18 @@ bool is_called(std::string_view word, const std::string& directory) {
          (directory == std::string(word) + ".service" && name.container.empty());
 }
 
+/// Whether it is a pod or a container, and the host's files call it so.
+bool is_called_by_host(std::string_view word, const fs::path& directory, const std::string& below,
+                       ContainerNames& names) {
+  const CgroupName own = name_of_cgroup_path(directory.filename().string());
+  if (own.container.empty() && own.pod.empty()) return false;
+  CgroupName name = name_of_cgroup_path(below);
+  names.add_to(name);
+  if (!own.container.empty()) return word == name.label() || word == name.container_name;
+  return !name.pod_name.empty() &&
+         (word == name.pod_name || word == name.pod_namespace + "/" + name.pod_name);
+}
+
 /// All directories of the hierarchy, as far as they can be read.
 std::vector<fs::path> directories_of(const std::string& mount) {
   std::vector<fs::path> all{mount};
@@ -85,14 +98,19 @@ Error several(const std::string& word, const std::vector<const fs::path*>& found
                                    paths, found.size() > kMostNamed ? " and others" : ""));
 }
 
-Result<Cgroup> by_name(const std::string& word, const std::string& mount) {
+Result<Cgroup> by_name(const std::string& word, const std::string& mount,
+                       const std::string& host_root) {
   std::string_view name = word;
   for (const std::string_view kind : {"container:", "pod:"})
     if (name.starts_with(kind)) name.remove_prefix(kind.size());
   const std::vector<fs::path> all = directories_of(mount);
   std::vector<const fs::path*> found;
+  ContainerNames names(host_root);
   for (const fs::path& one : all)
-    if (&one != &all.front() && is_called(name, one.filename())) found.push_back(&one);
+    if (&one != &all.front() &&
+        (is_called(name, one.filename()) ||
+         is_called_by_host(name, one, one.lexically_relative(mount).string(), names)))
+      found.push_back(&one);
   if (found.empty()) return none_of_that_name(word, all);
   return found.size() == 1 ? cgroup_at(*found.front(), mount, word) : several(word, found, mount);
 }
@@ -115,7 +133,7 @@ Error no_hierarchy() {
 
 }  // namespace
 
-Result<Cgroup> find_cgroup(const std::string& word) {
+Result<Cgroup> find_cgroup(const std::string& word, const std::string& host_root) {
   const std::string mount = cgroup_mount();
   if (mount.empty()) return no_hierarchy();
   std::error_code ignored;
@@ -124,10 +142,9 @@ Result<Cgroup> find_cgroup(const std::string& word) {
   const bool there = fs::exists(as_given, ignored);
   if (absolute && !there && !word.starts_with(mount))
     return cgroup_at(fs::weakly_canonical(mount + "/" + word, ignored), mount, word);
-  if (absolute || there || word.find('/') != std::string::npos)
-    return cgroup_at(as_given, mount, word);
+  if (absolute || there) return cgroup_at(as_given, mount, word);
   if (const auto id = whole_number<std::uint64_t>(word)) return by_id(*id, mount, word);
-  return by_name(word, mount);
+  return by_name(word, mount, host_root);
 }
 
 }  // namespace tcpdwell

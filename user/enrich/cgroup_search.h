@@ -18,8 +18,9 @@ struct Cgroup {
 /// From an absolute path below a cgroup2 mount, or one relative to the mount
 /// ("system.slice/nginx.service"); from an id; or from a name: a unit ("nginx.service", "nginx"), a
 /// container's id or the first 8 digits of it at least, as tables show it
-/// ("container:0123456789ab") or not, a pod's uid. Fault::Usage where there is none, or a name is
-/// of several.
-Result<Cgroup> find_cgroup(const std::string& word);
+/// ("container:0123456789ab") or not, a pod's uid; or what the files below `host_root` call it, as
+/// ContainerNames: "namespace/pod/container", "namespace/pod", a pod's or a container's name.
+/// Fault::Usage where there is none, or a name is of several.
+Result<Cgroup> find_cgroup(const std::string& word, const std::string& host_root = "");
 
 }  // namespace tcpdwell

@@ -83,7 +83,7 @@ Status read_cgroup(const RawOptions& raw, Scope scope, FilterChoice& choice) {
     choice.filter.cgroups = {*id};
     return Ok;
   }
-  auto found = find_cgroup(raw.cgroup);
+  auto found = find_cgroup(raw.cgroup, raw.host_root);
   if (!found) return found.error();
   choice.cgroup = {found->id, found->level};
   choice.filter.cgroups = {found->id};
