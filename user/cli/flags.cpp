@@ -131,15 +131,16 @@ void add_live_flags(CLI::App& app, RawOptions& raw) {
 }
 
 void add_by_flag(CLI::App& app, RawOptions& raw) {
-  raw.offers[add_list(
-                 app, "--by", raw.by,
-                 "table rows by these, several too (comm,state):\nstate (TIME_WAIT), pid (4711), "
-                 "comm (nginx),\nlocal-port (443), remote-port (5432), remote\n(10.0.0.7), "
-                 "cgroup (4242, its id), netns\n(4026531840, its inode), end (reset_by_peer:\nwhy "
-                 "it ended), path\n(SYN_SENT>ESTABLISHED>FIN_WAIT1>CLOSE: the states\nit went "
-                 "through). With end or path a row is of\nwhole connections")
-                 ->group("Output")]
-      .words = key_words();
+  raw.offers
+      [add_list(
+           app, "--by", raw.by,
+           "table rows by these, several too (comm,state), and\nwith end or path of whole "
+           "connections:\nstate (TIME_WAIT), pid (4711), comm (nginx),\nlocal-port (443), "
+           "remote-port (5432), remote\n(10.0.0.7), cgroup (4242, its id), netns\n(4026531840, "
+           "its inode), end (reset_by_peer:\nwhy it ended), path\n"
+           "(SYN_SENT>ESTABLISHED>FIN_WAIT1>CLOSE: the states\nit went through)")
+           ->group("Output")]
+          .words = key_words();
 }
 
 void add_limit_flag(CLI::App& app, RawOptions& raw) {
