@@ -16,6 +16,9 @@ constexpr std::uint64_t kBetweenNs = kSecond / 4;
 /// new one made for whoever asks next.
 constexpr std::int64_t kQuickNs = 80'000'000;
 constexpr std::uint64_t kOldestToldNs = 20 * kSecond;
+/// Who asked so long ago may ask again: such a survey is made before he does, that he need not
+/// wait.
+constexpr std::uint64_t kAskedLatelyNs = 180 * kSecond;
 constexpr std::uint64_t kListKeptNs = 5 * kSecond;
 
 bool lists(const SurveyWish& wish) { return wish.states != 0; }
@@ -24,6 +27,7 @@ bool lists(const SurveyWish& wish) { return wish.states != 0; }
 
 StateExchange::State StateExchange::get(std::uint64_t since_ns, const SurveyWish& wish) {
   const std::lock_guard lock(mutex_);
+  asked_ns_ = std::max(asked_ns_, since_ns);
   if (!lists(wish)) {
     if (newest_ && newest_->mono_ns >= since_ns) return newest_;
     wanted_ = true;
@@ -63,12 +67,20 @@ StateExchange::Task StateExchange::next(std::uint64_t now_ns) {
   if (!wishes_.empty() && now_ns - surveyed_ns_ >= kBetweenNs && lists_in_use() < kMostLists &&
       of_lists_.allows(now_ns))
     return {true, wishes_.front(), false};
+  if (!std::exchange(begun_, true)) return {true, SurveyWish{}, false};
+  if (!wanted_ && is_expected(now_ns) && of_numbers_.allows(now_ns))
+    return {true, SurveyWish{}, true};
   if (!wanted_ || (newest_ && now_ns - newest_->mono_ns < kBetweenNs)) return {};
   const bool may = of_numbers_.allows(now_ns);
   const bool stale = now_ns - surveyed_ns_ >= kOldestToldNs;
   if (may && (stale || of_numbers_.last_ns() <= kQuickNs)) return {true, SurveyWish{}, false};
   if (stale) return {};
   return {true, may ? std::optional(SurveyWish{}) : std::nullopt, true};
+}
+
+bool StateExchange::is_expected(std::uint64_t now_ns) const {
+  return of_numbers_.last_ns() > kQuickNs && asked_ns_ != 0 &&
+         now_ns - asked_ns_ < kAskedLatelyNs && now_ns - surveyed_ns_ >= kOldestToldNs / 2;
 }
 
 void StateExchange::surveyed(const Survey& survey, bool list) {

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "routes/state_exchange.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+namespace tcpdwell {
+namespace {
+
+constexpr std::uint64_t kMillisecond = 1'000'000, kSecond = 1000 * kMillisecond;
+
+class Exchange : public testing::Test {
+ protected:
+  /// The tracing thread at `seconds`: whether it has surveyed, which took `cost_ns`.
+  bool surveys_at(std::uint64_t seconds, std::uint64_t cost_ns) {
+    const StateExchange::Task task = exchange_.next(seconds * kSecond);
+    if (task.make) {
+      auto state = std::make_shared<LiveState>();
+      state->mono_ns = seconds * kSecond;
+      exchange_.put(std::move(state));
+    }
+    if (!task.wish) return false;
+    Survey survey;
+    survey.mono_ns = seconds * kSecond;
+    survey.cost_ns = cost_ns;
+    exchange_.surveyed(survey, false);
+    return true;
+  }
+  void ask_at(std::uint64_t seconds) { exchange_.get(seconds * kSecond, SurveyWish{}); }
+
+  StateExchange exchange_;
+};
+
+TEST_F(Exchange, TheFirstSurveyIsMadeBeforeAnybodyAsks) {
+  EXPECT_TRUE(surveys_at(1, 200 * kMillisecond));
+  EXPECT_FALSE(surveys_at(2, 0));
+  EXPECT_FALSE(surveys_at(100, 0)) << "nobody has asked";
+}
+
+TEST_F(Exchange, ADearOneIsMadeBeforeWhoAsksNowAndThenAsksAgain) {
+  ASSERT_TRUE(surveys_at(1, 200 * kMillisecond));
+  ask_at(2);
+  EXPECT_TRUE(surveys_at(2, 200 * kMillisecond));
+  EXPECT_FALSE(surveys_at(7, 0));
+  EXPECT_TRUE(surveys_at(13, 200 * kMillisecond));
+  EXPECT_TRUE(surveys_at(24, 200 * kMillisecond));
+  EXPECT_FALSE(surveys_at(183, 0)) << "nobody has asked for three minutes";
+}
+
+TEST_F(Exchange, ACheapOneIsMadeWhenSomebodyAsks) {
+  ASSERT_TRUE(surveys_at(1, 5 * kMillisecond));
+  ask_at(2);
+  EXPECT_TRUE(surveys_at(2, 5 * kMillisecond));
+  EXPECT_FALSE(surveys_at(13, 0));
+}
+
+}  // namespace
+}  // namespace tcpdwell
