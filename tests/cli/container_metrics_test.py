@@ -71,6 +71,34 @@ class ContainerMetricsTest(TestCase):
             self.assertEqual(sockets["//other/ESTABLISHED"], 2)
             self.assertEqual(len(series(text, "tcpdwell_listen_queue")), 1)
 
+    def test_lives_and_failed_connects(self):
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as nobody, Serving() as serve:
+            nobody.bind(("127.0.0.1", 0))
+            for _ in range(3):
+                client = socket.create_connection(server.getsockname())
+                accepted, _ = server.accept()
+                time.sleep(0.12)
+                client.close()
+                accepted.close()
+            for _ in range(4):
+                with socket.socket() as refused:
+                    self.assertNotEqual(refused.connect_ex(nobody.getsockname()), 0)
+            port = nobody.getsockname()[1]
+
+            def told():
+                text = serve.get("/metrics")[2]
+                failed = series(text, "tcpdwell_connects_failed_total")
+                passive = series(text, "tcpdwell_connection_life_seconds_count")["passive"]
+                return text if failed.get(f"127.0.0.1/{port}/refused") == 4 and passive == 3 else None
+
+            found = []
+            wait_for(lambda: found.append(told()) or found[-1])
+        text = found[-1]
+        buckets = series(text, "tcpdwell_connection_life_seconds_bucket")
+        # The client is in TIME_WAIT, and its life is told when that is over.
+        self.assertEqual(series(text, "tcpdwell_connection_life_seconds_count")["active"], 4)
+        self.assertEqual((buckets["passive/0.1"], buckets["passive/10.0"]), (0, 3))
+
     def test_a_listener_that_nobody_accepts_from(self):
         """listen(3) holds 4. What comes then is dropped, which the kernel counts in ListenOverflows."""
         before = listen_overflows()

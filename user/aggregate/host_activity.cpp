@@ -116,7 +116,34 @@ Status HostActivity::header(const Header& header) {
 }
 
 Status HostActivity::connection(const Connection& connection) {
-  return connection.open() ? Status(Ok) : analyzer_.connection(connection);
+  if (connection.open()) return Ok;
+  if (const auto life = lives_.over(connection))
+    totals_.lives[static_cast<std::size_t>(role_of(connection))].add(*life);
+  note_failure(connection);
+  return analyzer_.connection(connection);
+}
+
+/// It ended in the state that connect() had brought it to.
+void HostActivity::note_failure(const Connection& c) {
+  if (c.stays.empty() || c.stays.back().state != State::SynSent) return;
+  const Attempt attempt{c.socket.family, c.socket.remote.addr, c.socket.remote.port, c.reason};
+  if (const auto found = failed_.find(attempt); found != failed_.end())
+    ++found->second;
+  else if (failed_.size() < kMostFailed)
+    failed_.emplace(attempt, 1);
+}
+
+std::vector<FailedConnects> HostActivity::most_failed() const {
+  std::vector<FailedConnects> most;
+  for (const auto& [attempt, count] : failed_) {
+    const auto& [family, addr, port, reason] = attempt;
+    most.push_back({family, {addr, port}, reason, count});
+  }
+  std::stable_sort(most.begin(), most.end(), [](const FailedConnects& a, const FailedConnects& b) {
+    return a.count > b.count;
+  });
+  if (most.size() > kFailed) most.resize(kFailed);
+  return most;
 }
 
 Status HostActivity::tally(const Tally& tally) {
@@ -174,6 +201,7 @@ LiveState HostActivity::look(std::uint64_t mono_ns, std::int64_t wall_ns) const 
   state.recent = window();
   add_before(state.recent, before_);
   divide_ports(state);
+  state.failed_connects = most_failed();
   state.survey = survey_;
   state.survey.owners = largest(survey_.owners);
   state.survey.ports.clear();

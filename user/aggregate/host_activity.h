@@ -4,11 +4,16 @@
 /// the caller.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "aggregate/analyzer.h"
+#include "aggregate/lives.h"
 #include "aggregate/port_peaks.h"
 #include "model/live_state.h"
 
@@ -16,7 +21,7 @@ namespace tcpdwell {
 
 class HostActivity : public Consumer {
  public:
-  static constexpr std::size_t kOwners = 20, kDestinations = 20, kConnections = 100;
+  static constexpr std::size_t kOwners = 20, kDestinations = 20, kFailed = 20, kConnections = 100;
   static constexpr std::int64_t kWindowNs = 300'000'000'000;
 
   HostActivity();
@@ -39,9 +44,16 @@ class HostActivity : public Consumer {
 
  private:
   Analysis window() const;
+  void note_failure(const Connection& connection);
+  std::vector<FailedConnects> most_failed() const;
+
+  static constexpr std::size_t kMostFailed = 4096;  ///< kept; at others it is not noted
+  using Attempt = std::tuple<Family, std::array<std::uint8_t, 16>, std::uint16_t, Reason>;
 
   Analyzer analyzer_;
   Totals totals_;
+  const Lives lives_{/*at_end=*/true};
+  std::map<Attempt, std::uint64_t> failed_;
   PortPeaks ports_;
   Survey survey_;
   SurveyWish wish_;

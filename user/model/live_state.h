@@ -15,6 +15,14 @@
 
 namespace tcpdwell {
 
+/// Attempts to connect that came to nothing.
+struct FailedConnects {
+  Family family = Family::V4;
+  Endpoint remote;
+  Reason reason = Reason::None;
+  std::uint64_t count = 0;
+};
+
 struct LiveState {
   std::uint64_t mono_ns = 0;  ///< CLOCK_MONOTONIC of the moment
   std::int64_t wall_ns = 0;
@@ -24,6 +32,7 @@ struct LiveState {
   Totals totals;                    ///< since the start of the run
   /// Of connections that ended, but for `stuck` and `ports`, which are of what is open.
   Analysis recent;
+  std::vector<FailedConnects> failed_connects;  ///< since the start; those with most, these first
   PortRow other_ports;  ///< those of all destinations beyond recent.ports: live, time_wait
   /// What was open a moment ago: after `survey.mono_ns`. Of `owners` the largest come first, the
   /// others last; `ports` and `held` are in `recent`.

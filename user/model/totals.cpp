@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "model/totals.h"
 
+#include <algorithm>
+
 namespace tcpdwell {
 
 void DwellTotals::add(const Tally::OfState& since) {
@@ -13,6 +15,19 @@ void DwellTotals::add(const Tally::OfState& since) {
   at_least += since.at_least;
   unknown += since.unknown;
   exact.merge(since.exact);
+}
+
+void LifeTotals::add(const Dwell& life) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  if (life.bound != Bound::Exact) {
+    ++unknown;
+    return;
+  }
+  const auto bucket = std::lower_bound(kBucketBounds.begin(), kBucketBounds.end(), life.ns);
+  ++buckets[static_cast<std::size_t>(bucket - kBucketBounds.begin())];
+  sum_ns += life.ns % kSecond;
+  sum_s += life.ns / kSecond + sum_ns / kSecond;
+  sum_ns %= kSecond;
 }
 
 void Totals::add(const Tally& tally) {

@@ -25,11 +25,22 @@ struct DwellTotals {
   void add(const Tally::OfState& since);
 };
 
+/// Lives of connections that ended, from the SYN to the end or to TIME_WAIT.
+struct LifeTotals {
+  std::array<std::uint64_t, kBucketCount + 1>
+      buckets{};                        ///< of exact ones; the last is above all bounds
+  std::uint64_t sum_s = 0, sum_ns = 0;  ///< as DwellTotals'
+  std::uint64_t unknown = 0;            ///< begun before the run, or with a line lost
+
+  void add(const Dwell& life);
+};
+
 struct Totals {
   std::array<DwellTotals, kStateCount> dwells;
   std::array<std::array<std::uint64_t, kStateCount>, kStateCount> transitions{};  ///< [old][new]
   std::array<std::array<std::uint64_t, Tally::kClosers>, kReasonCount>
-      ends{};  ///< [reason][closer]
+      ends{};                       ///< [reason][closer]
+  std::array<LifeTotals, 3> lives;  ///< [Role]; of connections that were told, not of sums
   LossCounts lost{};
 
   void add(const Tally& tally);

@@ -103,6 +103,43 @@ void add_dwells(Writer& out, const LiveState& live) {
   }
 }
 
+void add_lives(Writer& out, const std::array<LifeTotals, 3>& lives) {
+  const auto each = [&lives](const auto& visit) {
+    for (const auto& [role, side] : {std::pair(Role::Active, "active"),
+                                     {Role::Passive, "passive"},
+                                     {Role::Unknown, "unknown"}})
+      visit(std::string(side), lives[static_cast<std::size_t>(role)]);
+  };
+  out.family("tcpdwell_connection_life_seconds", Kind::Histogram,
+             "Lives of connections that ended, from the SYN to the end or to TIME_WAIT.");
+  each([&out](const std::string& side, const LifeTotals& of) {
+    std::uint64_t below = 0;
+    for (std::size_t i = 0; i < kBucketCount; ++i) {
+      below += of.buckets[i];
+      out.add({{"side", side}, {"le", seconds(kBucketBounds[i])}}, below, "_bucket");
+    }
+    below += of.buckets[kBucketCount];
+    out.add({{"side", side}, {"le", "+Inf"}}, below, "_bucket");
+    out.add({{"side", side}}, seconds(of.sum_s, of.sum_ns), "_sum");
+    out.add({{"side", side}}, below, "_count");
+  });
+  out.family("tcpdwell_connection_lives_unknown_total", Kind::Counter,
+             "Connections that ended and are in no histogram, as their beginning was not seen.");
+  each([&out](const std::string& side, const LifeTotals& of) {
+    out.add({{"side", side}}, of.unknown);
+  });
+}
+
+void add_failed(Writer& out, const std::vector<FailedConnects>& failed) {
+  out.family("tcpdwell_connects_failed_total", Kind::Counter,
+             "Attempts to connect that came to nothing, of the destinations with most.");
+  for (const FailedConnects& one : failed)
+    out.add({{"raddr", address_text(one.family, one.remote)},
+             {"rport", std::to_string(one.remote.port)},
+             {"reason", one.reason == Reason::None ? "none" : std::string(name_of(one.reason))}},
+            one.count);
+}
+
 void add_sockets(Writer& out, const LiveState& state) {
   out.family("tcpdwell_sockets", Kind::Gauge, "Sockets in a state, as the kernel lists them.");
   for (const State s : kLifeOrder)
@@ -308,8 +345,10 @@ std::string metrics_text(const LiveState& state, const ProcessFigures& process,
                          std::size_t most_listeners) {
   Writer out(format);
   add_dwells(out, state);
+  add_lives(out, state.totals.lives);
   add_sockets(out, state);
   add_transitions(out, state.totals);
+  add_failed(out, state.failed_connects);
   add_ports(out, state);
   add_bound_ports(out, state);
   add_owners(out, state);

@@ -99,6 +99,34 @@ TEST_F(HostActivityTest, CountsAreSumsOfTallies) {
   EXPECT_EQ(totals.opened_passive(), 7U);
 }
 
+TEST_F(HostActivityTest, LivesAndFailedConnectsAreOfWhatEnded) {
+  Socket to;
+  to.remote = {{10, 0, 0, 2}, 443};
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(activity.connection(refused(kSecond, to)));
+  to.remote.port = 80;
+  ASSERT_TRUE(activity.connection(refused(kSecond, to)));
+  ASSERT_TRUE(activity.connection(open(kSecond, to, State::SynSent, 7)));
+  Connection closed = refused(kSecond, to);
+  closed.reason = Reason::None;
+  closed.stays.push({State::Established, {Bound::Exact, 2 * kSecond}});
+  closed.stays.push({State::TimeWait, {Bound::Exact, 60 * kSecond}});
+  closed.path = *Path::parse("SYN_SENT>ESTABLISHED>TIME_WAIT>CLOSE");
+  closed.life_ns = 62 * kSecond + 5;
+  ASSERT_TRUE(activity.connection(closed));
+  closed.life_ns.reset();
+  ASSERT_TRUE(activity.connection(closed));
+  const LiveState state = look(kSecond);
+  const LifeTotals& active = state.totals.lives[static_cast<std::size_t>(Role::Active)];
+  EXPECT_EQ(active.buckets[0], 4U);
+  EXPECT_EQ(active.sum_s, 2U);
+  EXPECT_EQ(active.sum_ns, 25U);
+  EXPECT_EQ(active.unknown, 1U);
+  ASSERT_EQ(state.failed_connects.size(), 2U);
+  EXPECT_EQ(state.failed_connects[0].remote.port, 443);
+  EXPECT_EQ(state.failed_connects[0].count, 3U);
+  EXPECT_EQ(state.failed_connects[1].count, 1U);
+}
+
 TEST_F(HostActivityTest, WhatIsOpenIsTheLastSurvey) {
   found.mono_ns = 7;
   found.population[at(State::CloseWait)] = 3;

@@ -115,6 +115,24 @@ TEST(Prometheus, ListenersWhoseQueueIsFullestComeFirst) {
   EXPECT_EQ(text.find(R"(lport="1")"), std::string::npos);
 }
 
+TEST(Prometheus, LivesAndFailedConnects) {
+  LiveState state;
+  LifeTotals& active = state.totals.lives[static_cast<std::size_t>(Role::Active)];
+  active.add({Bound::Exact, 10'000});
+  active.add({Bound::Exact, 1'500'000'000});
+  active.add({Bound::Unknown, 0});
+  state.failed_connects.push_back({Family::V4, {{10, 0, 0, 2}, 443}, Reason::Refused, 3});
+  const std::string text = text_of(state);
+  const std::string life = "tcpdwell_connection_life_seconds";
+  EXPECT_TRUE(has_line(text, life + R"(_bucket{side="active",le="0.00001"} 1)"));
+  EXPECT_TRUE(has_line(text, life + R"(_bucket{side="active",le="1.0"} 1)"));
+  EXPECT_TRUE(has_line(text, life + R"(_bucket{side="active",le="2.0"} 2)"));
+  EXPECT_TRUE(has_line(text, life + R"(_sum{side="active"} 1.50001)"));
+  EXPECT_TRUE(has_line(text, R"(tcpdwell_connection_lives_unknown_total{side="active"} 1)"));
+  EXPECT_TRUE(has_line(
+      text, R"(tcpdwell_connects_failed_total{raddr="10.0.0.2",rport="443",reason="refused"} 3)"));
+}
+
 TEST(Prometheus, NoSeriesTwiceAndOpenMetricsEnds) {
   LiveState state;
   for (auto& row : state.totals.transitions) row.fill(1);
