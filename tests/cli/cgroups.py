@@ -37,10 +37,12 @@ def hierarchy():
 
 
 @contextlib.contextmanager
-def cgroup(parent=None):
+def cgroup(parent=None, name=None):
     """A new directory in `parent`, which goes with the block: who is in it has to have ended."""
     parent = parent or hierarchy()
-    path = tempfile.mkdtemp(prefix="tcpdwell-test-", dir=parent)
+    path = f"{parent}/{name}" if name else tempfile.mkdtemp(prefix="tcpdwell-test-", dir=parent)
+    if name:
+        os.mkdir(path)
     os.chmod(path, 0o755)  # as those of a manager are: who has given up its privileges walks over them
     try:
         yield path

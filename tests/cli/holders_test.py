@@ -79,7 +79,7 @@ class Holders(TestCase):
         client.close()
         (one,) = stuck("-D", self.port)
         self.assertEqual((one["held"], one["holders"], one["pid"]), ("nobody", [], None))
-        self.assertRegex(self.text("-D", self.port), r"(?m) nobody +-$")
+        self.assertRegex(self.text("-D", self.port), r"(?m) nobody +\S+$")
         _, received, _, _ = socket.recv_fds(there, 9, 1)
         self.assertEqual(pids(stuck("-D", self.port)[0]), [os.getpid()])
         for end in (here, there, socket.socket(fileno=received[0])):

@@ -107,11 +107,12 @@ Result<std::optional<ServeAnswer>> ask_serve(const Invocation& invocation) {
     return std::optional(std::move(known).value());
   }
   const Error& why = known.error();
-  if (invocation.socket_given)
+  const bool somebody_is_there = why.os_errno == 0;
+  if (invocation.socket_given && !somebody_is_there)
     return Error{why.fault,
                  fmt::format("--socket {}: no serve answers there: {}", path, why.message),
                  why.os_errno};
-  if (const bool somebody_is_there = why.os_errno == 0; somebody_is_there && !invocation.raw.quiet)
+  if (somebody_is_there && !invocation.raw.quiet)
     complain(
         fmt::format("goes on without serve ({}): ages are what the kernel remembers", why.message));
   else if (invocation.raw.verbose)
