@@ -62,7 +62,7 @@ def measure_all(build, plan):
             figures.setdefault(f"{kind}{workers}", {})[tool.name] = measure.storm(
                 build, tool, kind, plan["connections"], workers, plan["rounds"])
     for keepalive in (False, True):
-        for tool in (stat, serve, record):
+        for tool in (present["empty program"], stat, serve, record):
             say(f"{tool.name}: nginx and wrk, {'with' if keepalive else 'without'} keep-alive")
             figures.setdefault("keepalive" if keepalive else "web", {})[tool.name] = measure.web(
                 tool, keepalive, plan["web_seconds"], plan["web_rounds"])
