@@ -79,7 +79,8 @@ class Prometheus(TestCase):
             scraped = f'sum({count.replace("}", ",job=" + chr(34) + "tcpdwell" + chr(34) + "}")})'
             wait_for(lambda: query(address, scraped) >= made)
             self.assertEqual(query(address, 'up{job="tcpdwell"}'), 1)
-            self.assertEqual(query(address, "sum(tcpdwell_lost_total)"), 0)
+            lost = {place: query(address, f'tcpdwell_lost_total{{where="{place}"}}') for place in ("ring", "recursion", "map")}
+            self.assertEqual(lost, dict.fromkeys(lost, 0))
             rows = {row["state"]: row for row in serve.json("/api/states")["rows"]}
             theirs = {}
             for state in ("TIME_WAIT", "CLOSE_WAIT"):
