@@ -4,30 +4,33 @@
 #include <algorithm>
 
 namespace tcpdwell {
+namespace {
 
-void DwellTotals::add(const Tally::OfState& since) {
+void add_ns(std::uint64_t& sum_s, std::uint64_t& sum_ns, std::uint64_t more_ns) {
   constexpr std::uint64_t kSecond = 1'000'000'000;
-  for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i] += since.within[i];
-  const std::uint64_t more_ns = since.exact.total().value_or(0);
   sum_ns += more_ns % kSecond;
   sum_s += more_ns / kSecond + sum_ns / kSecond;
   sum_ns %= kSecond;
+}
+
+}  // namespace
+
+void DwellTotals::add(const Tally::OfState& since) {
+  for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i] += since.within[i];
+  add_ns(sum_s, sum_ns, since.exact.total().value_or(0));
   at_least += since.at_least;
   unknown += since.unknown;
   exact.merge(since.exact);
 }
 
 void LifeTotals::add(const Dwell& life) {
-  constexpr std::uint64_t kSecond = 1'000'000'000;
   if (life.bound != Bound::Exact) {
     ++unknown;
     return;
   }
   const auto bucket = std::lower_bound(kBucketBounds.begin(), kBucketBounds.end(), life.ns);
   ++buckets[static_cast<std::size_t>(bucket - kBucketBounds.begin())];
-  sum_ns += life.ns % kSecond;
-  sum_s += life.ns / kSecond + sum_ns / kSecond;
-  sum_ns %= kSecond;
+  add_ns(sum_s, sum_ns, life.ns);
 }
 
 void Totals::add(const Tally& tally) {
