@@ -11,6 +11,7 @@
 #include "emit.bpf.h"
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
+#include "read.bpf.h"
 #include "reset.bpf.h"
 #include "tally.bpf.h"
 
@@ -62,8 +63,8 @@ int BPF_PROG(on_send_reset, struct sock *sk, const struct sk_buff *skb)
 	last->why = cfg.resets_told ? 1 + (__u32)ctx[2] : 0;
 	last->rport = 0;
 	if (skb) {
-		header = (void *)BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, transport_header);
-		last->rport = bpf_ntohs(BPF_CORE_READ(header, source));
+		header = (void *)READ(skb, head) + READ(skb, transport_header);
+		last->rport = bpf_ntohs(READ(header, source));
 	}
 	last->sk = (__u64)sk;
 	it_was_our_abort(sk, last->why);

@@ -3,7 +3,7 @@
 #ifndef TCPDWELL_CONTEXT_BPF_H
 #define TCPDWELL_CONTEXT_BPF_H
 
-#include "maps.bpf.h"
+#include "read.bpf.h"
 
 /* include/linux/preempt.h: the bit set while a softirq is served (the one above it only means that
  * BHs are off), and the fields of hard interrupts and NMIs. */
@@ -51,7 +51,7 @@ static __always_inline int x86_preempt_count(const struct sock_common *socket)
 	bpf_probe_read_kernel(
 	    &pointer, sizeof(pointer),
 	    (void *)(array + bpf_core_field_offset(struct bpf_array___td, pptrs)));
-	anchor = (__u64)BPF_CORE_READ(socket, skc_prot, per_cpu_fw_alloc);
+	anchor = (__u64)READ(socket, skc_prot, per_cpu_fw_alloc);
 	bpf_probe_read_kernel(&count, sizeof(count),
 			      (void *)(mine - pointer + anchor + cfg.preempt_count_distance));
 	return count;
@@ -67,7 +67,7 @@ static __always_inline bool serving_softirq(const struct sock_common *socket)
 	} else if (bpf_core_field_exists(struct thread_info___td, preempt)) {
 		struct task_struct___td *task = (void *)bpf_get_current_task();
 
-		count = BPF_CORE_READ(task, thread_info.preempt.count);
+		count = READ(task, thread_info.preempt.count);
 	}
 	return count & (SOFTIRQ_OFFSET | HARDIRQ_NMI_MASK);
 }
@@ -87,8 +87,8 @@ static __always_inline bool netns_is_dying(struct net *net)
 	struct ns_common___ref *referred = (void *)&net->ns;
 
 	if (bpf_core_field_exists(counted->count))
-		return BPF_CORE_READ(counted, count.refs.counter) == 0;
-	return BPF_CORE_READ(referred, __ns_ref.refs.counter) == 0;
+		return READ(counted, count.refs.counter) == 0;
+	return READ(referred, __ns_ref.refs.counter) == 0;
 }
 
 /* System call numbers: x86-64, and arm64 (and every other that uses asm-generic/unistd.h). */
@@ -110,8 +110,8 @@ static __always_inline long current_syscall(void)
 	void *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
 	if (bpf_core_field_exists(struct pt_regs___td_x86, orig_ax))
-		return BPF_CORE_READ((struct pt_regs___td_x86 *)regs, orig_ax);
-	return BPF_CORE_READ((struct pt_regs___td_arm64 *)regs, syscallno);
+		return READ((struct pt_regs___td_x86 *)regs, orig_ax);
+	return READ((struct pt_regs___td_arm64 *)regs, syscallno);
 }
 
 static __always_inline bool in_send_syscall(void)

@@ -408,6 +408,11 @@ static __always_inline struct td_counters *counters_of(__u32 program)
 	return cpu ? &cpu->of[program & (TD_PROGRAMS - 1)] : NULL;
 }
 
+static __always_inline __u64 change_of(int old_state, int new_state)
+{
+	return (__u64)old_state << 8 | new_state;
+}
+
 /* For programs that follow request and time-wait sockets: NULL while they are to do nothing. */
 static __always_inline struct td_counters *counters_while_live(void)
 {

@@ -13,6 +13,7 @@
 #include "emit.bpf.h"
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
+#include "read.bpf.h"
 
 #define TIMEWAIT_NS 60000000000ull /* TCP_TIMEWAIT_LEN, include/net/tcp.h */
 #define ORPHAN_NS 63000000000ull   /* as long, which may become this much in a timer wheel */
@@ -31,12 +32,12 @@ static __always_inline struct inet_timewait_sock *tw_of(struct timer_list *timer
 
 static __always_inline __u64 tw_cookie(const struct inet_timewait_sock *tw)
 {
-	return BPF_CORE_READ(tw, __tw_common.skc_cookie.counter);
+	return READ(tw, __tw_common.skc_cookie.counter);
 }
 
 static __always_inline __u8 tw_substate(const struct inet_timewait_sock *tw)
 {
-	return BPF_CORE_READ(tw, tw_substate);
+	return READ(tw, tw_substate);
 }
 
 static __always_inline bool tw_lives(__u64 tw, __u64 cookie)
@@ -47,17 +48,17 @@ static __always_inline bool tw_lives(__u64 tw, __u64 cookie)
 
 static __always_inline void who_of_tw(struct td_who *who, const struct inet_timewait_sock *tw)
 {
-	who->netns = BPF_CORE_READ(tw, __tw_common.skc_net.net, ns.inum);
-	who->lport = BPF_CORE_READ(tw, __tw_common.skc_num);
-	who->rport = bpf_ntohs(BPF_CORE_READ(tw, __tw_common.skc_dport));
-	who->ifindex = BPF_CORE_READ(tw, __tw_common.skc_bound_dev_if);
-	who->family = BPF_CORE_READ(tw, __tw_common.skc_family) == AF_INET6 ? 6 : 4;
+	who->netns = READ(tw, __tw_common.skc_net.net, ns.inum);
+	who->lport = READ(tw, __tw_common.skc_num);
+	who->rport = bpf_ntohs(READ(tw, __tw_common.skc_dport));
+	who->ifindex = READ(tw, __tw_common.skc_bound_dev_if);
+	who->family = READ(tw, __tw_common.skc_family) == AF_INET6 ? 6 : 4;
 	if (who->family == 6) {
 		BPF_CORE_READ_INTO(&who->laddr, tw, __tw_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
 		BPF_CORE_READ_INTO(&who->raddr, tw, __tw_common.skc_v6_daddr.in6_u.u6_addr32);
 	} else {
-		who->laddr[0] = BPF_CORE_READ(tw, __tw_common.skc_rcv_saddr);
-		who->raddr[0] = BPF_CORE_READ(tw, __tw_common.skc_daddr);
+		who->laddr[0] = READ(tw, __tw_common.skc_rcv_saddr);
+		who->raddr[0] = READ(tw, __tw_common.skc_daddr);
 	}
 }
 
@@ -72,8 +73,7 @@ static __always_inline bool tw_is_stamped(const struct inet_timewait_sock *tw)
 	const struct inet_timewait_sock___stamp *stamped = (const void *)tw;
 	const struct tcp_timewait_sock *tcptw = (const void *)tw;
 
-	return bpf_core_field_exists(stamped->tw_entry_stamp) &&
-	       BPF_CORE_READ(tcptw, tw_ts_recent_stamp);
+	return bpf_core_field_exists(stamped->tw_entry_stamp) && READ(tcptw, tw_ts_recent_stamp);
 }
 
 /* Told by the socket itself: to a millisecond where it keeps a stamp (with TCP timestamps only:
@@ -88,11 +88,11 @@ static __always_inline void tw_began(struct td_began *began, const struct inet_t
 	if (tw_is_stamped(tw)) {
 		__u32 now_ms = now / STAMP_NS;
 
-		ago_ns = (__s32)(now_ms - BPF_CORE_READ(stamped, tw_entry_stamp)) * STAMP_NS +
-			 now % STAMP_NS;
+		ago_ns =
+		    (__s32)(now_ms - READ(stamped, tw_entry_stamp)) * STAMP_NS + now % STAMP_NS;
 		began->bound = TD_DWELL_EXACT;
 	} else {
-		__s64 left = BPF_CORE_READ(tw, tw_timer.expires) - bpf_jiffies64();
+		__s64 left = READ(tw, tw_timer.expires) - bpf_jiffies64();
 
 		ago_ns = (__s64)TIMEWAIT_NS - (left + 1) * (__s64)cfg.jiffy_ns;
 		began->bound = TD_DWELL_AT_LEAST;
@@ -158,7 +158,7 @@ static __always_inline bool mini_begin(struct td_counters *count, __u64 cookie,
 {
 	long error;
 
-	if (cfg.netns && cfg.netns != BPF_CORE_READ(tw, __tw_common.skc_net.net, ns.inum))
+	if (cfg.netns && cfg.netns != READ(tw, __tw_common.skc_net.net, ns.inum))
 		return true;
 	error = cfg.only_counts ? add_brief_mini(cookie, tw, expires, flags)
 				: add_mini(cookie, tw, expires, flags);
@@ -220,6 +220,8 @@ static __noinline int mini_change(struct td_counters *count, __u64 cookie, struc
 		when += STAMP_NS;
 	}
 	until = bound == TD_DWELL_EXACT ? when : m->alive_ns;
+	if (m->ended_ns && when > m->ended_ns)
+		when = m->ended_ns; /* in that very millisecond */
 	if (when < m->s.since_ns)
 		when = m->s.since_ns;
 	line.mono_ns = when;
@@ -311,6 +313,7 @@ static __noinline int mini_end(struct td_counters *count, __u64 cookie, struct t
 static __always_inline void mini_over(struct td_counters *count, __u64 cookie, struct td_mini *m,
 				      __u64 when, __u8 reason)
 {
+	m->ended_ns = when;
 	if (published(&m->linked) == TD_LINK_DONE && m->changed_ns && m->s.state == TD_FIN_WAIT2)
 		mini_change(count, cookie, m, m->changed_ns, m->changed_bound);
 	mini_end(count, cookie, m, when, reason);
@@ -408,10 +411,10 @@ static __always_inline bool reused_by_connecting(const struct sock_common *tw)
 	if (!task || serving_softirq(tw))
 		return false;
 	tp = (void *)task->sk;
-	return task->to.rport == bpf_ntohs(BPF_CORE_READ(tw, skc_dport)) &&
-	       task->to.netns == BPF_CORE_READ(tw, skc_net.net, ns.inum) &&
-	       BPF_CORE_READ(tp, inet_conn.icsk_inet.sk.__sk_common.skc_state) == TD_SYN_SENT &&
-	       !BPF_CORE_READ(tp, segs_out);
+	return task->to.rport == bpf_ntohs(READ(tw, skc_dport)) &&
+	       task->to.netns == READ(tw, skc_net.net, ns.inum) &&
+	       READ(tp, inet_conn.icsk_inet.sk.__sk_common.skc_state) == TD_SYN_SENT &&
+	       !READ(tp, segs_out);
 }
 
 /* Why a process takes a time-wait socket down: the end of its namespace purges it (inet_twsk_purge
@@ -419,7 +422,7 @@ static __always_inline bool reused_by_connecting(const struct sock_common *tw)
  * in the context of a process that writes to a TUN device or polls its network card. */
 static __always_inline __u8 reason_in_process(struct inet_timewait_sock *tw)
 {
-	if (netns_is_dying(BPF_CORE_READ(tw, __tw_common.skc_net.net)))
+	if (netns_is_dying(READ(tw, __tw_common.skc_net.net)))
 		return TD_REASON_PURGED;
 	if (reused_by_connecting(&tw->__tw_common))
 		return TD_REASON_REUSED;

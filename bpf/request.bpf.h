@@ -13,6 +13,7 @@
 #include "kept.bpf.h"
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
+#include "read.bpf.h"
 #include "reset.bpf.h"
 #include "stays.bpf.h"
 
@@ -49,19 +50,19 @@ static __always_inline void tuple_of_req(struct td_tuple *t, const struct reques
 {
 	__u32 addr[4] = {};
 
-	if (BPF_CORE_READ(req, rsk_ops, family) == AF_INET) {
-		addr[0] = BPF_CORE_READ(req, __req_common.skc_rcv_saddr);
+	if (READ(req, rsk_ops, family) == AF_INET) {
+		addr[0] = READ(req, __req_common.skc_rcv_saddr);
 		map_address(t->laddr, addr, 4);
-		addr[0] = BPF_CORE_READ(req, __req_common.skc_daddr);
+		addr[0] = READ(req, __req_common.skc_daddr);
 		map_address(t->raddr, addr, 4);
 	} else {
 		BPF_CORE_READ_INTO(&t->laddr, req, __req_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
 		BPF_CORE_READ_INTO(&t->raddr, req, __req_common.skc_v6_daddr.in6_u.u6_addr32);
 	}
-	t->lport = BPF_CORE_READ(req, __req_common.skc_num);
-	t->rport = bpf_ntohs(BPF_CORE_READ(req, __req_common.skc_dport));
-	t->netns = BPF_CORE_READ(req, __req_common.skc_net.net, ns.inum);
-	t->ifindex = BPF_CORE_READ(req, __req_common.skc_bound_dev_if);
+	t->lport = READ(req, __req_common.skc_num);
+	t->rport = bpf_ntohs(READ(req, __req_common.skc_dport));
+	t->netns = READ(req, __req_common.skc_net.net, ns.inum);
+	t->ifindex = READ(req, __req_common.skc_bound_dev_if);
 }
 
 static __always_inline void req_begin(struct td_counters *count, const struct td_tuple *t,
@@ -70,9 +71,9 @@ static __always_inline void req_begin(struct td_counters *count, const struct td
 	struct td_req fresh = {
 	    .start_ns = now,
 	    .req = (__u64)req,
-	    .listener = (__u64)BPF_CORE_READ(req, __req_common.skc_listener),
-	    .cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter),
-	    .family = BPF_CORE_READ(req, __req_common.skc_family) == AF_INET6 ? 6 : 4,
+	    .listener = (__u64)READ(req, __req_common.skc_listener),
+	    .cookie = READ(req, __req_common.skc_cookie.counter),
+	    .family = READ(req, __req_common.skc_family) == AF_INET6 ? 6 : 4,
 	};
 
 	if (cfg.netns && cfg.netns != t->netns)
@@ -140,7 +141,7 @@ static __noinline int tell_gone(struct td_counters *count, struct td_gone *g)
 
 static __always_inline __u64 synack_ns(const struct request_sock *req)
 {
-	return BPF_CORE_READ((const struct tcp_request_sock *)req, snt_synack) * 1000;
+	return READ((const struct tcp_request_sock *)req, snt_synack) * 1000;
 }
 
 static __always_inline void note_gone(struct td_counters *count, const struct request_sock *req,
@@ -161,7 +162,7 @@ static __always_inline void note_gone(struct td_counters *count, const struct re
 	g->child_ns = 0;
 	g->start_ns = start_ns;
 	g->req = (__u64)req;
-	g->rport = BPF_CORE_READ(req, __req_common.skc_dport);
+	g->rport = READ(req, __req_common.skc_dport);
 	*(volatile __u64 *)&g->ended_ns = ended_ns;
 }
 
@@ -227,8 +228,7 @@ static __always_inline __u8 waited_for(const struct request_sock *req, __u64 lis
 
 	if (!BPF_CORE_READ_BITFIELD_PROBED(ireq, acked))
 		return 0;
-	return BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept) ? TD_F_DEFERRED
-									: TD_F_QUEUE_FULL;
+	return READ(icsk, icsk_accept_queue.rskq_defer_accept) ? TD_F_DEFERRED : TD_F_QUEUE_FULL;
 }
 
 /* For the final ACK, and then the child takes the entry; or for a RST or an abort. */
@@ -250,7 +250,7 @@ static __always_inline void on_req_gone(struct request_sock *req, __u32 reason)
 		return;
 	}
 	/* Somebody may have asked for it since: `ss -e`, say. */
-	r->cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter);
+	r->cookie = READ(req, __req_common.skc_cookie.counter);
 	r->reason = reason;
 	r->waited = waited_for(req, r->listener);
 	r->ended_ns = bpf_ktime_get_ns();
@@ -261,14 +261,16 @@ static __always_inline void on_req_gone(struct request_sock *req, __u32 reason)
 static __always_inline void req_migrated(struct td_req *r, const struct request_sock *req)
 {
 	r->req = (__u64)req;
-	r->listener = (__u64)BPF_CORE_READ(req, __req_common.skc_listener);
-	r->cookie = BPF_CORE_READ(req, __req_common.skc_cookie.counter);
+	r->listener = (__u64)READ(req, __req_common.skc_listener);
+	r->cookie = READ(req, __req_common.skc_cookie.counter);
 	r->ended_ns = 0;
 }
 
 static __always_inline bool listener_is_closed(const struct sock_common *req)
 {
-	return BPF_CORE_READ(req, skc_listener, __sk_common.skc_state) != TD_LISTEN;
+	const struct sock *listener = READ(req, skc_listener); /* of a union */
+
+	return READ(listener, __sk_common.skc_state) != TD_LISTEN;
 }
 
 /* The handshake's last ACK did not come in time, or the listener that it would have come to. */
@@ -282,9 +284,9 @@ static __always_inline __u8 reason_to_time_out(const struct request_sock *req)
  * and net.ipv4.tcp_abort_on_overflow is set. That is sent for the listener. */
 static __always_inline bool request_was_reset(const struct sock_common *req)
 {
-	struct td_reset *sent = reset_sent((void *)BPF_CORE_READ(req, skc_listener));
+	struct td_reset *sent = reset_sent((void *)READ(req, skc_listener));
 
-	return sent && sent->rport == bpf_ntohs(BPF_CORE_READ(req, skc_dport));
+	return sent && sent->rport == bpf_ntohs(READ(req, skc_dport));
 }
 
 /* Why a request is dropped whose time is not over, and whose handshake is not either. Only a
@@ -298,7 +300,7 @@ static __always_inline __u8 reason_to_drop(const struct request_sock *req)
 	if (!makes_records())
 		return TD_REASON_NONE;
 	if (!serving_softirq(common)) {
-		if (netns_is_dying(BPF_CORE_READ(common, skc_net.net)))
+		if (netns_is_dying(READ(common, skc_net.net)))
 			return TD_REASON_PURGED;
 		if (aborted_by_diag(common))
 			return TD_REASON_ABORTED;
@@ -321,7 +323,7 @@ struct sock___drops {
 
 static __always_inline __u32 drops_of(const struct sock *sk)
 {
-	return BPF_CORE_READ((struct sock___drops *)sk, sk_drops.counter);
+	return READ((struct sock___drops *)sk, sk_drops.counter);
 }
 
 static __always_inline void live_of_listener(struct td_live *live, const struct sock *sk)
@@ -330,8 +332,8 @@ static __always_inline void live_of_listener(struct td_live *live, const struct 
 	struct td_sock *s = bpf_map_lookup_elem(&listeners, &key);
 
 	live->known |= TD_KNOWN_QUEUES;
-	live->recv_queue = BPF_CORE_READ(sk, sk_ack_backlog);
-	live->send_queue = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	live->recv_queue = READ(sk, sk_ack_backlog);
+	live->send_queue = READ(sk, sk_max_ack_backlog);
 	live->drops = drops_of(sk) - (s ? s->drops_before : 0);
 	live->peak = s ? s->peak : 0;
 	if (live->peak && live->peak < live->recv_queue)
@@ -342,7 +344,7 @@ static __always_inline void live_of_listener(struct td_live *live, const struct 
 static __always_inline void note_queued(__u64 listener)
 {
 	struct td_sock *s = bpf_map_lookup_elem(&listeners, &listener);
-	__u32 waiting = BPF_CORE_READ((struct sock *)listener, sk_ack_backlog);
+	__u32 waiting = READ((struct sock *)listener, sk_ack_backlog);
 
 	if (s && s->peak < waiting)
 		s->peak = waiting;
@@ -369,11 +371,11 @@ static __always_inline __u64 pending_expires(const struct tcp_sock *tp)
 	struct sock___retransmit *sk = (void *)tp;
 
 	if (bpf_core_field_exists(timeout->icsk_timeout))
-		return BPF_CORE_READ(timeout, icsk_timeout);
+		return READ(timeout, icsk_timeout);
 	if (bpf_core_field_exists(timer->icsk_retransmit_timer))
-		return BPF_CORE_READ(timer, icsk_retransmit_timer.expires);
+		return READ(timer, icsk_retransmit_timer.expires);
 	if (bpf_core_field_exists(sk->tcp_retransmit_timer))
-		return BPF_CORE_READ(sk, tcp_retransmit_timer.expires);
+		return READ(sk, tcp_retransmit_timer.expires);
 	return 0;
 }
 

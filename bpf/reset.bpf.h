@@ -8,6 +8,7 @@
 #define TCPDWELL_RESET_BPF_H
 
 #include "maps.bpf.h"
+#include "read.bpf.h"
 
 /* The RST that this CPU sent last. What it ends ends at once, on the same CPU: a segment's work, or
  * a timer's, goes on without a break. */
@@ -76,11 +77,11 @@ static __always_inline __u32 idle_before_reset(const struct tcp_sock *tp, __u8 o
 	__s32 jiffies;
 
 	if ((old_state != TD_ESTABLISHED && old_state != TD_CLOSE_WAIT) ||
-	    tp->snd_una == tp->write_seq || BPF_CORE_READ(icsk, icsk_retransmits) ||
+	    tp->snd_una == tp->write_seq || READ(icsk, icsk_retransmits) ||
 	    !BPF_CORE_READ_BITFIELD_PROBED(idle, rx_opt.tstamp_ok) ||
 	    BPF_CORE_READ_BITFIELD_PROBED(idle, rx_opt.saw_tstamp))
 		return 0;
-	jiffies = BPF_CORE_READ(idle, lsndtime) - tp->rcv_tstamp;
+	jiffies = READ(idle, lsndtime) - tp->rcv_tstamp;
 	return jiffies > 0 ? (__u64)jiffies * cfg.jiffy_ns / 1000000 : 0;
 }
 
@@ -99,14 +100,14 @@ int BPF_PROG(on_receive_reset, struct sock *sk)
  * (ip_icmp_error(), ipv6_icmp_error()). */
 static __always_inline int queued_error(const struct sock *sk)
 {
-	const struct sk_buff *last = BPF_CORE_READ(sk, sk_error_queue.prev);
+	const struct sk_buff *last = READ(sk, sk_error_queue.prev);
 	__u64 queue = (__u64)sk + bpf_core_field_offset(struct sock, sk_error_queue);
 	const struct sock_exterr_skb *message;
 
 	if ((__u64)last == queue)
 		return 0;
 	message = (void *)((__u64)last + bpf_core_field_offset(struct sk_buff, cb));
-	return BPF_CORE_READ(message, ee.ee_errno);
+	return READ(message, ee.ee_errno);
 }
 
 /*

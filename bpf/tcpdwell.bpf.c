@@ -331,9 +331,12 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 	s->state = new_state;
 }
 
-static __always_inline __u64 change_of(int old_state, int new_state)
+static __always_inline void note_handled(struct td_cpu *cpu, const struct sock *sk, __u64 change)
 {
-	return (__u64)old_state << 8 | new_state;
+	cpu->last_change = change;
+	if (!cfg.only_counts && change == change_of(TD_LISTEN, TD_SYN_RECV))
+		cpu->child_jiffies = bpf_jiffies64();
+	cpu->last_sk = (__u64)sk;
 }
 
 /*
@@ -366,8 +369,7 @@ int BPF_PROG(on_state, const struct sock *sk, const int old_state, const int new
 		if (s)
 			take(&cpu->of[TD_PROGRAM_STATE], sk, s, old_state, new_state);
 	}
-	cpu->last_change = change_of(old_state, new_state);
-	cpu->last_sk = (__u64)sk;
+	note_handled(cpu, sk, change_of(old_state, new_state));
 	return 0;
 }
 
@@ -406,8 +408,7 @@ static __always_inline int stand_in(const struct sock *sk, int old_state, int ne
 	if (last) {
 		be_done_with(sk, &cpu->of[program], new_state);
 	} else {
-		cpu->last_change = change_of(old_state, new_state);
-		cpu->last_sk = (__u64)sk;
+		note_handled(cpu, sk, change_of(old_state, new_state));
 	}
 	return 0;
 }

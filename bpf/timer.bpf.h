@@ -15,6 +15,7 @@
 #define TCPDWELL_TIMER_BPF_H
 
 #include "minisocket.bpf.h"
+#include "read.bpf.h"
 #include "request.bpf.h"
 #include "reset.bpf.h"
 
@@ -163,7 +164,7 @@ static __always_inline void on_tw_expiry(struct td_counters *count, struct inet_
  * tracer, and the walk over older sockets tells of it. */
 static __always_inline bool syn_ack_was_repeated(struct request_sock *req)
 {
-	return BPF_CORE_READ(req, num_retrans) || BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout);
+	return READ(req, num_retrans) || BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout);
 }
 
 static __always_inline void on_req_start(struct td_counters *count, struct request_sock *req)
@@ -189,9 +190,26 @@ static __always_inline void on_req_start(struct td_counters *count, struct reque
 		req_begin(count, &t, req, bpf_ktime_get_ns());
 }
 
+/*
+ * This CPU made a child just now: then the request that goes is the child's, which takes the entry
+ * at its next transition (tcp_check_req, inet_csk_complete_hashdance). Only Fast Open makes a child
+ * whose request has no timer. Should another request be dropped in the same jiffy, with no
+ * transition in between, its end is found by the sweep and has no time.
+ */
+static __always_inline bool is_of_a_child(const struct request_sock *req)
+{
+	struct inet_request_sock___acked *ireq = (void *)req;
+	__u32 zero = 0;
+	struct td_cpu *cpu = bpf_map_lookup_elem(&cpus, &zero);
+
+	return cpu && cpu->last_change == change_of(TD_LISTEN, TD_SYN_RECV) &&
+	       cpu->child_jiffies == bpf_jiffies64() && !BPF_CORE_READ_BITFIELD_PROBED(ireq, acked);
+}
+
 static __always_inline void on_req_cancel(struct request_sock *req)
 {
-	on_req_gone(req, reason_to_drop(req));
+	if (is_without_table() || !is_of_a_child(req))
+		on_req_gone(req, reason_to_drop(req));
 }
 
 SEC("tp_btf/timer_start")

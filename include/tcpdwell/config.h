@@ -77,8 +77,8 @@ struct td_config {
 	__u8 walks_queues; /* socket storage cannot be walked over: look into accept queues */
 	__u8 of_command;   /* owners among the tasks that the reader has marked, and what they fork,
 			      only (bpf/command.bpf.h) */
-	__u8 pad;
-	__u16 first_port; /* net.ipv4.ip_local_port_range, both inclusive; `surveys` only */
+	__u8 casts;	   /* bpf_rdonly_cast() is there (bpf/read.bpf.h) */
+	__u16 first_port;  /* net.ipv4.ip_local_port_range, both inclusive; `surveys` only */
 	__u16 last_port;
 	__u32 pidns; /* inode number of the reader's pid namespace; 0 = the initial one */
 	__u32 pad2;
@@ -138,6 +138,7 @@ struct td_cpu {
 	 */
 	__u64 last_sk;
 	__u64 last_change;
+	__u64 child_jiffies; /* when that was the making of a child, LISTEN to SYN_RECV: then */
 };
 
 #endif /* TCPDWELL_CONFIG_H */

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace tcpdwell {
 namespace {
@@ -51,15 +52,25 @@ int function_id(const char* name) {
   return types != nullptr ? btf__find_by_name_kind(types, name, BTF_KIND_FUNC) : -1;
 }
 
-/// The descriptor of a program that does nothing where the function is; below 0 and errno if it may
-/// not be loaded.
-int load_empty(int function, bpf_attach_type type) {
-  bpf_insn code[2] = {};
-  code[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
-  code[1].code = BPF_JMP | BPF_EXIT;
+constexpr bpf_insn set(__u8 to, __s32 value) {
+  return {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = to, .src_reg = 0, .off = 0, .imm = value};
+}
+constexpr bpf_insn kExit{
+    .code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0};
+
+/// The descriptor of a program that does nothing but `code`, for where the type or function is;
+/// below 0 and errno if it may not be loaded.
+int load_probe(int where, bpf_attach_type type, std::vector<bpf_insn> code) {
+  code.insert(code.end(), {set(BPF_REG_0, 0), kExit});
   LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type,
-              .attach_btf_id = static_cast<__u32>(function));
-  return bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", code, 2, &options);
+              .attach_btf_id = static_cast<__u32>(where));
+  return bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", code.data(), code.size(), &options);
+}
+
+bool loads(int where, bpf_attach_type type, std::vector<bpf_insn> code) {
+  const int program = where > 0 ? load_probe(where, type, std::move(code)) : -1;
+  if (program >= 0) close(program);
+  return program >= 0;
 }
 
 /// Offset of a variable in the kernel's per-CPU section; nullopt if it is not there.
@@ -179,7 +190,7 @@ bool function_returns(const char* function) {
 std::string fentry_obstacle(const char* function) {
   const int id = function_id(function);
   if (id <= 0) return std::string("this kernel has no function ") + function;
-  const int program = load_empty(id, BPF_TRACE_FENTRY);
+  const int program = load_probe(id, BPF_TRACE_FENTRY, {});
   if (program < 0) return std::string("fentry programs cannot be loaded: ") + std::strerror(errno);
   const int link = bpf_raw_tracepoint_open(nullptr, program);
   const int code_of_failure = errno;
@@ -190,10 +201,24 @@ std::string fentry_obstacle(const char* function) {
 }
 
 bool kernel_lets_walk_storage() {
-  const int id = function_id("bpf_iter_bpf_sk_storage_map");
-  const int program = id > 0 ? load_empty(id, BPF_TRACE_ITER) : -1;
-  if (program >= 0) close(program);
-  return program >= 0;
+  return loads(function_id("bpf_iter_bpf_sk_storage_map"), BPF_TRACE_ITER, {});
+}
+
+bool kernel_lets_cast() {
+  const btf* types = vmlinux_btf();
+  if (types == nullptr) return false;
+  const int cast = function_id("bpf_rdonly_cast");
+  const bpf_insn call{.code = BPF_JMP | BPF_CALL,
+                      .dst_reg = 0,
+                      .src_reg = BPF_PSEUDO_KFUNC_CALL,
+                      .off = 0,
+                      .imm = cast};
+  return cast > 0 &&
+         loads(
+             btf__find_by_name_kind(types, "btf_trace_timer_start", BTF_KIND_TYPEDEF),
+             BPF_TRACE_RAW_TP,
+             {set(BPF_REG_1, 0),
+              set(BPF_REG_2, btf__find_by_name_kind(types, "sock_common", BTF_KIND_STRUCT)), call});
 }
 
 bool kernel_has_loops() { return has_type("bpf_loop", BTF_KIND_FUNC); }

@@ -43,6 +43,9 @@ std::string fentry_obstacle(const char* function);
 /// Whether there may be an iterator over socket storage. Some hosts refuse those that are given a
 /// map to walk over, to any user (tried out with an empty program).
 bool kernel_lets_walk_storage();
+/// Whether a program may take an address for a kernel object of some type and read it by loads:
+/// bpf_rdonly_cast(), Linux 6.2 (tried out).
+bool kernel_lets_cast();
 /// The helper bpf_loop(), Linux 5.17 (e6f2dd0f8067 "bpf: Add bpf_loop helper").
 bool kernel_has_loops();
 

@@ -108,6 +108,7 @@ Status prepare(tcpdwell_bpf& skeleton, Minisockets way) {
   td_config& config = config_of(skeleton);
   config.jiffy_ns = jiffy_ns();
   config.resets_told = kernel_tells_resets_of_time_wait();
+  config.casts = kernel_lets_cast();
   if (way == Minisockets::Off) return Ok;
   config.preempt_count_distance = preempt_count_distance();
   config.minisockets = way == Minisockets::Fentry ? TD_MINI_FENTRY : TD_MINI_TIMER;
