@@ -23,4 +23,12 @@ static __always_inline bool timer_runs(__u64 timer)
 	return BPF_CORE_READ((struct timer_list *)timer, entry.pprev) != NULL;
 }
 
+/* The socket that a file is, or NULL. */
+static __always_inline struct sock *sock_of(struct file *file)
+{
+	struct socket *socket = file ? bpf_sock_from_file(file) : NULL;
+
+	return socket ? socket->sk : NULL;
+}
+
 #endif

@@ -195,9 +195,7 @@ static long look_at_queued(__u32 nth, struct td_queue *queue)
 SEC("iter/task_file")
 int look_at_file(struct bpf_iter__task_file *ctx)
 {
-	struct file *file = ctx->file;
-	struct socket *socket = file ? bpf_sock_from_file(file) : NULL;
-	struct sock *sk = socket ? socket->sk : NULL;
+	struct sock *sk = sock_of(ctx->file);
 	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
 	struct td_queue queue = {};
 

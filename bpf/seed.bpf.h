@@ -77,14 +77,12 @@ int seed_owner(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct socket *socket;
 	struct td_sock *s;
 	struct sock *sk;
 
 	if (!task || !file || !asks_for_owners())
 		return 0;
-	socket = bpf_sock_from_file(file);
-	sk = socket ? socket->sk : NULL;
+	sk = sock_of(file);
 	if (!sk || !is_tcp(sk))
 		return 0;
 	if (sk->sk_protocol == IPPROTO_TCP) {
@@ -465,9 +463,7 @@ int seed_socket(struct bpf_iter__tcp *ctx)
 SEC("iter/task_file")
 int seed_file(struct bpf_iter__task_file *ctx)
 {
-	struct file *file = ctx->file;
-	struct socket *socket = file ? bpf_sock_from_file(file) : NULL;
-	struct sock *sk = socket ? socket->sk : NULL;
+	struct sock *sk = sock_of(ctx->file);
 	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
 
 	if (tp)

@@ -133,9 +133,7 @@ static long tell_queued(__u32 nth, struct td_queue *queue)
 SEC("iter/task_file")
 int tell_stuck_file(struct bpf_iter__task_file *ctx)
 {
-	struct file *file = ctx->file;
-	struct socket *socket = file ? bpf_sock_from_file(file) : NULL;
-	struct sock *sk = socket ? socket->sk : NULL;
+	struct sock *sk = sock_of(ctx->file);
 	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
 	struct td_queue queue = {.seq = ctx->meta->seq};
 
@@ -176,9 +174,7 @@ SEC("iter/task_file")
 int tell_holder(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct file *file = ctx->file;
-	struct socket *socket = task && file ? bpf_sock_from_file(file) : NULL;
-	struct sock *sk = socket ? socket->sk : NULL;
+	struct sock *sk = task ? sock_of(ctx->file) : NULL;
 
 	if (sk && is_tcp(sk) && may_be_held(sk))
 		write_holder(ctx->meta->seq, task, sk, ctx->fd);

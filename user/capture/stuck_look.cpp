@@ -81,13 +81,15 @@ Result<std::vector<Listed>> StuckLook::sockets(PortWatch& ports) const {
     return Ok;
   };
   auto& bss = *skeleton_->bss;
-  bss.queue_from = 0;
-  do {
-    bss.queue_is_longer = 0;
-    for (const Link& link : sockets_)
-      if (Status status = walk(link.get(), sizeof(td_event), take); !status) return status.error();
+  bss.queue_from = bss.queue_is_longer = 0;
+  for (const Link& link : sockets_)
+    if (Status status = walk(link.get(), sizeof(td_event), take); !status) return status.error();
+  // The walk over files is the last, and alone finds what waits in queues.
+  while (std::exchange(bss.queue_is_longer, 0) != 0 && found.size() < kMost) {
     bss.queue_from += TD_QUEUED_AT_ONCE;
-  } while (bss.queue_is_longer != 0 && found.size() < kMost);
+    if (Status status = walk(sockets_.back().get(), sizeof(td_event), take); !status)
+      return status.error();
+  }
   return found;
 }
 
