@@ -60,9 +60,9 @@ bool is_called(std::string_view word, const std::string& directory) {
 }
 
 /// Whether it is a pod or a container, and the host's files call it so.
-bool is_called_by_host(std::string_view word, const fs::path& directory, const std::string& below,
-                       ContainerNames& names) {
-  const CgroupName own = name_of_cgroup_path(directory.filename().string());
+bool is_called_by_host(std::string_view word, const std::string& directory,
+                       const std::string& below, ContainerNames& names) {
+  const CgroupName own = name_of_cgroup_path(directory);
   if (own.container.empty() && own.pod.empty()) return false;
   CgroupName name = name_of_cgroup_path(below);
   names.add_to(name);
@@ -89,30 +89,25 @@ Error none_of_that_name(const std::string& word, const std::vector<fs::path>& al
                            all.front().string() + did_you_mean(word, names));
 }
 
-Error several(const std::string& word, const std::vector<const fs::path*>& found,
-              const std::string& mount) {
+Error several(const std::string& word, const std::vector<std::string>& found) {
   std::string paths;
   for (std::size_t i = 0; i < std::min(found.size(), kMostNamed); ++i)
-    paths += (i == 0 ? "" : ", ") + found[i]->lexically_relative(mount).string();
+    paths += (i == 0 ? "" : ", ") + found[i];
   return no_such(word, fmt::format("{} cgroups are called so: {}{}; give a path", found.size(),
                                    paths, found.size() > kMostNamed ? " and others" : ""));
 }
 
 Result<Cgroup> by_name(const std::string& word, const std::string& mount,
                        const std::string& host_root) {
-  std::string_view name = word;
-  for (const std::string_view kind : {"container:", "pod:"})
-    if (name.starts_with(kind)) name.remove_prefix(kind.size());
   const std::vector<fs::path> all = directories_of(mount);
-  std::vector<const fs::path*> found;
-  ContainerNames names(host_root);
+  std::vector<std::string> below;
   for (const fs::path& one : all)
-    if (&one != &all.front() &&
-        (is_called(name, one.filename()) ||
-         is_called_by_host(name, one, one.lexically_relative(mount).string(), names)))
-      found.push_back(&one);
+    if (&one != &all.front()) below.push_back(one.lexically_relative(mount).string());
+  ContainerNames names(host_root);
+  const std::vector<std::string> found = cgroups_called(word, below, names);
   if (found.empty()) return none_of_that_name(word, all);
-  return found.size() == 1 ? cgroup_at(*found.front(), mount, word) : several(word, found, mount);
+  return found.size() == 1 ? cgroup_at(fs::path(mount) / found.front(), mount, word)
+                           : several(word, found);
 }
 
 Result<Cgroup> by_id(std::uint64_t id, const std::string& mount, const std::string& word) {
@@ -132,6 +127,21 @@ Error no_hierarchy() {
 }
 
 }  // namespace
+
+std::vector<std::string> cgroups_called(std::string_view word,
+                                        const std::vector<std::string>& paths,
+                                        ContainerNames& names) {
+  for (const std::string_view kind : {"container:", "pod:"})
+    if (word.starts_with(kind)) word.remove_prefix(kind.size());
+  std::vector<std::string> found;
+  if (word.empty()) return found;  // what has no container's id would be called so
+  for (const std::string& path : paths) {
+    const std::string directory = fs::path(path).filename();
+    if (is_called(word, directory) || is_called_by_host(word, directory, path, names))
+      found.push_back(path);
+  }
+  return found;
+}
 
 Result<Cgroup> find_cgroup(const std::string& word, const std::string& host_root) {
   const std::string mount = cgroup_mount();

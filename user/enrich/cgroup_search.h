@@ -4,7 +4,10 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "enrich/containers.h"
 #include "util/result.h"
 
 namespace tcpdwell {
@@ -22,5 +25,11 @@ struct Cgroup {
 /// ContainerNames: "namespace/pod/container", "namespace/pod", a pod's or a container's name.
 /// Fault::Usage where there is none, or a name is of several.
 Result<Cgroup> find_cgroup(const std::string& word, const std::string& host_root = "");
+
+/// Those of `paths`, of directories below the mount, that are called `word`; a path and an id are
+/// no names.
+std::vector<std::string> cgroups_called(std::string_view word,
+                                        const std::vector<std::string>& paths,
+                                        ContainerNames& names);
 
 }  // namespace tcpdwell
