@@ -20,7 +20,7 @@ std::optional<double> rate_of(std::uint64_t count, std::uint64_t ns) {
   return static_cast<double>(count) * 1e9 / static_cast<double>(ns);
 }
 
-/// "Connections are opened at 0.3/s in B, at 300/s in A".
+/// "connections opened: 300/s in A, 0.3/s in B".
 std::string rates(const Comparison& c) {
   const auto differ = [&](std::uint64_t ComparedSide::*count) {
     return rates_differ(c.before.*count, c.before.duration_ns(), c.after.*count,

@@ -12,7 +12,8 @@ namespace tcpdwell {
 bool rates_differ(std::uint64_t before, std::uint64_t before_ns, std::uint64_t after,
                   std::uint64_t after_ns);
 
-/// "B opens 0.3 connections a second, A 300; ESTABLISHED lasts longer: median 20.0s, in A 1.20ms".
+/// "connections opened: 300/s in A, 0.3/s in B; ESTABLISHED lasts longer: median 1.20ms in A, 20.0s
+/// in B".
 /// What is not certain is not said; where nothing is, that.
 std::string headline_of(const Comparison& comparison);
 
