@@ -2,13 +2,17 @@
 """The live page of tcpdwell serve, in a browser: it moves, in light and dark, and hostile names stay text."""
 
 import ctypes
+import datetime
+import json
 import os
 import signal
 import socket
+import time
 
 import axe
 import support
 from browser import Browser
+from pods_test import LABELS, node
 from serving import Leak, Serving, made_by, storm
 from support import wait_for
 
@@ -17,6 +21,15 @@ const row = [...document.querySelectorAll('#states tbody tr')].find(r => r.cells
 return row ? Number(row.cells[arguments[1]].textContent.replaceAll(',', '')) : 0;
 """
 NOW, FINISHED = 1, 3
+# What is said of each point of the line of CLOSE_WAIT when it is pointed at.
+POINTS = """
+const svg = document.querySelector('#series svg'), box = svg.getBoundingClientRect();
+return [...svg.querySelectorAll('polyline.CLOSE_WAIT')].flatMap(line => [...line.points]).map(point => {
+  const x = point.x / svg.viewBox.baseVal.width * box.width;
+  svg.dispatchEvent(new MouseEvent('mousemove', {clientX: box.left + x, clientY: box.top + 50}));
+  return document.getElementById('at').textContent;
+});
+"""
 PICTURE = "return [...document.querySelectorAll('#diagram text')].map(t => t.textContent)"
 
 
@@ -108,6 +121,49 @@ class LivePage(support.TestCase):
         finally:
             self.serve.process.send_signal(signal.SIGCONT)
         wait_for(lambda: not self.browser.run(shown))
+
+    def test_what_was_before_the_page_was_opened(self):
+        """Nobody looks, and nobody asks."""
+        self.browser.open_url("about:blank")
+        leak = Leak(4)
+        time.sleep(6)
+        leak.kept.pop().close()
+        time.sleep(5)
+        opened = datetime.datetime.now(datetime.UTC)
+        self.load()
+
+        def is_before(text):
+            moment = datetime.datetime.combine(opened.date(), datetime.time.fromisoformat(text.split()[0]), datetime.UTC)
+            return 4 < (opened - moment).total_seconds() % 86400 < 20
+
+        wait_for(lambda: any("CLOSE_WAIT 4" in text and is_before(text) for text in self.browser.run(POINTS)))
+        leak.close()
+        points = json.loads(self.serve.ask("/api/history"))["points"]
+        stamps = [datetime.datetime.fromisoformat(p["ts"]) for p in points]
+        self.assertEqual(stamps, sorted(stamps))
+        self.assertTrue(all(4.5 < (b - a).total_seconds() < 20 for a, b in zip(stamps, stamps[1:])), stamps)
+        waiting = [p["sockets"]["CLOSE_WAIT"] for p in points]
+        self.assertEqual([n for n, before in zip(waiting, [None, *waiting]) if n != before][-2:], [4, 3])
+        self.assertGreaterEqual(points[-1]["opened"] - points[-3]["opened"], 0)
+        self.assertLess(len(points), 121)
+
+    def test_containers_have_their_names(self):
+        rows = "return [...document.querySelectorAll(`#${arguments[0]} tbody tr`)].map(r => [...r.cells].map(c => c.textContent))"
+        with node() as (root, pods), Serving("--host-root", root) as serve:
+            for pod in pods:
+                pod.start()
+            self.browser.open_url(f"http://127.0.0.1:{serve.port}/")
+            wait_for(lambda: {row[0]: row[1:3] for row in self.browser.run(rows, "containers")} == {label: ["4", "2"] for label in LABELS})
+            for pod, label in zip(pods, LABELS):
+                of_pod = [row for row in self.browser.run(rows, "idle") if any(cell.endswith(f":{pod.port}") for cell in row)]
+                self.assertEqual(len(of_pod), 2)
+                self.assertTrue(all(label in row for row in of_pod), of_pod)
+            self.browser.run("const f = document.getElementById('filter'); f.value = 'bank/ledger'; f.dispatchEvent(new Event('input'))")
+            self.assertEqual(len(self.browser.run(rows, "idle")), 2)
+            told = {one.get("cgroup_name") for one in serve.json("/api/connections")["stuck"]}
+            self.assertLessEqual(set(LABELS), told)
+        self.browser.open_url("about:blank")
+        self.browser.console()  # that its serve has gone
 
     def test_hostile_names_stay_text(self):
         name = b"<img src=x>'\"&"

@@ -148,6 +148,7 @@ std::vector<FailedConnects> HostActivity::most_failed() const {
 
 Status HostActivity::tally(const Tally& tally) {
   totals_.add(tally);
+  past_.tally(tally);
   return Ok;
 }
 
@@ -163,6 +164,7 @@ Status HostActivity::loss(const Loss& loss) {
 
 void HostActivity::survey(Survey survey, const SurveyWish& wish, std::int64_t wall_ns) {
   ports_.add(survey, wall_ns);
+  past_.survey(survey.population);
   if (!survey.waiting) survey.waiting = survey_.waiting;
   survey_ = std::move(survey);
   wish_ = wish;
@@ -202,6 +204,7 @@ LiveState HostActivity::look(std::uint64_t mono_ns, std::int64_t wall_ns) const 
   add_before(state.recent, before_);
   divide_ports(state);
   state.failed_connects = most_failed();
+  state.past = past_.points();
   state.survey = survey_;
   state.survey.owners = largest(survey_.owners);
   state.survey.ports.clear();

@@ -15,6 +15,7 @@
 #include "aggregate/analyzer.h"
 #include "aggregate/lives.h"
 #include "aggregate/port_peaks.h"
+#include "aggregate/recent_past.h"
 #include "model/live_state.h"
 
 namespace tcpdwell {
@@ -31,8 +32,14 @@ class HostActivity : public Consumer {
   Status tally(const Tally&) override;
   Status local_ports(const LocalPorts&) override;
   Status loss(const Loss&) override;
-  /// What is open now; `wish` says what of it is listed.
+  /// What is open now, at the last tally(); `wish` says what of it is listed.
   void survey(Survey survey, const SurveyWish& wish, std::int64_t wall_ns);
+
+  /// Once a few seconds: a tally() is due, and then a point of what look() tells of the past.
+  bool point_is_due(std::uint64_t mono_ns) const { return past_.is_due(mono_ns); }
+  void add_point(std::uint64_t mono_ns, std::int64_t wall_ns) {
+    past_.add_point(mono_ns, wall_ns, totals_);
+  }
 
   /// Findings, slowest connections and what else is recent are of the last one to two windows: call
   /// it now and then, it begins a new one when the last is old enough, and says so.
@@ -55,6 +62,7 @@ class HostActivity : public Consumer {
   const Lives lives_{/*at_end=*/true};
   std::map<Attempt, std::uint64_t> failed_;
   PortPeaks ports_;
+  RecentPast past_;
   Survey survey_;
   SurveyWish wish_;
   Analysis before_;  ///< the window before this one

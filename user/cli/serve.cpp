@@ -94,15 +94,28 @@ class Serve {
     return Ok;
   }
 
+  /// For who comes later. The sums cost nothing to speak of; what is open is not listed for it.
+  Status keep_past(Tracer& tracer) {
+    const std::uint64_t now = host_clock_ns();
+    if (!activity_.point_is_due(now)) return Ok;
+    if (Status status = tracer.tally(activity_); !status) return status;
+    activity_.add_point(now, clock_.at(now));
+    return Ok;
+  }
+
   Status exchange(Tracer& tracer) {
+    if (Status status = keep_past(tracer); !status) return status;
     const StateExchange::Task task = exchange_.next(host_clock_ns());
     if (!task.make) return Ok;
+    bool counted = false;
     if (task.wish && !task.later) {
       const auto done = survey(tracer, *task.wish);
       if (!done) return done.error();
-      if (!*done && (!surveyed_ || task.wish->states != 0)) return Ok;  // the next time
+      counted = *done;
+      if (!counted && (!surveyed_ || task.wish->states != 0)) return Ok;  // the next time
     }
-    if (Status status = tracer.tally(activity_); !status) return status;
+    if (!counted)
+      if (Status status = tracer.tally(activity_); !status) return status;
     const std::uint64_t now = host_clock_ns();
     exchange_.put(std::make_shared<const LiveState>(activity_.look(now, clock_.at(now))));
     server_->wake();
@@ -111,6 +124,7 @@ class Serve {
     return done ? Status(Ok) : done.error();
   }
 
+  /// With the sums of the same moment.
   /// False where clients have all descriptors, or there is no memory: then the last survey stays,
   /// and its age tells.
   Result<bool> survey(Tracer& tracer, const SurveyWish& wish) {
@@ -121,6 +135,7 @@ class Serve {
       return survey.error();
     }
     surveyed_ = true;
+    if (Status status = tracer.tally(activity_); !status) return status.error();
     if (wish.states == 0)
       if (Status status = look_who_waits(tracer, *survey); !status) return status.error();
     exchange_.surveyed(*survey, wish.states != 0);

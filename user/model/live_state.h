@@ -23,6 +23,21 @@ struct FailedConnects {
   std::uint64_t count = 0;
 };
 
+/// Sockets of a container; of all beyond those with most together, as "other".
+struct ContainerRow {
+  std::string pod_namespace, pod, container;
+  std::array<std::uint64_t, kStateCount> sockets{}, oldest_ns{};
+};
+
+/// What was open at a moment of the last minutes, and how many connections there had been until
+/// then.
+struct PastPoint {
+  std::int64_t wall_ns = 0;
+  std::uint64_t opened = 0, ended = 0;  ///< since the start of the run
+  /// In the state; absent where it is not known.
+  std::array<std::optional<std::uint64_t>, kStateCount> sockets;
+};
+
 struct LiveState {
   std::uint64_t mono_ns = 0;  ///< CLOCK_MONOTONIC of the moment
   std::int64_t wall_ns = 0;
@@ -33,6 +48,8 @@ struct LiveState {
   /// Of connections that ended, but for `stuck` and `ports`, which are of what is open.
   Analysis recent;
   std::vector<FailedConnects> failed_connects;  ///< since the start; those with most, these first
+  std::vector<PastPoint>
+      past;             ///< the last ten minutes, the oldest first; a gap where nobody counted
   PortRow other_ports;  ///< those of all destinations beyond recent.ports: live, time_wait
   /// What was open a moment ago: after `survey.mono_ns`. Of `owners` the largest come first, the
   /// others last; `ports` and `held` are in `recent`.

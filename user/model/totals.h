@@ -53,6 +53,14 @@ struct Totals {
     return begun - std::min(begun, without_port);
   }
   std::uint64_t opened_passive() const { return count(State::Listen, State::SynRecv); }
+  std::uint64_t opened() const { return opened_active() + opened_passive(); }
+  /// Both sides are through with them, TIME_WAIT too.
+  std::uint64_t ended() const {
+    std::uint64_t sum = 0;
+    for (const auto& of_reason : ends)
+      for (const std::uint64_t count : of_reason) sum += count;
+    return sum;
+  }
 
  private:
   std::uint64_t count(State from, State to) const {

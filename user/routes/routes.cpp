@@ -147,12 +147,13 @@ std::optional<HttpReply> Routes::answer(const HttpRequest& request) {
   if (path == "/") return page();
   if (path == "/healthz") return HttpReply{200, "text/plain; charset=utf-8", "ok\n", nullptr, ""};
   if (path == "/favicon.ico") return HttpReply{204, "image/x-icon", "", nullptr, ""};
-  constexpr std::array<std::string_view, 6> kOfState = {
-      "/metrics", "/api/states", "/api/findings", "/api/connections", "/api/stuck", "/api/sockets"};
+  constexpr std::array<std::string_view, 7> kOfState = {
+      "/metrics",         "/api/states", "/api/findings", "/api/history",
+      "/api/connections", "/api/stuck",  "/api/sockets"};
   if (std::find(kOfState.begin(), kOfState.end(), path) == kOfState.end())
     return refused(404,
                    "There are /, /metrics, /healthz, /api/states, /api/stuck, /api/connections, "
-                   "/api/findings, /api/sockets and /api/events.");
+                   "/api/findings, /api/history, /api/sockets and /api/events.");
   Result<Wanted> wanted = Wanted{};
   SurveyWish wish;
   if (path == "/api/stuck" || path == "/api/connections") {
@@ -172,8 +173,10 @@ std::optional<HttpReply> Routes::answer(const HttpRequest& request) {
   HttpReply reply;
   if (path == "/api/states") reply.body = states_json(*state);
   if (path == "/api/findings") reply.body = findings_json(*state);
+  if (path == "/api/history") reply.body = history_json(*state);
   if (path == "/api/connections")
-    reply.body = connections_json(*state, static_cast<std::size_t>(wanted->limit));
+    reply.body = connections_json(*state, static_cast<std::size_t>(wanted->limit),
+                                  [this](std::uint64_t id) { return label_of(id); });
   return reply;
 }
 
@@ -294,7 +297,10 @@ std::optional<std::string> Routes::event(std::uint64_t since_ns) {
   const StateExchange::State state = exchange_.get(now - kSecond / 2, kStuck);
   if (!state) return std::nullopt;
   // One text for all who look.
-  if (state->mono_ns != last_made_ns_) last_event_ = live_event(*state, header_.host);
+  if (state->mono_ns != last_made_ns_)
+    last_event_ = live_event(
+        *state, header_.host, [this](std::uint64_t id) { return label_of(id); },
+        containers(state->survey));
   last_made_ns_ = state->mono_ns;
   return last_event_;
 }

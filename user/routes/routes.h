@@ -28,6 +28,7 @@ class Routes {
  private:
   HttpReply metrics(const LiveState& state, const HttpRequest& request);
   std::vector<ContainerRow> containers(const Survey& survey);
+  std::string label_of(std::uint64_t cgroup_id) { return names_.find(cgroup_id)->label(); }
   HttpReply stuck(StateExchange::State state);
   HttpReply sockets(StateExchange::State state);
 

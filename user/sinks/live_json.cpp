@@ -4,7 +4,9 @@
 #include <sinks_page.h>
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "model/summary.h"
@@ -42,11 +44,16 @@ Summary summary_of(const LiveState& state) {
   return summary;
 }
 
+/// That a socket may be in.
+template <class Visit>
+void each_state(const Visit& visit) {
+  for (const State s : kLifeOrder)
+    if (s != State::Close && s != State::Unknown) visit(s);
+}
+
 void add_sockets(JsonText& json, const LiveState& state,
                  const std::array<std::uint64_t, kStateCount>& sockets) {
-  for (const State s : kLifeOrder)
-    if (s != State::Close && s != State::Unknown)
-      json.field(name_of(s), state.count_of(s, sockets));
+  each_state([&](State s) { json.field(name_of(s), state.count_of(s, sockets)); });
 }
 
 void add_owners(JsonText& json, const LiveState& state) {
@@ -58,6 +65,28 @@ void add_owners(JsonText& json, const LiveState& state) {
     json.field("all", all);
     add_sockets(json, state, owner.sockets);
     json.end_object();
+  });
+}
+
+void add_containers(JsonText& json, const LiveState& state,
+                    const std::vector<ContainerRow>& containers) {
+  json.list("containers", containers, [&](const ContainerRow& row) {
+    std::string name;
+    for (const std::string* part : {&row.pod_namespace, &row.pod, &row.container})
+      if (!part->empty()) name.append(name.empty() ? "" : "/").append(*part);
+    json.begin_object().field("container", name);
+    json.field("all", std::accumulate(row.sockets.begin(), row.sockets.end(), std::uint64_t{0}));
+    add_sockets(json, state, row.sockets);
+    json.end_object();
+  });
+}
+
+/// As add_connections(), with what their cgroups are called.
+void add_named(JsonText& json, std::string_view name, std::span<const ConnectionRow> rows,
+               const CgroupNaming& naming) {
+  json.list(name, rows, [&](ConnectionRow row) {
+    row.cgroup_name = naming(row.socket.cgroup_id);
+    add_connection(json, row);
   });
 }
 
@@ -94,22 +123,42 @@ std::string findings_json(const LiveState& state) {
   return text + "\n";
 }
 
-std::string connections_json(const LiveState& state, std::size_t most) {
+std::string connections_json(const LiveState& state, std::size_t most, const CgroupNaming& naming) {
   std::string text;
   JsonText json(text);
   json.begin_object()
       .field("start", rfc3339(state.window_wall_ns))
       .field("end", rfc3339(state.wall_ns));
-  add_connections(json, "stuck", first(state.recent.stuck, most));
-  add_connections(json, "slowest", first(state.recent.slowest, most));
+  add_named(json, "stuck", first(state.recent.stuck, most), naming);
+  add_named(json, "slowest", first(state.recent.slowest, most), naming);
   json.field("not_followed", 0).end_object();
   return text + "\n";
 }
 
-std::string live_event(const LiveState& state, const std::string& host) {
+std::string history_json(const LiveState& state) {
+  std::string text;
+  JsonText json(text);
+  json.begin_object().field("ts", rfc3339(state.wall_ns));
+  json.list("points", state.past, [&](const PastPoint& point) {
+    json.begin_object().field("ts", rfc3339(point.wall_ns));
+    json.field("opened", point.opened).field("ended", point.ended);
+    json.name("sockets").begin_object();
+    each_state([&](State s) {
+      json.field(name_of(s),
+                 state.observed(s) ? point.sockets[static_cast<std::size_t>(s)] : std::nullopt);
+    });
+    json.end_object().end_object();
+  });
+  json.end_object();
+  return text + "\n";
+}
+
+std::string live_event(const LiveState& state, const std::string& host, const CgroupNaming& naming,
+                       const std::vector<ContainerRow>& containers) {
   std::string text;
   JsonText json(text);
   json.begin_object().field("ts", rfc3339(state.wall_ns)).field("host", printable(host));
+  json.field("opened", state.totals.opened()).field("ended", state.totals.ended());
   json.name("sockets").begin_object();
   add_sockets(json, state, state.survey.population);
   json.end_object().name("states");
@@ -123,8 +172,9 @@ std::string live_event(const LiveState& state, const std::string& host) {
   }
   add_distributions(json, state.recent.edges);
   add_findings(json, state.recent.findings);
-  add_connections(json, "stuck", first(state.recent.stuck, kStuckOnPage));
+  add_named(json, "stuck", first(state.recent.stuck, kStuckOnPage), naming);
   add_owners(json, state);
+  add_containers(json, state, containers);
   add_ports(json, used(state.recent.ports));
   json.end_object();
   return text;

@@ -2,8 +2,11 @@
 /// A host at one moment as JSON documents, and the page that shows them.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "model/live_state.h"
 
@@ -15,10 +18,15 @@ std::string states_json(const LiveState& state);
 std::string findings_json(const LiveState& state);
 /// Single connections: the open ones that are longest in their state, and the slowest finished
 /// ones.
-std::string connections_json(const LiveState& state, std::size_t most);
+/// What a cgroup is called, or "".
+using CgroupNaming = std::function<std::string(std::uint64_t id)>;
+std::string connections_json(const LiveState& state, std::size_t most, const CgroupNaming& naming);
+/// What was open in the last ten minutes, for who was not there.
+std::string history_json(const LiveState& state);
 
 /// What the page gets once a second, in one line.
-std::string live_event(const LiveState& state, const std::string& host);
+std::string live_event(const LiveState& state, const std::string& host, const CgroupNaming& naming,
+                       const std::vector<ContainerRow>& containers);
 /// The page; its style and script carry `nonce`, so that a Content-Security-Policy allows them
 /// alone.
 std::string live_page(std::string_view nonce);

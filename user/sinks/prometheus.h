@@ -26,12 +26,6 @@ struct ProcessFigures {
   std::string version, kernel, arch, minisockets;
 };
 
-/// Sockets of a container; of all beyond those with most together, as "other".
-struct ContainerRow {
-  std::string pod_namespace, pod, container;
-  std::array<std::uint64_t, kStateCount> sockets{}, oldest_ns{};
-};
-
 enum class MetricsFormat { Prometheus, OpenMetrics };
 
 std::string_view content_type_of(MetricsFormat format);

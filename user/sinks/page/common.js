@@ -38,7 +38,7 @@ const endpoint = (address, port) => (address.includes(":") ? "[" + address + "]"
 const stateClass = state => STATES.includes(state) ? state : "UNKNOWN";
 
 // --- tables -----------------------------------------------------------------------------------
-// columns: {head, text(row), value(row) to sort by, left, cell(row) instead of text}
+// columns: {head, text(row), value(row) to sort by, left, cell(row) instead of text, ifAny: left out where no row has it}
 const table = (node, columns, rows, rowLimit) => {
   let sorted = rows, column = null, down = true, limit = rowLimit || Infinity;
   const body = make("tbody");
@@ -69,8 +69,9 @@ const table = (node, columns, rows, rowLimit) => {
   };
   const show = list => {
     sorted = column ? [...list].sort(compare) : list;
-    body.replaceChildren(...sorted.slice(0, limit).map(row => make("tr", {}, ...columns.map(c =>
-      cell(c, row)))));
+    const there = columns.filter(c => !c.ifAny || list.some(row => c.text(row) !== "–"));
+    heads.forEach((head, i) => { head.hidden = !there.includes(columns[i]); });
+    body.replaceChildren(...sorted.slice(0, limit).map(row => make("tr", {}, ...there.map(c => cell(c, row)))));
   };
   const heading = node.closest("section")?.querySelector("h2");
   node.replaceChildren(make("caption", {}, heading ? heading.textContent : ""), make("thead", {}, make("tr", {}, ...heads)), body);
@@ -79,7 +80,7 @@ const table = (node, columns, rows, rowLimit) => {
 };
 const number = (head, key) => ({head, text: r => count(r[key]), value: r => r[key]});
 const nanoseconds = (head, key) => ({head, text: r => duration(r[key]), value: r => r[key]});
-const words = (head, key) => ({head, left: true, text: r => r[key] === null || r[key] === "" ? "–" : String(r[key]), value: r => String(r[key] ?? "")});
+const words = (head, key) => ({head, left: true, text: r => r[key] === null || r[key] === undefined || r[key] === "" ? "–" : String(r[key]), value: r => String(r[key] ?? "")});
 
 // --- distributions ------------------------------------------------------------------------------
 const distributions = (holder, list, perDecade) => {
@@ -107,6 +108,58 @@ const distributions = (holder, list, perDecade) => {
   });
   holder.replaceChildren(svg);
 };
+
+// --- lines over time ----------------------------------------------------------------------------
+// Numbers that a person would take: four or five from 0 on.
+const steps = most => {
+  const power = 10 ** Math.floor(Math.log10(most / 4));
+  const step = Math.max(1, [1, 2, 5, 10].map(f => f * power).find(s => most / s <= 5));
+  return Array.from({length: Math.ceil(most / step) + 1}, (_, i) => i * step);
+};
+// `lines`: [name, values], a value for each of `times` (ms); null is a gap, and so is a longer time than `gap` between two.
+// `hovered(i)` is told which moment is pointed at.
+const chart = (holder, label, times, lines, {from = times[0], to = times[times.length - 1], gap = Infinity, hovered}) => {
+  const width = Math.max(280, holder.clientWidth || 1180), height = 240, left = 60, bottom = height - 22, span = Math.max(1, to - from);
+  const marks = steps(Math.max(1, ...lines.flatMap(([, values]) => values)));
+  const most = marks[marks.length - 1];
+  const x = at => left + (at - from) / span * (width - left - 10), y = value => bottom - value / most * (bottom - 10);
+  const svg = draw("svg", {viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label});
+  for (const mark of marks)
+    svg.append(draw("line", {class: "axis", x1: left, x2: width, y1: y(mark), y2: y(mark)}), draw("text", {class: "tick", x: left - 6, y: y(mark) + 4, "text-anchor": "end"}, count(mark)));
+  const ticks = width < 600 ? 2 : 6;
+  for (let i = 0; i <= ticks; i++) {
+    const at = from + i / ticks * span, stamp = new Date(at).toISOString();
+    const text = span > 86400e3 ? stamp.slice(5, 16).replace("T", " ") : stamp.slice(11, span < 60e3 ? 21 : 19);
+    svg.append(draw("text", {class: "tick", x: x(at), y: height - 6, "text-anchor": i === ticks ? "end" : i ? "middle" : "start"}, text));
+  }
+  for (const [name, values] of lines) {
+    const pieces = [];
+    let before = null;
+    times.forEach((at, i) => {
+      if (values[i] === null || at < from) return before = null;
+      if (before === null || at - before > gap) pieces.push([]);
+      pieces[pieces.length - 1].push(`${x(at).toFixed(1)},${y(values[i]).toFixed(1)}`);
+      before = at;
+    });
+    // What has nothing on either side would be a line without length.
+    for (const piece of pieces)
+      svg.append(piece.length > 1 ? draw("polyline", {class: "series stroke " + name, points: piece.join(" ")})
+        : draw("circle", {class: "area " + name, cx: piece[0].split(",")[0], cy: piece[0].split(",")[1], r: 2}));
+  }
+  if (hovered) svg.addEventListener("mousemove", event => {
+    const box = svg.getBoundingClientRect(), at = from + ((event.clientX - box.left) / box.width * width - left) / (width - left - 10) * span;
+    hovered(times.reduce((best, time, i) => Math.abs(time - at) < Math.abs(times[best] - at) ? i : best, 0));
+  });
+  holder.replaceChildren(svg);
+};
+// A box to tick for each of `names`, [name, text]; `hidden` has those that are not.
+const keys = (holder, names, hidden, changed) => holder.replaceChildren(...names.map(([name, text]) => {
+  const box = make("input", {type: "checkbox"});
+  box.checked = !hidden.has(name);
+  box.addEventListener("change", () => { box.checked ? hidden.delete(name) : hidden.add(name); changed(); });
+  return make("label", {class: "key"}, box, make("i", {class: "fill " + name}), text);
+}));
+const hoverText = (stamp, lines, i) => stamp.slice(11, 21) + "  " + lines.filter(([, values]) => values[i] !== null).map(([name, values]) => `${name} ${count(values[i])}`).join(" · ");
 
 const showFindings = (holder, findings) => {
   if (!findings.length) holder.append(make("div", {class: "note"}, "none: no rule found anything to look at"));

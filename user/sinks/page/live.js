@@ -1,11 +1,10 @@
 // The live page; common.js stands before it. Everything shown comes by server-sent events, and gets into the page as text.
 const SHOWN = ["ESTABLISHED", "TIME_WAIT", "CLOSE_WAIT", "FIN_WAIT1", "FIN_WAIT2", "LAST_ACK", "SYN_SENT", "SYN_RECV", "CLOSING"];
-const KEPT = 300;
-const history = [];
 const stateCell = r => make("span", {class: "key"}, make("i", {class: "fill " + stateClass(r.state)}), r.state);
 const state = {head: "state", left: true, text: r => r.state, value: r => STATES.indexOf(r.state), cell: stateCell};
+const container = {...words("container", "cgroup_name"), ifAny: true};
 const sockets = [state, {head: "age", text: r => bounded(r.age_ns, r.age), value: r => r.age_ns},
-    {head: "pid", text: r => r.pid === null ? "–" : String(r.pid), value: r => r.pid}, words("process", "comm"),
+    {head: "pid", text: r => r.pid === null ? "–" : String(r.pid), value: r => r.pid}, words("process", "comm"), container,
     {head: "local", left: true, text: r => endpoint(scoped(r.laddr, r.iface), r.lport), value: r => endpoint(scoped(r.laddr, r.iface), r.lport)},
     {head: "remote", left: true, text: remoteEnd, value: remoteEnd}, words("path", "path")];
 const tables = {
@@ -16,35 +15,45 @@ const tables = {
   idle: table(byId("idle"), sockets.slice(1), []),
   owners: table(byId("owners"), [{head: "process", left: true, text: r => r.comm === null ? "(others)" : r.comm || "?", value: r => r.comm}, number("sockets", "all"),
     number("ESTABLISHED", "ESTABLISHED"), number("TIME_WAIT", "TIME_WAIT"), number("CLOSE_WAIT", "CLOSE_WAIT")], []),
+  containers: table(byId("containers"), [words("container", "container"), number("sockets", "all"),
+    number("ESTABLISHED", "ESTABLISHED"), number("TIME_WAIT", "TIME_WAIT"), number("CLOSE_WAIT", "CLOSE_WAIT")], []),
   ports: table(byId("ports"), [{head: "local", left: true, text: localEnd, value: localEnd}, {head: "remote", left: true, text: remoteEnd, value: remoteEnd},
     number("live", "live"), number("TIME_WAIT", "time_wait"), number("peak", "peak"), number("bound", "bound"),
     {head: "of range", text: r => (100 * (r.live + r.time_wait) / r.range).toFixed(1) + " %" + (r.range_known ? "" : "?"), value: r => (r.live + r.time_wait) / r.range}], []),
 };
 
 // --- series -------------------------------------------------------------------------------------
-const hidden = new Set();
-for (const name of SHOWN) {
-  const box = make("input", {type: "checkbox"});
-  box.checked = true;
-  box.addEventListener("change", () => { box.checked ? hidden.delete(name) : hidden.add(name); series(); });
-  byId("keys").append(make("label", {class: "key"}, box, make("i", {class: "fill " + name}), name));
-}
+// What serve has kept of the last ten minutes, and then what comes. A point is sockets per state, and counters.
+const KEPT_MS = 600e3, GAP_MS = 15e3, LEAST_MS = 60e3;
+let points = [];
+const pointOf = told => ({at: Date.parse(told.ts), sockets: told.sockets, opened: told.opened, ended: told.ended});
+const hidden = new Set(["opened", "ended"]);
+const rates = counter => points.map((p, i) => {
+  const before = points[i - 1];
+  return before && p.at > before.at && p.at - before.at <= GAP_MS && p[counter] >= before[counter] ? (p[counter] - before[counter]) / (p.at - before.at) * 1000 : null;
+});
 const series = () => {
-  const width = Math.max(280, byId("series").clientWidth || 1180), height = 220, left = 60, bottom = height - 22;
-  const last = history[history.length - 1];
-  const visible = SHOWN.filter(name => !hidden.has(name) && last.sockets[name] !== null);  // null: not observed
-  const most = Math.max(1, ...history.flatMap(h => visible.map(name => h.sockets[name])));
-  const x = i => width - (history.length - 1 - i) / (KEPT - 1) * (width - left - 10);
-  const svg = draw("svg", {viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "sockets per state over time"});
-  for (let i = 0; i <= 4; i++) {
-    const y = bottom - i / 4 * (bottom - 10);
-    svg.append(draw("line", {class: "axis", x1: left, x2: width, y1: y, y2: y}), draw("text", {class: "tick", x: left - 6, y: y + 4, "text-anchor": "end"}, count(Math.round(most * i / 4))));
-  }
-  for (const name of visible)
-    svg.append(draw("polyline", {class: "series stroke " + name, points: history.map((h, i) => `${x(i).toFixed(1)},${(bottom - h.sockets[name] / most * (bottom - 10)).toFixed(1)}`).join(" ")}));
-  svg.append(draw("text", {class: "tick", x: width, y: height - 6, "text-anchor": "end"}, time(last.ts).slice(0, 8) + " UTC"));
-  byId("series").replaceChildren(svg);
+  if (!points.length) return;
+  const times = points.map(p => p.at), to = times[times.length - 1];
+  const lines = [...SHOWN.map(name => [name, points.map(p => p.sockets[name])]), ["opened", rates("opened")], ["ended", rates("ended")]].filter(([name]) => !hidden.has(name));
+  chart(byId("series"), "sockets per state over time", times, lines, {from: Math.min(times[0], to - LEAST_MS), to, gap: GAP_MS,
+    hovered: i => { byId("at").textContent = hoverText(new Date(times[i]).toISOString(), lines, i); }});
 };
+const remember = (older, newer) => {
+  const to = (newer.length ? newer : older)[(newer.length || older.length) - 1].at;
+  points = [...older, ...newer].filter(p => to - p.at <= KEPT_MS);
+  series();
+};
+// With each connection: what was missed in between comes too.
+const recall = async () => {
+  const answer = await fetch("api/history");
+  if (!answer.ok) return;
+  const past = (await answer.json()).points.map(pointOf);
+  if (!past.length) return;
+  const first = past[0].at, last = past[past.length - 1].at;
+  remember([...points.filter(p => p.at < first), ...past], points.filter(p => p.at > last));
+};
+keys(byId("keys"), [...SHOWN, "opened", "ended"].map(name => [name, name === "opened" || name === "ended" ? name + " a second" : name]), hidden, series);
 
 // --- what is listed -------------------------------------------------------------------------------
 let stuck = [];
@@ -61,12 +70,12 @@ const filter = () => {
 byId("filter").addEventListener("input", filter);
 
 // --- one event ----------------------------------------------------------------------------------
+let last = null;
 const show = data => {
   arrived = Date.now();
   live();
-  const before = history[history.length - 1];
-  history.push({ts: data.ts, sockets: data.sockets, states: data.states});
-  if (history.length > KEPT) history.shift();
+  const before = last;
+  last = data;
   const seconds = before ? (Date.parse(data.ts) - Date.parse(before.ts)) / 1000 : 0;
   const old = Object.fromEntries((before ? before.states.rows : []).map(r => [r.state, r.count]));
   data.states.rows.forEach(r => { r.rate = seconds > 0 ? (r.count - (old[r.state] || 0)) / seconds : null; });
@@ -79,13 +88,15 @@ const show = data => {
   byId("diagram").replaceChildren(...[data.diagram, data.diagram_upright].map(picture =>
     document.importNode(new DOMParser().parseFromString(picture, "image/svg+xml").documentElement, true)));
   distributions(byId("distributions"), data.distributions, data.bins_per_decade);
-  series();
+  remember(points, [pointOf(data)]);
   tables.states(data.states.rows);
-  stuck = data.stuck.map(r => ({...r, words: [r.state, r.comm, r.pid, endpoint(r.laddr, r.lport), remoteEnd(r)].join(" ").toLowerCase()}));
+  stuck = data.stuck.map(r => ({...r, words: [r.state, r.comm, r.pid, r.cgroup_name, endpoint(r.laddr, r.lport), remoteEnd(r)].join(" ").toLowerCase()}));
   filter();
   byId("distributions-card").hidden = !data.distributions.length;
   byId("owners-card").hidden = !data.owners.length;
   tables.owners(data.owners);
+  byId("containers-card").hidden = !data.containers.length;
+  tables.containers(data.containers);
   byId("ports-card").hidden = !data.ports.length;
   tables.ports(data.ports);
   const lost = Object.entries(data.states.lost).filter(([, n]) => n > 0).map(([where, n]) => `${where} ${count(n)}`);
@@ -103,4 +114,5 @@ const live = () => {
 setInterval(live, 1000);
 const events = new EventSource("api/events");
 events.onmessage = event => show(JSON.parse(event.data));
+events.onopen = () => recall().catch(() => {});  // it is there without, from now on
 events.onerror = () => { byId("meta").textContent = "no connection to tcpdwell: it is tried again"; arrived = Math.min(arrived, Date.now() - SILENT_MS); live(); };

@@ -27,41 +27,15 @@ distributions(byId("distributions"), data.distributions, data.bins_per_decade);
 const series = () => {
   const {population, opens, closes, width_ns: step, start} = data.series;
   const lines = [["opens", opens], ["closes", closes], ...Object.entries(population).filter(([s]) => s !== "LISTEN")];
-  const n = opens.length;
-  byId("series-card").hidden = n < 2 || !lines.some(([, v]) => v.some(Boolean));
+  byId("series-card").hidden = opens.length < 2 || !lines.some(([, v]) => v.some(Boolean));
   if (byId("series-card").hidden) return;
-  const width = Math.max(280, byId("series").clientWidth || 1180), height = 260, left = 60, bottom = height - 22, hidden = new Set(["opens", "closes"]);
-  const x = i => left + (n === 1 ? 0 : i / (n - 1) * (width - left - 10));
-  const holder = byId("series");
-  const at = i => new Date(Date.parse(start) + i * step / 1e6).toISOString().slice(11, 23);
+  const hidden = new Set(["opens", "closes"]), times = opens.map((_, i) => Date.parse(start) + i * step / 1e6);
   const show = () => {
     const visible = lines.filter(([name]) => !hidden.has(name));
-    const most = Math.max(1, ...visible.flatMap(([, v]) => v));
-    const svg = draw("svg", {viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "connections per state over time"});
-    for (let i = 0; i <= 4; i++) {
-      const y = bottom - i / 4 * (bottom - 10);
-      svg.append(draw("line", {class: "axis", x1: left, x2: width, y1: y, y2: y}), draw("text", {class: "tick", x: left - 6, y: y + 4, "text-anchor": "end"}, count(Math.round(most * i / 4))));
-    }
-    const ticks = width < 600 ? 2 : 6;
-    for (let i = 0; i <= ticks; i++) {
-      const point = Math.round(i / ticks * (n - 1));
-      svg.append(draw("text", {class: "tick", x: x(point), y: height - 6, "text-anchor": i === ticks ? "end" : i ? "middle" : "start"}, at(point).slice(0, 10)));
-    }
-    for (const [name, values] of visible)
-      svg.append(draw("polyline", {class: "series stroke " + name, points: values.map((v, i) => `${x(i).toFixed(1)},${(bottom - v / most * (bottom - 10)).toFixed(1)}`).join(" ")}));
-    svg.addEventListener("mousemove", event => {
-      const box = svg.getBoundingClientRect();
-      const i = Math.max(0, Math.min(n - 1, Math.round(((event.clientX - box.left) / box.width * width - left) / (width - left - 10) * (n - 1))));
-      byId("at").textContent = at(i) + "  " + visible.map(([name, v]) => `${name} ${count(v[i])}`).join(" · ");
-    });
-    holder.replaceChildren(svg);
+    chart(byId("series"), "connections per state over time", times, visible,
+      {hovered: i => { byId("at").textContent = hoverText(new Date(times[i]).toISOString(), visible, i); }});
   };
-  for (const [name] of lines) {
-    const box = make("input", {type: "checkbox"});
-    box.checked = !hidden.has(name);
-    box.addEventListener("change", () => { box.checked ? hidden.delete(name) : hidden.add(name); show(); });
-    byId("keys").append(make("label", {class: "key"}, box, make("i", {class: "fill " + name}), name === "opens" || name === "closes" ? `${name} in ${duration(step)}` : name));
-  }
+  keys(byId("keys"), lines.map(([name]) => [name, name === "opens" || name === "closes" ? `${name} in ${duration(step)}` : name]), hidden, show);
   show();
 };
 series();
@@ -102,7 +76,7 @@ const bar = c => {
 byId("connections-card").hidden = !rows.length;
 const show = table(byId("connections"), [
   {head: "begin", text: c => time(c.begin), value: c => c.begin}, {head: "life", text: c => bounded(c.life_ns, c.life), value: c => c.life_ns},
-  {head: "pid", text: c => c.pid === null ? "–" : String(c.pid), value: c => c.pid}, words("process", "comm"), ...(rows.some(c => c.cgroup_name) ? [{head: "container", left: true, text: c => c.cgroup_name || "–", value: c => c.cgroup_name || ""}] : []), words("local", "local"), words("remote", "remote"),
+  {head: "pid", text: c => c.pid === null ? "–" : String(c.pid), value: c => c.pid}, words("process", "comm"), {...words("container", "cgroup_name"), ifAny: true}, words("local", "local"), words("remote", "remote"),
   {head: "states (width: root of dwell)", left: true, text: c => c.path, value: c => c.path, cell: bar}, words("end", "end_of")], rows, 500);
 const filter = () => {
   const wanted = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
