@@ -21,7 +21,7 @@ for (const path of svg.querySelectorAll('path.e')) {
   const length = path.getTotalLength();
   for (let at = 0; at <= length; at += 4) {
     const p = path.getPointAtLength(at);
-    for (const label of svg.querySelectorAll('.l')) if (inside(p, label.getBBox(), -2)) found.push(label.textContent + ' / ' + path.textContent);
+    for (const label of svg.querySelectorAll('.l')) if (inside(p, label.getBBox(), 0)) found.push(label.textContent + ' / ' + path.textContent);
     for (const box of svg.querySelectorAll('rect.n')) if (inside(p, box.getBBox(), -1)) found.push('box / ' + path.textContent);
   }
 }

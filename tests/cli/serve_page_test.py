@@ -64,7 +64,7 @@ class LivePage(support.TestCase):
         wait_for(lambda: self.browser.run(COUNT, "CLOSE_WAIT", NOW) == 7)
         self.assertGreaterEqual(self.browser.run(COUNT, "TIME_WAIT", NOW), made)
         self.assertIn("7", self.browser.run(PICTURE))
-        for selector, least in {"#diagram svg rect": 6, "#distributions rect": 4, "#series polyline": 5,
+        for selector, least in {"#diagram svg rect": 6, "#distributions rect": 4, "#series polyline": 3,
                                 "#stuck tbody tr": 7, "#owners tbody tr": 1, "#ports tbody tr": 1}.items():  # fmt: skip
             found = self.browser.run("return document.querySelectorAll(arguments[0]).length", selector)
             self.assertGreaterEqual(found, least, selector)

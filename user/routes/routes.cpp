@@ -294,9 +294,14 @@ HttpReply Routes::sockets(StateExchange::State state) {
 std::optional<std::string> Routes::event(std::uint64_t since_ns) {
   const std::uint64_t now = host_clock_ns();
   if (since_ns != 0 && now - since_ns < kSecond * 9 / 10) return std::nullopt;
-  const StateExchange::State state = exchange_.get(now - kSecond / 2, kStuck);
+  // One text for all who look. On a host that is large or busy a survey takes longer than what is
+  // asked for may be old: who waits gets what was begun since he asked.
+  if (now - told_ns_ < kSecond / 2 && since_ns < told_ns_) return last_event_;
+  if (!asked_ns_) asked_ns_ = now - kSecond / 2;
+  const StateExchange::State state = exchange_.get(*asked_ns_, kStuck);
   if (!state) return std::nullopt;
-  // One text for all who look.
+  asked_ns_.reset();
+  told_ns_ = now;
   if (state->mono_ns != last_made_ns_)
     last_event_ = live_event(
         *state, header_.host, [this](std::uint64_t id) { return label_of(id); },

@@ -25,9 +25,14 @@ const duration = ns => {
   if (s >= 86400) return `${Math.floor(s / 86400)}d${pad(Math.floor(s % 86400 / 3600))}h`;
   if (s >= 3600) return `${Math.floor(s / 3600)}h${pad(Math.floor(s % 3600 / 60))}m`;
   if (s >= 100) return `${Math.floor(s / 60)}m${pad(s % 60)}s`;
-  const [size, unit] = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]].find(([size]) => ns >= size) || [1, "ns"];
-  return Number((ns / size).toPrecision(3)).toString() + unit;
+  // As tables in text have it: three digits, the last one rounded, so "1.00ms" and not "1000µs".
+  const [size, unit] = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]].find(([size]) => ns >= size * .9995) || [1, ""];
+  return unit ? (ns / size).toPrecision(3) + unit : Math.round(ns) + "ns";
 };
+// Of what is round: "10ms".
+const roundDuration = ns => duration(ns).replace(/\.0+(?=\D)/, "");
+// A part of a range that is not nothing is not shown as if it were.
+const percent = (part, whole) => part > 0 && part / whole < .0005 ? "<0.1 %" : (100 * part / whole).toFixed(1) + " %";
 const bounded = (ns, bound) => (bound === "at_least" ? "≥" : "") + (bound === "unknown" ? "?" : duration(ns));
 const time = stamp => stamp ? stamp.slice(11, 23) : "–";
 // With its device, of an address that only that one makes unique.
@@ -81,6 +86,8 @@ const table = (node, columns, rows, rowLimit) => {
 const number = (head, key) => ({head, text: r => count(r[key]), value: r => r[key]});
 const nanoseconds = (head, key) => ({head, text: r => duration(r[key]), value: r => r[key]});
 const words = (head, key) => ({head, left: true, text: r => r[key] === null || r[key] === undefined || r[key] === "" ? "–" : String(r[key]), value: r => String(r[key] ?? "")});
+// Whose it is: the root of all cgroups is nobody's.
+const container = {head: "container", left: true, ifAny: true, text: r => !r.cgroup_name || r.cgroup_name === "/" ? "–" : r.cgroup_name, value: r => r.cgroup_name ?? ""};
 
 // --- distributions ------------------------------------------------------------------------------
 const distributions = (holder, list, perDecade) => {
@@ -95,7 +102,7 @@ const distributions = (holder, list, perDecade) => {
   for (let decade = low; decade <= high; decade++) {
     const at = x(decade * perDecade);
     svg.append(draw("line", {class: "axis", x1: at, x2: at, y1: 0, y2: list.length * rowHeight}));
-    if ((decade - low) % every === 0) svg.append(draw("text", {class: "tick", x: at, y: list.length * rowHeight + 15, "text-anchor": "middle"}, duration(10 ** decade)));
+    if ((decade - low) % every === 0) svg.append(draw("text", {class: "tick", x: at, y: list.length * rowHeight + 15, "text-anchor": "middle"}, roundDuration(10 ** decade)));
   }
   list.forEach((d, i) => {
     const base = (i + 1) * rowHeight - 4, most = Math.max(...d.bins.map(b => b[1]));
@@ -129,7 +136,7 @@ const chart = (holder, label, times, lines, {from = times[0], to = times[times.l
   const ticks = width < 600 ? 2 : 6;
   for (let i = 0; i <= ticks; i++) {
     const at = from + i / ticks * span, stamp = new Date(at).toISOString();
-    const text = span > 86400e3 ? stamp.slice(5, 16).replace("T", " ") : stamp.slice(11, span < 60e3 ? 21 : 19);
+    const text = span > 86400e3 ? stamp.slice(5, 16).replace("T", " ") : stamp.slice(11, span < 600 ? 23 : span < 6e3 ? 22 : span < 60e3 ? 21 : 19);
     svg.append(draw("text", {class: "tick", x: x(at), y: height - 6, "text-anchor": i === ticks ? "end" : i ? "middle" : "start"}, text));
   }
   for (const [name, values] of lines) {
@@ -152,14 +159,16 @@ const chart = (holder, label, times, lines, {from = times[0], to = times[times.l
   });
   holder.replaceChildren(svg);
 };
-// A box to tick for each of `names`, [name, text]; `hidden` has those that are not.
-const keys = (holder, names, hidden, changed) => holder.replaceChildren(...names.map(([name, text]) => {
+// A box to tick for each of `names`, [name, text]; `hidden` has those that are not. Returns each name's box with its label.
+const keys = (holder, names, hidden, changed) => new Map(names.map(([name, text]) => {
   const box = make("input", {type: "checkbox"});
   box.checked = !hidden.has(name);
   box.addEventListener("change", () => { box.checked ? hidden.delete(name) : hidden.add(name); changed(); });
-  return make("label", {class: "key"}, box, make("i", {class: "fill " + name}), text);
+  const label = make("label", {class: "key"}, box, make("i", {class: "fill " + name}), text);
+  holder.append(label);
+  return [name, label];
 }));
-const hoverText = (stamp, lines, i) => stamp.slice(11, 21) + "  " + lines.filter(([, values]) => values[i] !== null).map(([name, values]) => `${name} ${count(values[i])}`).join(" · ");
+const hoverText = (stamp, lines, i) => stamp.slice(11, 23) + "  " + lines.filter(([, values]) => values[i] !== null).map(([name, values]) => `${name} ${count(values[i])}`).join(" · ");
 
 const showFindings = (holder, findings) => {
   if (!findings.length) holder.append(make("div", {class: "note"}, "none: no rule found anything to look at"));

@@ -2,11 +2,11 @@
 const SHOWN = ["ESTABLISHED", "TIME_WAIT", "CLOSE_WAIT", "FIN_WAIT1", "FIN_WAIT2", "LAST_ACK", "SYN_SENT", "SYN_RECV", "CLOSING"];
 const stateCell = r => make("span", {class: "key"}, make("i", {class: "fill " + stateClass(r.state)}), r.state);
 const state = {head: "state", left: true, text: r => r.state, value: r => STATES.indexOf(r.state), cell: stateCell};
-const container = {...words("container", "cgroup_name"), ifAny: true};
 const sockets = [state, {head: "age", text: r => bounded(r.age_ns, r.age), value: r => r.age_ns},
     {head: "pid", text: r => r.pid === null ? "–" : String(r.pid), value: r => r.pid}, words("process", "comm"), container,
     {head: "local", left: true, text: r => endpoint(scoped(r.laddr, r.iface), r.lport), value: r => endpoint(scoped(r.laddr, r.iface), r.lport)},
     {head: "remote", left: true, text: remoteEnd, value: remoteEnd}, words("path", "path")];
+const taken = r => r.live + r.time_wait + r.bound;
 const tables = {
   states: table(byId("states"), [state, number("now", "open"), {head: "per second", text: r => r.rate === null ? "–" : r.rate.toFixed(r.rate < 10 ? 1 : 0), value: r => r.rate},
     number("count", "count"), nanoseconds("p50", "p50_ns"), nanoseconds("p90", "p90_ns"), nanoseconds("p99", "p99_ns"), nanoseconds("max", "max_ns"),
@@ -19,7 +19,7 @@ const tables = {
     number("ESTABLISHED", "ESTABLISHED"), number("TIME_WAIT", "TIME_WAIT"), number("CLOSE_WAIT", "CLOSE_WAIT")], []),
   ports: table(byId("ports"), [{head: "local", left: true, text: localEnd, value: localEnd}, {head: "remote", left: true, text: remoteEnd, value: remoteEnd},
     number("live", "live"), number("TIME_WAIT", "time_wait"), number("peak", "peak"), number("bound", "bound"),
-    {head: "of range", text: r => (100 * (r.live + r.time_wait) / r.range).toFixed(1) + " %" + (r.range_known ? "" : "?"), value: r => (r.live + r.time_wait) / r.range}], []),
+    {head: "of range", text: r => percent(taken(r), r.range) + (r.range_known ? "" : "?"), value: r => taken(r) / r.range}], []),
 };
 
 // --- series -------------------------------------------------------------------------------------
@@ -32,10 +32,13 @@ const rates = counter => points.map((p, i) => {
   const before = points[i - 1];
   return before && p.at > before.at && p.at - before.at <= GAP_MS && p[counter] >= before[counter] ? (p[counter] - before[counter]) / (p.at - before.at) * 1000 : null;
 });
+const labels = keys(byId("keys"), [...SHOWN, "opened", "ended"].map(name => [name, name === "opened" || name === "ended" ? name + " a second" : name]), hidden, () => series());
 const series = () => {
   if (!points.length) return;
+  // A line along 0 would hide the others there.
+  for (const name of SHOWN) labels.get(name).hidden = !points.some(p => p.sockets[name]);
   const times = points.map(p => p.at), to = times[times.length - 1];
-  const lines = [...SHOWN.map(name => [name, points.map(p => p.sockets[name])]), ["opened", rates("opened")], ["ended", rates("ended")]].filter(([name]) => !hidden.has(name));
+  const lines = [...SHOWN.map(name => [name, points.map(p => p.sockets[name])]), ["opened", rates("opened")], ["ended", rates("ended")]].filter(([name]) => !hidden.has(name) && !labels.get(name).hidden);
   chart(byId("series"), "sockets per state over time", times, lines, {from: Math.min(times[0], to - LEAST_MS), to, gap: GAP_MS,
     hovered: i => { byId("at").textContent = hoverText(new Date(times[i]).toISOString(), lines, i); }});
 };
@@ -53,7 +56,6 @@ const recall = async () => {
   const first = past[0].at, last = past[past.length - 1].at;
   remember([...points.filter(p => p.at < first), ...past], points.filter(p => p.at > last));
 };
-keys(byId("keys"), [...SHOWN, "opened", "ended"].map(name => [name, name === "opened" || name === "ended" ? name + " a second" : name]), hidden, series);
 
 // --- what is listed -------------------------------------------------------------------------------
 let stuck = [];
@@ -72,8 +74,10 @@ byId("filter").addEventListener("input", filter);
 // --- one event ----------------------------------------------------------------------------------
 let last = null;
 const show = data => {
+  patience = Math.min(30000, Math.max(SILENT_MS, last ? 2 * (Date.now() - arrived) : 0));
   arrived = Date.now();
   live();
+  document.documentElement.dataset.ready = "yes";
   const before = last;
   last = data;
   const seconds = before ? (Date.parse(data.ts) - Date.parse(before.ts)) / 1000 : 0;
@@ -101,18 +105,17 @@ const show = data => {
   tables.ports(data.ports);
   const lost = Object.entries(data.states.lost).filter(([, n]) => n > 0).map(([where, n]) => `${where} ${count(n)}`);
   byId("lost").textContent = lost.length ? "lost: " + lost.join(", ") : "nothing lost";
-  document.documentElement.dataset.ready = "yes";
 };
-// Gone or frozen: what is shown is not what is now. One that waits sends something each second.
+// Gone or frozen: what is shown is not what is now. Something comes each second, of a host with very many sockets less often.
 const SILENT_MS = 5000;
-let arrived = Date.now();
+let arrived = Date.now(), patience = SILENT_MS;
 const live = () => {
   const silent = Math.round((Date.now() - arrived) / 1000);
-  byId("banner").hidden = silent * 1000 < SILENT_MS;
-  if (!byId("banner").hidden) byId("banner").textContent = `Not live: nothing has come from tcpdwell for ${silent}s. What is below is from then. It is tried again.`;
+  byId("banner").hidden = silent * 1000 < patience;
+  if (!byId("banner").hidden) byId("banner").textContent = `Not live: nothing has come from tcpdwell for ${silent}s. ${last ? "What is below is from then. " : ""}It is tried again.`;
 };
 setInterval(live, 1000);
 const events = new EventSource("api/events");
 events.onmessage = event => show(JSON.parse(event.data));
 events.onopen = () => recall().catch(() => {});  // it is there without, from now on
-events.onerror = () => { byId("meta").textContent = "no connection to tcpdwell: it is tried again"; arrived = Math.min(arrived, Date.now() - SILENT_MS); live(); };
+events.onerror = () => { byId("meta").textContent = "no connection to tcpdwell: it is tried again"; arrived = Math.min(arrived, Date.now() - patience); live(); };

@@ -35,7 +35,7 @@ const series = () => {
     chart(byId("series"), "connections per state over time", times, visible,
       {hovered: i => { byId("at").textContent = hoverText(new Date(times[i]).toISOString(), visible, i); }});
   };
-  keys(byId("keys"), lines.map(([name]) => [name, name === "opens" || name === "closes" ? `${name} in ${duration(step)}` : name]), hidden, show);
+  keys(byId("keys"), lines.map(([name]) => [name, name === "opens" || name === "closes" ? `${name} in ${roundDuration(step)}` : name]), hidden, show);
   show();
 };
 series();
@@ -47,7 +47,7 @@ table(byId("ends"), [{head: "reason", left: true, text: r => r.reason ?? (r.stat
 byId("ports-card").hidden = !data.ports.length;
 table(byId("ports"), [{head: "local", left: true, text: localEnd, value: localEnd}, {head: "remote", left: true, text: remoteEnd, value: remoteEnd},
   number("live", "live"), number("TIME_WAIT", "time_wait"), number("peak", "peak"), number("bound", "bound"), {head: "at", text: r => time(r.peak_ts), value: r => r.peak_ts},
-  {head: "of range", text: r => (100 * (r.peak + r.bound) / r.range).toFixed(1) + " %" + (r.range_known ? "" : "?"), value: r => (r.peak + r.bound) / r.range}], data.ports);
+  {head: "of range", text: r => percent(r.peak + r.bound, r.range) + (r.range_known ? "" : "?"), value: r => (r.peak + r.bound) / r.range}], data.ports);
 
 // --- connections --------------------------------------------------------------------------------
 const seen = new Set(), rows = [];
@@ -76,12 +76,12 @@ const bar = c => {
 byId("connections-card").hidden = !rows.length;
 const show = table(byId("connections"), [
   {head: "begin", text: c => time(c.begin), value: c => c.begin}, {head: "life", text: c => bounded(c.life_ns, c.life), value: c => c.life_ns},
-  {head: "pid", text: c => c.pid === null ? "–" : String(c.pid), value: c => c.pid}, words("process", "comm"), {...words("container", "cgroup_name"), ifAny: true}, words("local", "local"), words("remote", "remote"),
+  {head: "pid", text: c => c.pid === null ? "–" : String(c.pid), value: c => c.pid}, words("process", "comm"), container, words("local", "local"), words("remote", "remote"),
   {head: "states (width: root of dwell)", left: true, text: c => c.path, value: c => c.path, cell: bar}, words("end", "end_of")], rows, 500);
 const filter = () => {
   const wanted = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
   const list = wanted.length ? rows.filter(c => wanted.every(w => c.words.includes(w))) : rows;
-  byId("shown").textContent = `${count(list.length)} of ${count(rows.length)} match` + (list.length > 500 ? ", the first 500 shown" : "") +
+  byId("shown").textContent = (wanted.length ? `${count(list.length)} of ${count(rows.length)} match` : count(rows.length)) + (list.length > 500 ? ", the first 500 shown" : "") +
     (rows.length < data.connections ? `; a sample of the trace's ${count(data.connections)} with its slowest and longest stuck` : "");
   show(list);
 };
