@@ -16,13 +16,13 @@ CELLS = "return [...document.querySelectorAll('#connections tbody tr')].map(r =>
 # Labels of the diagram that an arrow goes through, and boxes that one ends behind.
 STRUCK = """
 const svg = [...document.querySelectorAll('#diagram svg')].find(s => s.getBoundingClientRect().width), found = [];
-const inside = (p, box, margin) => p.x > box.x - margin && p.x < box.x + box.width + margin && p.y > box.y - margin && p.y < box.y + box.height + margin;
+const inside = (p, box, x, y) => p.x > box.x - x && p.x < box.x + box.width + x && p.y > box.y - y && p.y < box.y + box.height + y;
 for (const path of svg.querySelectorAll('path.e')) {
   const length = path.getTotalLength();
   for (let at = 0; at <= length; at += 4) {
     const p = path.getPointAtLength(at);
-    for (const label of svg.querySelectorAll('.l')) if (inside(p, label.getBBox(), 0)) found.push(label.textContent + ' / ' + path.textContent);
-    for (const box of svg.querySelectorAll('rect.n')) if (inside(p, box.getBBox(), -1)) found.push('box / ' + path.textContent);
+    for (const label of svg.querySelectorAll('.l')) if (inside(p, label.getBBox(), 0, -4)) found.push(label.textContent + ' / ' + path.textContent);
+    for (const box of svg.querySelectorAll('rect.n')) if (inside(p, box.getBBox(), -1, -1)) found.push('box / ' + path.textContent);
   }
 }
 return [...new Set(found)];

@@ -24,7 +24,7 @@ const tables = {
 
 // --- series -------------------------------------------------------------------------------------
 // What serve has kept of the last ten minutes, and then what comes. A point is sockets per state, and counters.
-const KEPT_MS = 600e3, GAP_MS = 15e3, LEAST_MS = 60e3;
+const KEPT_MS = 600e3, GAP_MS = 15e3, LEAST_MS = 60e3, RECALL_S = 8;
 let points = [];
 const pointOf = told => ({at: Date.parse(told.ts), sockets: told.sockets, opened: told.opened, ended: told.ended});
 const hidden = new Set(["opened", "ended"]);
@@ -63,8 +63,10 @@ const filter = () => {
   const wanted = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
   const list = stuck.filter(r => wanted.every(w => r.words.includes(w)));
   const idle = list.filter(r => r.state === "ESTABLISHED");
-  byId("shown").textContent = wanted.length ? `${count(list.length)} of ${count(stuck.length)} match` : "";
-  tables.stuck(list.filter(r => r.state !== "ESTABLISHED"));
+  const waiting = list.filter(r => r.state !== "ESTABLISHED");
+  byId("shown").textContent = wanted.length ? `${count(list.length)} of ${count(stuck.length)} match` : waiting.length ? "" : "none but ESTABLISHED";
+  tables.stuck(waiting);
+  byId("stuck").hidden = !waiting.length;
   tables.idle(idle);
   byId("stuck-card").hidden = !stuck.length;
   byId("idle-card").hidden = !idle.length;
@@ -93,6 +95,7 @@ const show = data => {
     document.importNode(new DOMParser().parseFromString(picture, "image/svg+xml").documentElement, true)));
   distributions(byId("distributions"), data.distributions, data.bins_per_decade);
   remember(points, [pointOf(data)]);
+  if (seconds > RECALL_S) recall().catch(() => {});  // a survey takes long here; serve has what was in between
   tables.states(data.states.rows);
   stuck = data.stuck.map(r => ({...r, words: [r.state, r.comm, r.pid, r.cgroup_name, endpoint(r.laddr, r.lport), remoteEnd(r)].join(" ").toLowerCase()}));
   filter();
