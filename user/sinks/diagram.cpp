@@ -48,7 +48,7 @@ constexpr Plan kWide = {{{{State::Close, {500, 40}, true},
                         1010,
                         720,
                         "across",
-                        9.4,
+                        8.6,
                         9};
 /// For a page that is narrow.
 constexpr Plan kUpright = {{{{State::Close, {280, 30}, true},
@@ -67,9 +67,9 @@ constexpr Plan kUpright = {{{{State::Close, {280, 30}, true},
                            570,
                            1010,
                            "upright",
-                           11.8,
+                           10.8,
                            12};
-constexpr double kHalfWidth = 62, kHalfHeight = 22;
+constexpr double kHalfWidth = 62, kHalfHeight = 20;
 constexpr std::string_view kStyle =
     "<style>:root{color-scheme:light "
     "dark;--ink:#1b1f24;--soft:#59636e;--card:#fff;--paper:#fff;--green:#1a7f37;--cyan:#0969da;"
@@ -287,7 +287,7 @@ void append_diagram_svg(std::string& out, const std::vector<Edge>& edges, Diagra
         colour_of(node.state), node.at.x - kHalfWidth, node.at.y - kHalfHeight, 2 * kHalfWidth,
         2 * kHalfHeight, node.at.x, node.at.y + (has_sockets ? -3 : 5), name_of(node.state));
     if (has_sockets)
-      put("<text class=\"t\" x=\"{}\" y=\"{}\">{}</text>", node.at.x, node.at.y + 15,
+      put("<text class=\"t\" x=\"{}\" y=\"{}\">{}</text>", node.at.x, node.at.y + 13,
           human_count(now));
   }
   if (edges.empty() && sockets == nullptr)
