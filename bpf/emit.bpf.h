@@ -83,6 +83,18 @@ static __always_inline void read_stats(struct td_stats *st, const struct tcp_soc
 	st->rst = 0;
 }
 
+/* The line that leaves ESTABLISHED has it, and each record of a connection that did. A listener has
+ * something else there. */
+static __always_inline bool tells_wait(const struct td_line *line, const struct td_sock *s)
+{
+	if (!knows_waits() || !(s->accept & TD_WAIT_OVER) || s->accept == TD_WAIT_UNKNOWN)
+		return false;
+	if (line->old_state == TD_ESTABLISHED)
+		return true;
+	return cfg.detail == TD_DETAIL_CONNECTIONS && line->old_state &&
+	       line->old_state != TD_LISTEN && line->old_state != TD_SYN_RECV;
+}
+
 static __always_inline void fill(struct td_event *e, const struct td_line *line,
 				 const struct td_who *who, const struct td_sock *s)
 {
@@ -116,8 +128,13 @@ static __always_inline void fill(struct td_event *e, const struct td_line *line,
 	e->ifindex = who->ifindex;
 	e->first_port = line->first_port;
 	e->last_port = line->last_port;
-	e->reserved = line->reserved;
-	__builtin_memset(e->pad, 0, sizeof(e->pad));
+	e->accept_wait_ns = 0;
+	if (tells_wait(line, s)) {
+		e->flags |= TD_F_ACCEPT_WAIT;
+		e->accept_wait_ns = s->accept & TD_WAIT_NS;
+	} else {
+		e->reserved = line->reserved;
+	}
 }
 
 static __always_inline bool ring_is_half_full(void)

@@ -9,6 +9,7 @@
 #ifndef TCPDWELL_FENTRY_BPF_H
 #define TCPDWELL_FENTRY_BPF_H
 
+#include "accept.bpf.h"
 #include "minisocket.bpf.h"
 #include "owner.bpf.h"
 #include "request.bpf.h"
@@ -299,8 +300,10 @@ static __always_inline void accepted(struct sock *sk)
 {
 	struct td_sock *s = sk ? bpf_sk_storage_get(&socks, sk, NULL, 0) : NULL;
 
-	if (s)
-		remember_owner(s, TD_OWNER_ACCEPT, TD_ESTABLISHED);
+	if (!s)
+		return;
+	remember_owner(s, TD_OWNER_ACCEPT, TD_ESTABLISHED);
+	note_accept(sk, s);
 }
 
 SEC("fexit/inet_csk_accept")
@@ -316,6 +319,43 @@ int BPF_PROG(on_accept4, struct sock *listener, int flags, int *err, bool kern, 
 {
 	accepted(sk);
 	return 0;
+}
+
+/* What LINUX_MIB_LISTENOVERFLOWS counts: a SYN (tcp_conn_request) or a last ACK (the syn_recv_sock
+ * of its family) that finds the accept queue full, which is the first thing that these look at. A
+ * SYN that finds the queue of requests full too is dropped before where there are no SYN cookies.
+ */
+static __always_inline int on_arrival(const struct sock *listener)
+{
+	__u64 key = (__u64)listener;
+	struct td_sock *s;
+
+	if (!live ||
+	    BPF_CORE_READ(listener, sk_ack_backlog) <= BPF_CORE_READ(listener, sk_max_ack_backlog))
+		return 0;
+	s = bpf_map_lookup_elem(&listeners, &key);
+	if (s)
+		__sync_fetch_and_add(&s->overflows, 1);
+	return 0;
+}
+
+SEC("fentry/tcp_conn_request")
+int BPF_PROG(on_syn, void *rsk_ops, void *af_ops, struct sock *listener)
+{
+	return on_arrival(listener);
+}
+
+SEC("fentry/tcp_v4_syn_recv_sock")
+int BPF_PROG(on_last_ack4, struct sock *listener)
+{
+	return on_arrival(listener);
+}
+
+/* It hands what came by IPv4 on to the one above. */
+SEC("fentry/tcp_v6_syn_recv_sock")
+int BPF_PROG(on_last_ack6, struct sock *listener, struct sk_buff *skb)
+{
+	return BPF_CORE_READ(skb, protocol) == bpf_htons(ETH_P_IP) ? 0 : on_arrival(listener);
 }
 
 #endif

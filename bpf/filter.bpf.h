@@ -12,6 +12,12 @@ static __always_inline bool makes_records(void)
 	return cfg.detail != TD_DETAIL_COUNTS;
 }
 
+/* accept() is followed (bpf/accept.bpf.h). */
+static __always_inline bool knows_waits(void)
+{
+	return cfg.minisockets == TD_MINI_FENTRY && makes_records();
+}
+
 static __always_inline bool asks_for_owners(void)
 {
 	return makes_records() || cfg.filter_pids || cfg.filter_comms || cfg.cgroup_id ||

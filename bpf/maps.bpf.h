@@ -65,10 +65,25 @@ struct td_sock {
 	__u8 of_command; /* the owner is of the command asked for (bpf/command.bpf.h) */
 	__u8 restored;	 /* TCP_REPAIR brought it back: it sent no SYN */
 	/* Of a listener, in `listeners`: */
-	__u32 peak;	    /* as td_live.peak */
-	__u32 drops_before; /* what it had dropped when it was first seen */
-	__u8 pad2[4];
+	__u32 overflows; /* as td_survey_listener.overflows */
+	union {
+		struct {
+			__u32 peak;	    /* as td_live.peak */
+			__u32 drops_before; /* what it had dropped when it was first seen */
+		};
+		/* Of a child, with TD_MINI_FENTRY: 0 until accept() fetches it, then when it did,
+		 * and since it left ESTABLISHED how long it waited there (TD_WAIT_OVER). */
+		__u64 accept;
+	};
 };
+
+#define TD_WAIT_OVER (1ull << 63)
+#define TD_WAIT_UNACCEPTED (1ull << 62) /* nobody had fetched it by then */
+#define TD_WAIT_NS (TD_WAIT_UNACCEPTED - 1)
+#define TD_WAIT_UNKNOWN ~0ull
+
+/* The path of a server's connection that is ESTABLISHED and whose beginning was seen. */
+#define TD_PATH_PASSIVE (TD_SYN_RECV << 4 | TD_ESTABLISHED)
 
 /* Who a line is about: addresses and ports as in struct td_event. */
 struct td_who {

@@ -478,6 +478,7 @@ static __always_inline void sock_of_req(struct td_sock *s, struct td_req *r)
 	s->path = TD_SYN_RECV;
 	s->flags = 0;
 	s->request = 0;
+	s->accept = 0;
 	s->start_ns = r->start_ns;
 	forget_stays(s);
 }

@@ -55,6 +55,14 @@ struct {
 	__type(value, struct td_survey_listener);
 } survey_listeners SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TD_SURVEY_LPORTS);
+	__type(key, struct td_survey_lport);
+	__type(value, struct td_survey_at_port);
+} survey_lports SEC(".maps");
+
+static const struct td_survey_at_port no_at_port = {};
 static const struct td_survey_cgroup no_cgroup = {};
 static const struct td_survey_listener no_listener = {};
 static const struct td_survey_owner no_owner = {};
@@ -162,8 +170,6 @@ static __always_inline void count_port(const struct td_found *found, const struc
 					   .ifindex = who->ifindex};
 	struct td_survey_ports *ports;
 
-	if (!takes_port(found, who))
-		return;
 	__builtin_memcpy(to.laddr, who->laddr, sizeof(to.laddr));
 	__builtin_memcpy(to.raddr, who->raddr, sizeof(to.raddr));
 	unmap_destination(&to);
@@ -178,6 +184,19 @@ static __always_inline void count_port(const struct td_found *found, const struc
 		ports->time_wait++;
 	else
 		ports->live++;
+}
+
+static __always_inline void count_lport(const struct td_found *found, const struct td_who *who)
+{
+	struct td_survey_lport port = {.netns = who->netns, .lport = who->lport};
+	struct td_survey_at_port *at = bpf_map_lookup_elem(&survey_lports, &port);
+
+	if (!at) {
+		bpf_map_update_elem(&survey_lports, &port, &no_at_port, BPF_NOEXIST);
+		at = bpf_map_lookup_elem(&survey_lports, &port);
+	}
+	if (at)
+		at->sockets[found->state & 15]++;
 }
 
 static __always_inline void count_peer(const struct td_found *found, const struct td_who *who)
@@ -228,6 +247,8 @@ static __noinline int count_listener(const struct sock *sk, const struct td_who 
 	struct td_survey_place place = {
 	    .netns = who->netns, .lport = who->lport, .family = who->family};
 	struct td_survey_listener *listener;
+	__u64 key = (__u64)sk;
+	struct td_sock *s = bpf_map_lookup_elem(&listeners, &key);
 
 	__builtin_memcpy(place.laddr, who->laddr, sizeof(place.laddr));
 	listener = bpf_map_lookup_elem(&survey_listeners, &place);
@@ -242,6 +263,7 @@ static __noinline int count_listener(const struct sock *sk, const struct td_who 
 	listener->waiting += BPF_CORE_READ(sk, sk_ack_backlog);
 	listener->most += BPF_CORE_READ(sk, sk_max_ack_backlog);
 	listener->drops += drops_of(sk);
+	listener->overflows += s ? s->overflows : 0;
 	listener->sockets++;
 	return 0;
 }
@@ -280,7 +302,10 @@ static __noinline int count_found(const struct td_found *found, const struct td_
 	}
 	count_owner(found, s->comm);
 	count_cgroup(found, s->socket_cgroup_id ?: s->cgroup_id);
-	count_port(found, who);
+	if (takes_port(found, who))
+		count_port(found, who);
+	else
+		count_lport(found, who);
 	count_peer(found, who);
 	count_age(found);
 	return 0;
@@ -329,6 +354,14 @@ static long forget_listener(struct bpf_map *map, struct td_survey_place *key, vo
 	return 0;
 }
 
+static long forget_lport(struct bpf_map *map, struct td_survey_lport *key, void *value, void *ctx)
+{
+	struct td_survey_lport port = *key;
+
+	bpf_map_delete_elem(&survey_lports, &port);
+	return 0;
+}
+
 /* Nothing is counted any more. The reader, which may write to no map, does the same with `survey`
  * itself. */
 SEC("syscall")
@@ -339,6 +372,7 @@ int forget_survey(void *ctx)
 	bpf_for_each_map_elem(&survey_peers, forget_peer, NULL, 0);
 	bpf_for_each_map_elem(&survey_cgroups, forget_cgroup, NULL, 0);
 	bpf_for_each_map_elem(&survey_listeners, forget_listener, NULL, 0);
+	bpf_for_each_map_elem(&survey_lports, forget_lport, NULL, 0);
 	return 0;
 }
 

@@ -8,7 +8,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, TD_STATE_COUNT); /* 1 where nothing is counted */
+	__uint(max_entries, TD_TALLIES); /* 1 where nothing is counted */
 	__type(key, __u32);
 	__type(value, struct td_tally);
 } tallies SEC(".maps");
@@ -177,6 +177,30 @@ static __always_inline __u8 counted_as(__u8 state)
 	return cfg.counts && is_asked_for(state) ? state : 0;
 }
 
+static __always_inline bool counts_at_accept(void)
+{
+	return cfg.counts == TD_COUNTS_ALL;
+}
+
+/* For every value, as tally_move(). */
+__noinline int tally_not_accepted(__u64 ns)
+{
+	struct td_tally *tally = tally_of(TD_TALLY_NOT_ACCEPTED);
+
+	if (tally && ns >= cfg.min_dwell_ns)
+		tally_exact(tally, TD_TALLY_NOT_ACCEPTED, ns);
+	return 0;
+}
+
+static __always_inline void tally_wait(const struct td_line *line, const struct td_sock *s)
+{
+	if (!knows_waits() || line->old_state != TD_ESTABLISHED || !(s->accept & TD_WAIT_OVER) ||
+	    s->accept == TD_WAIT_UNKNOWN)
+		return;
+	if (!counts_at_accept() || s->accept & TD_WAIT_UNACCEPTED)
+		tally_not_accepted(s->accept & TD_WAIT_NS);
+}
+
 /* A line that passed the filters. The first one of a connection ends no dwell. */
 static __always_inline void tally_line(const struct td_line *line, struct td_sock *s)
 {
@@ -205,6 +229,7 @@ static __always_inline void tally_line(const struct td_line *line, struct td_soc
 		tally_exact(tally, line->old_state, line->dwell_ns);
 	else
 		add_to(line->dwell == TD_DWELL_AT_LEAST ? &tally->at_least : &tally->unknown, 1);
+	tally_wait(line, s);
 }
 
 #endif

@@ -6,6 +6,7 @@
  * finished lines. Losing a line therefore never falsifies the next one.
  */
 #include "abort.bpf.h"
+#include "accept.bpf.h"
 #include "cgroup.bpf.h"
 #include "context.bpf.h"
 #include "emit.bpf.h"
@@ -48,7 +49,7 @@ static __always_inline void begin_passive(struct td_sock *s, __u64 now)
 	s->first_ns = now;
 	s->counted = 0; /* the listener is, not the child */
 	if (makes_records())
-		s->request = s->restored = s->peak = s->drops_before = 0;
+		s->accept = s->request = s->restored = s->overflows = 0;
 	forget_stays(s);
 }
 
@@ -65,7 +66,7 @@ static __always_inline void begin_active(struct td_sock *s, __u64 now)
 		s->of_command = 0;
 	s->owner = TD_OWNER_NONE;
 	if (makes_records())
-		s->error = s->request = s->restored = s->peak = s->drops_before = 0;
+		s->accept = s->error = s->request = s->restored = s->overflows = 0;
 	tally_leave(s->counted); /* its last end went unseen */
 	s->counted = 0;
 	forget_stays(s);
@@ -295,6 +296,8 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 		line.dwell = s->since;
 		if (line.dwell)
 			line.dwell_ns = line.mono_ns - s->since_ns;
+		if (tp && old_state == TD_ESTABLISHED && knows_waits())
+			note_wait(sk, tp, s, &line);
 	}
 	s->flags &= ~TD_S_PASSIVE;
 	if (new_state == TD_CLOSE_WAIT || new_state == TD_CLOSING)

@@ -148,6 +148,7 @@ struct sk_buff {
 	char cb[48];
 	union {
 		struct {
+			__be16 protocol;
 			__u16 transport_header;
 		};
 	};

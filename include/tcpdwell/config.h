@@ -75,13 +75,14 @@ struct td_config {
 	__u8 only_counts;  /* nothing is told or filtered by but states and durations of theirs */
 	__u8 surveys;	   /* what is open is counted when the reader asks (survey.h) */
 	__u8 walks_queues; /* socket storage cannot be walked over: look into accept queues */
+	__u8 overflows;	   /* what meets a full accept queue is counted (TD_MINI_FENTRY) */
 	__u8 of_command;   /* owners among the tasks that the reader has marked, and what they fork,
 			      only (bpf/command.bpf.h) */
 	__u8 casts;	   /* bpf_rdonly_cast() is there (bpf/read.bpf.h) */
+	__u8 pad[3];
 	__u16 first_port;  /* net.ipv4.ip_local_port_range, both inclusive; `surveys` only */
 	__u16 last_port;
 	__u32 pidns; /* inode number of the reader's pid namespace; 0 = the initial one */
-	__u32 pad2;
 	struct td_cidr local[TD_MAX_CIDRS];
 	struct td_cidr remote[TD_MAX_CIDRS];
 };

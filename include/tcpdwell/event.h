@@ -30,7 +30,7 @@
 
 /* Raised on every change of layout or meaning; both sides are built from this file, so a mismatch
  * means a stale object and the reader refuses it. */
-#define TD_EVENT_VERSION 6
+#define TD_EVENT_VERSION 7
 
 #define TD_COMM_LEN 16 /* TASK_COMM_LEN, include/linux/sched.h */
 
@@ -109,9 +109,10 @@ enum td_reason {
 #define TD_F_STATS 0x02u /* the record carries `stats` */
 #define TD_F_LIVE 0x04u	 /* a seed that carries `live`, or the end of a listening socket */
 /* Of a connection that was a request: its last ACK had come and the request waited on, */
-#define TD_F_DEFERRED 0x08u   /* for data (TCP_DEFER_ACCEPT), */
-#define TD_F_QUEUE_FULL 0x10u /* or for room in the accept queue */
-#define TD_F_BOUND 0x20u      /* bind() took the local port, not connect(): nobody else gets it */
+#define TD_F_DEFERRED 0x08u    /* for data (TCP_DEFER_ACCEPT), */
+#define TD_F_QUEUE_FULL 0x10u  /* or for room in the accept queue */
+#define TD_F_BOUND 0x20u       /* bind() took the local port, not connect(): nobody else gets it */
+#define TD_F_ACCEPT_WAIT 0x40u /* the record carries `accept_wait_ns` */
 
 /* Which timer of a socket runs, as `ss -o` and inet_diag name them. */
 enum td_timer {
@@ -225,8 +226,11 @@ struct td_event {
 	__u16 first_port; /* IP_LOCAL_PORT_RANGE as connect() applies it, inclusive; on the line to
 			   * SYN_SENT and on seeds; 0 if none was set */
 	__u16 last_port;
-	__u16 reserved; /* of these in net.ipv4.ip_local_reserved_ports */
-	__u8 pad[6];
+	union {
+		__u16 reserved;	      /* of these in net.ipv4.ip_local_reserved_ports */
+		__u64 accept_wait_ns; /* with TD_F_ACCEPT_WAIT: how long it was ESTABLISHED before
+				       * accept() fetched it; all of it where nobody had */
+	};
 	union {
 		struct td_stats stats; /* meaningful with TD_F_STATS only */
 		struct td_live live;   /* meaningful with TD_F_LIVE only */
@@ -269,6 +273,7 @@ TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, family) == 80, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, laddr) == 88, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, comm) == 120, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, ifindex) == 136, "td_event layout");
+TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, accept_wait_ns) == 144, "td_event layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_event, stats) == 152, "td_event layout");
 TD_STATIC_ASSERT(sizeof(struct td_connection) == 248, "td_connection layout");
 TD_STATIC_ASSERT(TD_OFFSETOF(struct td_connection, stays) == 200, "td_connection layout");

@@ -31,6 +31,7 @@ enum td_look_for {
 #define TD_SURVEY_PEERS 2048
 #define TD_SURVEY_CGROUPS 4096
 #define TD_SURVEY_LISTENERS 4096
+#define TD_SURVEY_LPORTS 4096
 
 struct td_survey {
 	/* Written by the reader before each walk. */
@@ -92,6 +93,18 @@ struct td_survey_listener {
 	__u64 most;    /* that may wait (sk_max_ack_backlog) */
 	__u64 drops;   /* since they were made (sk_drops) */
 	__u64 sockets;
+	__u64 overflows; /* what found the queue full, since they were first seen; see td_config */
+};
+
+/* Sockets by local port, but for those that connect() chose. */
+struct td_survey_lport {
+	__u32 netns;
+	__u16 lport;
+	__u16 pad;
+};
+
+struct td_survey_at_port {
+	__u32 sockets[16]; /* by enum td_state */
 };
 
 struct td_survey_address {

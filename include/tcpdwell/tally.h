@@ -23,6 +23,13 @@
 /* Bounds that the reader gives (td_bounds), ascending; those it does not need are 2^64 - 1. */
 #define TD_BOUNDS 32
 
+/* Beside the states: dwells in ESTABLISHED before accept(), which are a part of that state's. Only
+ * where they are known and lines are told (TD_MINI_FENTRY, no TD_DETAIL_COUNTS). With
+ * TD_COUNTS_ALL they are counted when accept() ends them, else on the line that leaves ESTABLISHED.
+ */
+#define TD_TALLY_NOT_ACCEPTED TD_STATE_COUNT
+#define TD_TALLIES (TD_STATE_COUNT + 1)
+
 struct td_tally {
 	__u64 total_ns; /* sum of the exact dwells, modulo 2^64 */
 	__u64 at_least; /* dwells of which a lower bound is known */

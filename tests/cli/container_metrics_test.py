@@ -4,11 +4,12 @@
 import contextlib
 import re
 import socket
+import subprocess
 import time
 
 from pods_test import LABELS, node
 from serving import Serving
-from support import TestCase, main, needs_root, own_network, wait_for
+from support import TestCase, main, needs, needs_root, own_network, wait_for
 
 LINE = re.compile(r'^(\w+)\{(.*)\} (\S+)$')
 
@@ -100,7 +101,7 @@ class ContainerMetricsTest(TestCase):
         self.assertEqual((buckets["passive/0.1"], buckets["passive/10.0"]), (0, 3))
 
     def test_a_listener_that_nobody_accepts_from(self):
-        """listen(3) holds 4. What comes then is dropped, which the kernel counts in ListenOverflows."""
+        """listen(3) holds 4. What comes then is dropped, which the kernel counts in ListenOverflows. Both are found."""
         before = listen_overflows()
         with Serving() as serve, contextlib.ExitStack() as stack, socket.socket() as server:
             server.bind(("127.0.0.1", 0))
@@ -117,6 +118,7 @@ class ContainerMetricsTest(TestCase):
                 return text if listen_overflows() - before == counted else None
 
             found = []
+            wait_for(lambda: self.findings_of(serve, lport).keys() >= {"not_accepted", "accept_queue_full"})
             wait_for(lambda: found.append(the_same()) or found[-1])
             key = next(key for key in series(found[-1], "tcpdwell_listen_queue") if key.endswith(f"/127.0.0.1/{lport}"))
             self.assertEqual(series(found[-1], "tcpdwell_listen_queue")[key], 4)
@@ -124,6 +126,55 @@ class ContainerMetricsTest(TestCase):
             drops = series(found[-1], "tcpdwell_listen_drops_total")[key]
             self.assertGreaterEqual(drops, 3)
             self.assertEqual(drops, listen_overflows() - before)
+            self.check_what_fentry_tells(found[-1], key, drops)
+            of_port = {at: n for at, n in series(found[-1], "tcpdwell_listen_port_sockets").items() if f"/{lport}/" in at}
+            netns = key.split("/")[0]
+            self.assertEqual(of_port, {f"{netns}/{lport}/LISTEN": 1, f"{netns}/{lport}/ESTABLISHED": 4})
+            waits = self.findings_of(serve, lport)["not_accepted"]
+            self.assertEqual((waits["severity"], waits["count"]), ("critical", 4))
+            self.assertIn("does not accept: 4 of 3 wait in the accept queue", waits["text"])
+
+    def findings_of(self, serve, lport):
+        """By their kind, those of the listener."""
+        findings = serve.json("/api/findings")["findings"]
+        return {one["kind"]: one for one in findings if one["subject"].endswith(f":{lport}")}
+
+    def check_what_fentry_tells(self, text, key, drops):
+        """What cannot be known is not there, by name or by number."""
+        overflows, waits = "tcpdwell_listen_overflows_total", "tcpdwell_accept_wait_seconds"
+        if 'minisockets="fentry"' not in text:
+            self.assertNotIn(overflows, text)
+            self.assertNotIn(waits, text)
+            return
+        self.assertIn(waits, text)
+        if overflows in text:  # not Linux 6.1
+            self.assertEqual(series(text, overflows)[key], drops)
+
+    def test_listening_ports_beyond_those_with_most_are_other(self):
+        with contextlib.ExitStack() as stack, Serving("--top", "1") as serve:
+            servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+            for _ in range(2):
+                stack.enter_context(socket.create_connection(servers[0].getsockname()))
+                stack.enter_context(servers[0].accept()[0])
+            with socket.socket() as bound:  # a client, at whose port nobody listens
+                bound.bind(("127.0.0.1", 0))
+                bound.connect(servers[1].getsockname())
+                of_port = series(serve.get("/metrics")[2], "tcpdwell_listen_port_sockets")
+        lport = servers[0].getsockname()[1]
+        self.assertEqual({at.split("/", 1)[1]: n for at, n in of_port.items() if f"/{lport}/" in at},
+                         {f"{lport}/LISTEN": 1, f"{lport}/ESTABLISHED": 2})
+        others = {at: n for at, n in of_port.items() if at.startswith("/other/")}
+        # Two of these, and the one of serve, which is being asked.
+        self.assertEqual(others["/other/LISTEN"], 3)
+        self.assertEqual(len(of_port), 2 + len(others), of_port)
+
+    @needs("promtool")
+    def test_promtool_finds_nothing_to_say(self):
+        with Serving() as serve, socket.create_server(("127.0.0.1", 0)) as server:
+            with socket.create_connection(server.getsockname()):
+                text = serve.get("/metrics")[2]
+        done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
 
 if __name__ == "__main__":

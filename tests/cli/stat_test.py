@@ -151,9 +151,27 @@ class Tables(support.TestCase):
                 self.assertEqual(sum(row["count"] for row in rows), 5)
 
     def test_what_is_not_measured_is_refused(self):
-        self.assert_error(run("stat", "--of", "accept"), 2, "does not measure how long connections wait to be accepted")
         self.assert_error(run("stat", "--of", "lief"), 2, "did you mean life?")
-        self.assert_error(run("report", "x", "--of", "accept"), 2, "does not measure")
+        self.assert_error(
+            run("stat", "--of", "accept", "--minisockets", "timer"), 2, "known through fentry alone, not with --minisockets timer"
+        )
+        trace = support.scratch() / "by-timers.jsonl"
+        trace.write_text(
+            '{"type":"header","schema":1,"minisockets":"timer","start":"2026-01-01T00:00:00.000000000Z"}\n'
+        )
+        self.assert_error(run("report", trace, "--of", "accept"), 2, "recorded without fentry, so it is not known how long")
+
+    def test_of_accept(self):
+        """Where fentry works, a wait for each connection by whatever key; elsewhere one line that says why not."""
+        outcome = run("stat", *HERE, "--of", "accept", "--duration", "0.1s")
+        if outcome.status != 0:
+            return self.assert_error(outcome, 4, "how long a connection waits for accept() is known through fentry alone: ")
+        for key in ("state", "pid", "comm", "local-port", "remote-port", "remote", "cgroup", "netns", "end", "path"):
+            [table] = tables(self.stat("--of", "accept", "--by", key, "--format", "json"))
+            self.assertEqual((table["of"], sum(row["count"] for row in table["rows"])), ("accept", 5))
+        self.assertEqual(self.stat("--of", "accept").split("\n")[2].split()[0], "5")
+        rows = {row["state"]: row for row in tables(self.stat("--by", "state,netns", "--format", "json"))[0]["rows"]}
+        self.assertEqual((rows["not accepted"]["count"], rows["not accepted"]["open"]), (5, None))
 
     def test_long_tables_stop(self):
         """By the ports that connect() chose: a row and more for each connection."""

@@ -197,7 +197,8 @@ TEST_P(CountedAlone, IsThatOfTransitions) {
   Counting counted(made.filter, Detail::Counts);
   made.run_more();
   const Summary by_counting = counted.finish();
-  const Summary by_telling = told.finish();
+  Summary by_telling = told.finish();
+  std::erase_if(by_telling.rows, [](const Row& row) { return row.keys[0] == kNotAccepted; });
   expect_same(by_counting, by_telling);
   EXPECT_FALSE(by_telling.rows.empty());
 }

@@ -19,6 +19,7 @@ EXPORTED = {
     "tcpdwell_ports_bound", "tcpdwell_ports_unconnected", "tcpdwell_ports_available",
     "tcpdwell_container_sockets", "tcpdwell_container_oldest_seconds",
     "tcpdwell_listen_queue", "tcpdwell_listen_queue_limit", "tcpdwell_listen_drops_total",
+    "tcpdwell_listen_overflows_total", "tcpdwell_accept_wait_seconds", "tcpdwell_listen_port_sockets",
     "tcpdwell_connection_life_seconds", "tcpdwell_connection_lives_unknown_total", "tcpdwell_connects_failed_total",
     "tcpdwell_lost_total", "tcpdwell_not_followed_total", "tcpdwell_build_info",
     "process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds",

@@ -9,6 +9,7 @@
 #include "aggregate/lives.h"
 #include "aggregate/open_table.h"
 #include "aggregate/row_table.h"
+#include "aggregate/waits.h"
 
 namespace tcpdwell {
 namespace {
@@ -31,6 +32,7 @@ class Aggregator::Impl {
         whole_(whole_connections(options_.by)),
         open_known_(options_.open_known && !whole_ && options_.of == Of::State),
         lives_(whole_),
+        waits_(whole_),
         rows_(options_.by, options_.max_rows),
         // Alone, as in a run without an end, it is to be small.
         own_(open == nullptr ? std::make_unique<OpenTable>(0.85F) : nullptr),
@@ -54,6 +56,22 @@ class Aggregator::Impl {
   void move_to(const Socket& socket, State to, State from, bool begins);
   void stop_following();
   void forget_open();
+  bool is_as_long(const Dwell& dwell) const {
+    return options_.min_dwell_ns == 0 ||
+           (dwell.bound != Bound::Unknown && dwell.ns >= options_.min_dwell_ns);
+  }
+  /// In a table of states the wait for accept() is a row beside that of ESTABLISHED.
+  void count_wait(const Socket& socket, const std::optional<std::uint64_t>& wait_ns) {
+    if (wait_ns && wanted(State::Established) && is_as_long({Bound::Exact, *wait_ns}))
+      rows_.count({.socket = socket, .state = State::Established, .not_accepted = true},
+                  {Bound::Exact, *wait_ns});
+  }
+  /// A row of a wait is of the connection, if need be with its end.
+  template <class Event>
+  void count_of_accept(const Event& event) {
+    if (const auto wait = waits_.over(event); wait && is_as_long(*wait))
+      rows_.count({event.socket, State::Established, event.path, event.reason}, *wait);
+  }
   RowTable::Index enter(const Socket& socket, State state);
   void leave(RowTable::Index row);
 
@@ -61,6 +79,7 @@ class Aggregator::Impl {
   const bool whole_;
   bool open_known_;
   Lives lives_;  ///< of Of::Life
+  Waits waits_;  ///< of Of::Accept
   bool following_ = true;
   RowTable rows_;
   /// Connections in a wanted state, and the row under which each entered it: its owner may have
@@ -93,9 +112,11 @@ void Aggregator::Impl::transition(const Transition& t) {
     if (const auto life = lives_.over(t)) rows_.count({t.socket, t.from, t.path, t.reason}, *life);
     return;
   }
+  if (options_.of == Of::Accept) return count_of_accept(t);
   if (!wanted(t.from)) return;
   if (!whole_) {
     if (dwelt) rows_.count({t.socket, t.from}, t.dwell);
+    count_wait(t.socket, t.accept_wait_ns);
   } else if (t.last()) {
     const Dwell life = t.life_ns ? Dwell{Bound::Exact, *t.life_ns} : Dwell{};
     rows_.count({t.socket, t.from, t.path, t.reason}, life);
@@ -105,6 +126,7 @@ void Aggregator::Impl::transition(const Transition& t) {
 void Aggregator::Impl::tally(const Tally& tally) {
   for (const State state : kLifeOrder)
     rows_.add(state, tally.states[static_cast<std::size_t>(state)], open_known_);
+  rows_.add_not_accepted(tally.not_accepted);
 }
 
 void Aggregator::Impl::move_to(const Socket& socket, State to, State from, bool begins) {
@@ -139,14 +161,15 @@ void Aggregator::Impl::connection(const Connection& c) {
   for (const Stay* stay = c.stays.begin(); stay != over; ++stay) {
     if (!wanted(stay->state)) continue;
     any_wanted = true;
-    const bool as_long = options_.min_dwell_ns == 0 || (stay->dwell.bound != Bound::Unknown &&
-                                                        stay->dwell.ns >= options_.min_dwell_ns);
-    if (options_.of == Of::State && !whole_ && as_long)
-      rows_.count({c.socket, stay->state}, stay->dwell);
+    if (options_.of != Of::State || whole_) continue;
+    if (is_as_long(stay->dwell)) rows_.count({c.socket, stay->state}, stay->dwell);
+    if (stay->state == State::Established) count_wait(c.socket, c.accept_wait_ns);
   }
   if (options_.of == Of::Life) {
     if (const auto life = lives_.over(c))
       rows_.count({c.socket, c.stays.back().state, c.path, c.reason}, *life);
+  } else if (options_.of == Of::Accept) {
+    count_of_accept(c);
   } else if (whole_ && !c.open() && !c.stays.empty() && wanted(c.stays.back().state)) {
     const Dwell life = c.life_ns ? Dwell{Bound::Exact, *c.life_ns} : Dwell{};
     rows_.count({c.socket, c.stays.back().state, c.path, c.reason}, life);

@@ -17,8 +17,9 @@ class OpenTable;
 struct AggregatorOptions {
   Of of = Of::State;
   std::vector<Key> by = {Key::State};
-  StateSet states = 0;             ///< rows for these states only; 0 = all
-  std::uint64_t min_dwell_ns = 0;  ///< of the stays of a Connection those of this length alone
+  StateSet states = 0;  ///< rows for these states only; 0 = all
+  /// Of the stays of a Connection, and of waits for accept(), those of this length alone.
+  std::uint64_t min_dwell_ns = 0;
   bool open_known = true;  ///< false when a filter cuts the lines that enter a state (--min-dwell)
   std::size_t max_rows = 65536;
   std::size_t max_open = 4'000'000;  ///< connections followed at once; beyond it `open` is absent

@@ -208,6 +208,7 @@ void Analyzer::Impl::move(Followed& followed, const Transition& t) {
   if (t.path.first() == State::SynRecv) followed.role = Role::Passive;
   findings_.moved(followed, t);
   if (t.ends_a_dwell()) followed.add_segment(t.from, t.dwell);
+  if (t.accept_wait_ns) followed.accept_wait = *t.accept_wait_ns;
   if (t.last()) return finish(followed, t);
   timeline_.move(t.wall_ns, followed.state, t.to);
   const bool waits = t.to == State::TimeWait;
@@ -279,6 +280,7 @@ void Analyzer::Impl::connection(const Connection& c) {
   followed.socket = c.socket;
   if (known == nullptr || !c.path.empty()) followed.role = role_of(c);
   followed.begin_wall_ns = c.start_wall_ns;
+  followed.accept_wait = c.accept_wait_ns.value_or(Followed::kNotKnown);
   const State first = c.stays.empty() ? c.state : c.stays.begin()->state;
   Transition& t = line_;
   t.socket = c.socket;

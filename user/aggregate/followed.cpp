@@ -18,6 +18,7 @@ ConnectionRow row_of(const std::string& host, const Followed& followed) {
   row.role = followed.role;
   row.begin_wall_ns = followed.begin_wall_ns;
   row.segments = followed.finished_segments();
+  if (followed.accept_wait != Followed::kNotKnown) row.accept_wait_ns = followed.accept_wait;
   return row;
 }
 
@@ -83,6 +84,7 @@ ConnectionRow open_row(const std::string& host, const Connection& open) {
   row.in_state = open.stays.back().dwell;
   if (open.start_wall_ns) row.life = {Bound::Exact, since(*open.start_wall_ns, open.wall_ns())};
   row.path = open.path;
+  row.accept_wait_ns = open.accept_wait_ns;
   for (const Stay& stay : open.stays) row.segments.push_back({stay.state, stay.dwell});
   return row;
 }

@@ -13,7 +13,8 @@
 namespace tcpdwell {
 
 struct Followed {
-  static constexpr std::size_t kSegments = 10;
+  static constexpr std::size_t kSegments = 9;
+  static constexpr std::uint64_t kNotKnown = UINT64_MAX;
 
   Socket socket;
   Role role = Role::Unknown;
@@ -25,6 +26,7 @@ struct Followed {
   std::optional<Closer> closer;  ///< known of one in TIME_WAIT that was seen to enter it
   std::uint8_t segments = 0;     ///< finished stays, of which the last kSegments are kept
   std::array<std::uint64_t, kSegments> packed{};
+  std::uint64_t accept_wait = kNotKnown;  ///< ns
 
   /// As it was made, but for its socket; what is beyond `segments` means nothing.
   void begin_anew() {
@@ -35,6 +37,7 @@ struct Followed {
     since_before = {Bound::Exact, 0};
     port_row = UINT32_MAX;
     closer.reset();
+    accept_wait = kNotKnown;
     segments = 0;
   }
   void add_segment(State state, const Dwell& dwell);

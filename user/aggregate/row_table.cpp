@@ -21,7 +21,7 @@ void pack(PackedKey& packed, Key key, const RowSubject& subject) {
   const Socket& socket = subject.socket;
   switch (key) {
     case Key::State:
-      return packed.put(subject.state);
+      return packed.put(subject.not_accepted ? static_cast<State>(kStateCount) : subject.state);
     case Key::Pid:
       packed.put(socket.owner.pid.value_or(0));
       return packed.put(static_cast<std::uint8_t>(socket.owner.pid.has_value()));
@@ -83,7 +83,7 @@ std::string text_of(Key key, const RowSubject& subject) {
   const Socket& socket = subject.socket;
   switch (key) {
     case Key::State:
-      return std::string(name_of(subject.state));
+      return std::string(subject.not_accepted ? kNotAccepted : name_of(subject.state));
     case Key::Comm:
       return std::string(socket.owner.comm.view());
     case Key::Remote:
@@ -102,13 +102,16 @@ std::string text_of(Key key, const RowSubject& subject) {
 RowTable::RowTable(std::vector<Key> by, std::size_t max_rows)
     : by_(std::move(by)), by_state_(by_ == std::vector{Key::State}), max_rows_(max_rows) {
   if (!by_state_) return;
-  slots_.resize(kStateCount);
+  slots_.resize(kStateCount + 1);
   const Socket nobody;
-  for (State state : kLifeOrder) {
-    Slot& slot = slots_[static_cast<std::size_t>(state)];
+  const auto use = [this](Slot& slot, const RowSubject& subject) {
     slot.used = true;
-    describe(slot.row, {nobody, state});
-  }
+    slot.open_complete = !subject.not_accepted;
+    describe(slot.row, subject);
+  };
+  for (State state : kLifeOrder) use(slots_[static_cast<std::size_t>(state)], {nobody, state});
+  use(slots_[kNotAcceptedRow],
+      {.socket = nobody, .state = State::Established, .not_accepted = true});
 }
 
 void RowTable::count(const RowSubject& subject, const Dwell& dwell) {
@@ -139,6 +142,11 @@ void RowTable::add(State state, const Tally::OfState& counted, bool open_known) 
   if (open_known) slot.open += counted.opened;
 }
 
+void RowTable::add_not_accepted(const Tally::OfState& counted) {
+  assert(by_state_);
+  slots_[kNotAcceptedRow].row.exact.merge(counted.exact);
+}
+
 RowTable::Index RowTable::enter(const RowSubject& subject) {
   const Index index = find_or_add(subject);
   ++(index == kNoRow ? without_row_ : slots_[index].open);
@@ -152,7 +160,7 @@ void RowTable::zero_open() {
 }
 
 RowTable::Index RowTable::find_or_add(const RowSubject& subject) {
-  if (by_state_) return static_cast<Index>(subject.state);
+  if (by_state_) return subject.not_accepted ? kNotAcceptedRow : static_cast<Index>(subject.state);
   PackedKey packed;
   for (Key key : by_) pack(packed, key, subject);
   const auto found = index_.find(packed);
@@ -171,7 +179,7 @@ RowTable::Index RowTable::add(const RowSubject& subject, const PackedKey& key) {
   Slot& slot = slots_[index];
   slot.used = true;
   slot.key = key;
-  slot.open_complete = without_row_ == 0;
+  slot.open_complete = without_row_ == 0 && !subject.not_accepted;
   describe(slot.row, subject);
   return index;
 }
@@ -201,7 +209,10 @@ std::vector<RowTable::Index> RowTable::filled() const {
     }
   };
   if (by_state_) {
-    for (State state : kLifeOrder) add_if_filled(static_cast<std::size_t>(state));
+    for (State state : kLifeOrder) {
+      add_if_filled(static_cast<std::size_t>(state));
+      if (state == State::Established) add_if_filled(kNotAcceptedRow);
+    }
     return indices;
   }
   for (std::size_t index = 0; index < slots_.size(); ++index) add_if_filled(index);

@@ -26,6 +26,7 @@ struct RowSubject {
   State state;
   Path path = {};  ///< this and the reason matter to rows of whole connections only
   Reason reason = Reason::None;
+  bool not_accepted = false;  ///< the part of ESTABLISHED before accept(), a row of its own
 };
 
 /// The values a row is grouped by, packed for comparing and hashing. All keys of one table are made
@@ -67,6 +68,7 @@ class RowTable {
   void count(const RowSubject& subject, const Dwell& dwell);
   /// What was counted elsewhere, in a table by state alone.
   void add(State state, const Tally::OfState& counted, bool open_known);
+  void add_not_accepted(const Tally::OfState& counted);
 
   /// One more is open in the subject's row; returns the row for leave(), kNoRow if there is no
   /// room.
@@ -84,10 +86,14 @@ class RowTable {
   struct Slot {
     Row row;
     PackedKey key;
-    std::int64_t open = 0;      ///< below 0 for an instant where counters of CPUs were read in turn
-    bool open_complete = true;  ///< false: sockets that entered while there was no room are missing
+    std::int64_t open = 0;  ///< below 0 for an instant where counters of CPUs were read in turn
+    /// False: sockets that entered while there was no room are missing, or none is counted.
+    bool open_complete = true;
     bool used = false;
   };
+
+  /// By state alone: the row behind those of the states.
+  static constexpr Index kNotAcceptedRow = kStateCount;
 
   Index find_or_add(const RowSubject& subject);
   Index add(const RowSubject& subject, const PackedKey& key);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 #include <string>
 
 namespace tcpdwell {
@@ -54,9 +55,12 @@ const char* fault_in(const td_event& e, std::size_t size) {
   if (e.version != TD_EVENT_VERSION) return "unknown version";
   if (e.kind == 0 || e.kind >= TD_KIND_COUNT) return "unknown kind";
   if (size != size_of(e)) return "length does not fit its flags";
-  if (e.flags & ~(TD_F_GAP | TD_F_STATS | TD_F_LIVE | TD_F_DEFERRED | TD_F_QUEUE_FULL | TD_F_BOUND))
+  if (e.flags & ~(TD_F_GAP | TD_F_STATS | TD_F_LIVE | TD_F_DEFERRED | TD_F_QUEUE_FULL | TD_F_BOUND |
+                  TD_F_ACCEPT_WAIT))
     return "unknown flag";
   if (e.first_port > e.last_port) return "no range of ports";
+  if ((e.flags & TD_F_ACCEPT_WAIT) && (e.first_port != 0 || e.kind == TD_KIND_SEED))
+    return "a wait for accept() where there is none";
   if (e.family != 4 && e.family != 6) return "unknown address family";
   if (e.old_state >= TD_STATE_COUNT || e.new_state >= TD_STATE_COUNT) return "unknown state";
   if (e.dwell >= TD_DWELL_COUNT) return "unknown kind of dwell";
@@ -125,6 +129,10 @@ PortChoice port_of(const td_event& e) {
   return port;
 }
 
+std::optional<std::uint64_t> accept_wait_of(const td_event& e) {
+  return e.flags & TD_F_ACCEPT_WAIT ? std::optional<std::uint64_t>(e.accept_wait_ns) : std::nullopt;
+}
+
 Transition transition_of(const td_event& e, const ResetNames& resets) {
   Transition t;
   t.mono_ns = e.mono_ns;
@@ -141,6 +149,7 @@ Transition transition_of(const td_event& e, const ResetNames& resets) {
     t.deferred = (e.flags & TD_F_DEFERRED) != 0;
     t.queue_full = (e.flags & TD_F_QUEUE_FULL) != 0;
   }
+  t.accept_wait_ns = accept_wait_of(e);
   if (!t.last()) return t;
   t.path = Path(e.path);
   if (e.start_ns != 0 && e.start_ns <= e.mono_ns) t.life_ns = e.mono_ns - e.start_ns;
@@ -206,6 +215,7 @@ Connection connection_of(const td_connection& c, const ResetNames& resets) {
   connection.path = Path(e.path);
   connection.deferred = (e.flags & TD_F_DEFERRED) != 0;
   connection.queue_full = (e.flags & TD_F_QUEUE_FULL) != 0;
+  connection.accept_wait_ns = accept_wait_of(e);
   if (connection.state == State::Close) {
     connection.end_wall_ns = now;
     if (connection.start_wall_ns) connection.life_ns = e.mono_ns - e.start_ns;

@@ -3,6 +3,7 @@
 
 #include <bpf/libbpf.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -64,6 +65,23 @@ std::vector<bpf_program*> fentry_programs(const tcpdwell_bpf& skeleton) {
   return chosen;
 }
 
+/// Where overflows of accept queues show. They are followed where all of these can be.
+std::array<bpf_program*, 3> overflow_programs(const tcpdwell_bpf& skeleton) {
+  return {skeleton.progs.on_syn, skeleton.progs.on_last_ack4, skeleton.progs.on_last_ack6};
+}
+
+std::string function_of(const bpf_program* program) {
+  return std::strchr(bpf_program__section_name(program), '/') + 1;
+}
+
+/// Linux 6.1 refuses some of these functions.
+bool can_follow_overflows(const tcpdwell_bpf& skeleton) {
+  const auto programs = overflow_programs(skeleton);
+  return std::all_of(programs.begin(), programs.end(), [](const bpf_program* program) {
+    return fentry_obstacle(function_of(program).c_str()).empty();
+  });
+}
+
 /// Fault::Unsupported says what fentry needs that this kernel lacks.
 Status prepare_fentry(const tcpdwell_bpf& skeleton) {
   const auto lacks = [](std::string what) { return Error{Fault::Unsupported, std::move(what)}; };
@@ -71,8 +89,7 @@ Status prepare_fentry(const tcpdwell_bpf& skeleton) {
   if (programs.empty())
     return lacks("a function that it follows takes other arguments in this kernel");
   for (bpf_program* program : programs) {
-    const char* section = bpf_program__section_name(program);
-    const std::string function = std::strchr(section, '/') + 1;
+    const std::string function = function_of(program);
     if (function_args(function.c_str()) == 0)
       return lacks("this kernel has no function " + function);
   }
@@ -125,6 +142,11 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
   }
   if (way == Minisockets::Fentry)
     for (bpf_program* fitting : fentry_programs(skeleton)) bpf_program__set_autoload(fitting, true);
+  const bool overflows =
+      way == Minisockets::Fentry && config_of(skeleton).surveys && can_follow_overflows(skeleton);
+  config_of(skeleton).overflows = overflows;
+  for (bpf_program* program : overflow_programs(skeleton))
+    bpf_program__set_autoload(program, overflows);
   for (bpf_program* of_timers : timer_programs(skeleton))
     bpf_program__set_autoload(of_timers, way == Minisockets::Timer);
   const bool reasons = config_of(skeleton).detail != TD_DETAIL_COUNTS;
@@ -176,6 +198,7 @@ std::vector<bpf_program*> to_attach(const tcpdwell_bpf& skeleton, Minisockets wa
   for (bpf_program* program : timer_programs(skeleton)) programs.push_back(program);
   if (way == Minisockets::Fentry)
     for (bpf_program* program : fentry_programs(skeleton)) programs.push_back(program);
+  for (bpf_program* program : overflow_programs(skeleton)) programs.push_back(program);
   programs.push_back(skeleton.progs.on_state);
   for (const Spare& spare : spares_of(skeleton)) programs.push_back(spare.program);
   std::erase_if(programs,

@@ -71,14 +71,14 @@ bool counts(const TracerOptions& options) {
 void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   const bool events = options.detail != Detail::Counts;
   bpf_map__set_max_entries(skeleton.maps.ring, ring_size(events ? options.ring_bytes : 0));
-  bpf_map__set_max_entries(skeleton.maps.tallies, counts(options) ? TD_STATE_COUNT : 1);
+  bpf_map__set_max_entries(skeleton.maps.tallies, counts(options) ? TD_TALLIES : 1);
   if (!events)
     for (bpf_map* map : {skeleton.maps.nets, skeleton.maps.ifaces})
       bpf_map__set_max_entries(map, 1);
   if (!options.surveys)
-    for (bpf_map* map :
-         {skeleton.maps.survey_owners, skeleton.maps.survey_ports, skeleton.maps.survey_peers,
-          skeleton.maps.survey_cgroups, skeleton.maps.survey_listeners})
+    for (bpf_map* map : {skeleton.maps.survey_owners, skeleton.maps.survey_ports,
+                         skeleton.maps.survey_peers, skeleton.maps.survey_cgroups,
+                         skeleton.maps.survey_listeners, skeleton.maps.survey_lports})
       bpf_map__set_max_entries(map, 1);
   for (bpf_map* map : {skeleton.maps.undecided, skeleton.maps.gone})
     bpf_map__set_max_entries(map, static_cast<__u32>(libbpf_num_possible_cpus()));

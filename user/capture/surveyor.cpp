@@ -10,11 +10,14 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "capture/batches.h"
+#include "capture/programs.h"
 #include "tcpdwell_bpf.skel.h"
 #include "util/clock.h"
 #include "util/host_clock.h"
@@ -135,8 +138,9 @@ Result<Survey> Surveyor::read() {
       survey.oldest[state] =
           Dwell{static_cast<Bound>(found.oldest_dwell[state]), found.oldest_ns[state]};
   }
-  for (const auto part : {&Surveyor::read_owners, &Surveyor::read_ports, &Surveyor::read_held,
-                          &Surveyor::read_cgroups, &Surveyor::read_listeners})
+  for (const auto part :
+       {&Surveyor::read_owners, &Surveyor::read_ports, &Surveyor::read_held,
+        &Surveyor::read_cgroups, &Surveyor::read_listeners, &Surveyor::read_listen_ports})
     if (Status status = (this->*part)(survey); !status) return status.error();
   return survey;
 }
@@ -213,12 +217,28 @@ Status Surveyor::read_cgroups(Survey& survey) {
 }
 
 Status Surveyor::read_listeners(Survey& survey) {
+  const bool overflows_known = config_of(skeleton_).overflows != 0;
   return for_each_entry<td_survey_place, td_survey_listener>(
       skeleton_.maps.survey_listeners,
       [&](const td_survey_place& place, const td_survey_listener& listener) {
-        survey.listeners.push_back({place.netns, family_of(place.family),
-                                    endpoint_of(place.laddr, place.family, place.lport),
-                                    listener.waiting, listener.most, listener.drops});
+        survey.listeners.push_back(
+            {place.netns, family_of(place.family),
+             endpoint_of(place.laddr, place.family, place.lport), listener.waiting, listener.most,
+             listener.drops,
+             overflows_known ? std::optional(std::uint64_t{listener.overflows}) : std::nullopt});
+      });
+}
+
+/// Of the ports at which somebody listens alone: at the others bind() put a client, or a server
+/// was.
+Status Surveyor::read_listen_ports(Survey& survey) {
+  return for_each_entry<td_survey_lport, td_survey_at_port>(
+      skeleton_.maps.survey_lports, [&](const td_survey_lport& port, const td_survey_at_port& at) {
+        if (at.sockets[TD_LISTEN] == 0) return;
+        ListenPortRow& row = survey.listen_ports.emplace_back();
+        row.netns = port.netns;
+        row.port = port.lport;
+        std::copy_n(std::begin(at.sockets), kStateCount, row.sockets.begin());
       });
 }
 

@@ -28,6 +28,7 @@ class Surveyor {
   Status read_held(Survey& survey);
   Status read_cgroups(Survey& survey);
   Status read_listeners(Survey& survey);
+  Status read_listen_ports(Survey& survey);
 
   tcpdwell_bpf& skeleton_;
   Walker& walker_;

@@ -79,7 +79,7 @@ Status TallyReader::read_moves(Tally& tally) {
 Result<Tally> TallyReader::take() {
   Tally tally;
   const td_tally_extremes extremes = take_extremes(skeleton_);
-  for (std::uint32_t state = 0; state < kStateCount; ++state) {
+  for (std::uint32_t state = 0; state < TD_TALLIES; ++state) {
     auto read_now = read(state);
     if (!read_now) return read_now.error();
     Before& before = before_[state];
@@ -87,7 +87,7 @@ Result<Tally> TallyReader::take() {
     before.exact.resize(TD_TALLY_BUCKETS);
     std::vector<std::uint32_t> counts(TD_TALLY_BUCKETS);
     for (std::size_t i = 0; i < TD_TALLY_BUCKETS; ++i) counts[i] = now.exact[i] - before.exact[i];
-    Tally::OfState& of = tally.states[state];
+    Tally::OfState& of = state < kStateCount ? tally.states[state] : tally.not_accepted;
     of.exact = Histogram::of_counts(counts, now.total_ns - before.total_ns,
                                     ~extremes.not_shortest_ns[state], extremes.longest_ns[state]);
     for (std::size_t i = 0; i < of.within.size(); ++i)

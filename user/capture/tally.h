@@ -34,7 +34,7 @@ class TallyReader {
   Status read_moves(Tally& tally);
 
   tcpdwell_bpf& skeleton_;
-  std::array<Before, kStateCount> before_;
+  std::array<Before, TD_TALLIES> before_;
 };
 
 }  // namespace tcpdwell

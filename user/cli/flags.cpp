@@ -153,12 +153,14 @@ void add_limit_flag(CLI::App& app, RawOptions& raw) {
 }
 
 void add_of_flag(CLI::App& app, RawOptions& raw) {
-  raw.offers[app.add_option("--of", raw.of,
-                            "what the table is of: state, dwells in states\n[state]; life, whole "
-                            "connections from the SYN to\nthe end or to TIME_WAIT")
+  raw.offers[app.add_option(
+                    "--of", raw.of,
+                    "what the table is of: state, dwells in states\n[state]; life, whole "
+                    "connections from the SYN to\nthe end or to TIME_WAIT; accept, the wait\nof a "
+                    "server's connections for accept()")
                  ->type_name("WHAT")
                  ->group("Output")]
-      .words = {"state", "life"};
+      .words = {"state", "life", "accept"};
 }
 
 }  // namespace tcpdwell

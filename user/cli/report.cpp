@@ -107,18 +107,20 @@ AnalyzerOptions analysis_of(const Asked& asked, PerfettoWriter* slices) {
   return options;
 }
 
-/// Notes which files have lines of connections.
-class LinesSeen : public Consumer {
+/// Notes which files have lines of connections, and which do not tell of accept().
+class HeadersSeen : public Consumer {
  public:
   Status header(const Header& header) override {
     connections_ = connections_ || header.lines == "connections";
+    no_accept_ = no_accept_ || header.minisockets != "fentry";
     return Ok;
   }
   Status transition(const Transition&) override { return Ok; }
   bool take_connections() { return std::exchange(connections_, false); }
+  bool take_no_accept() { return std::exchange(no_accept_, false); }
 
  private:
-  bool connections_ = false;
+  bool connections_ = false, no_accept_ = false;
 };
 
 /// What follows a connection needs all its lines: states and durations choose rows of the table
@@ -137,9 +139,10 @@ Result<Report> read_report(const Asked& asked, bool quiet, PerfettoWriter* slice
   const Filter whole = whole_connections_of(asked.filter);
   FilterStage followed(whole, analyzer);
   LastMoment last;
-  LinesSeen lines;
+  HeadersSeen headers;
+  std::size_t without_accept = 0;
   CgroupLabels labels;
-  Tee tee({&shown, &followed, &last, &lines, &labels});
+  Tee tee({&shown, &followed, &last, &headers, &labels});
 
   Report report;
   Progress progress(asked.files, !quiet);
@@ -148,13 +151,22 @@ Result<Report> read_report(const Asked& asked, bool quiet, PerfettoWriter* slice
     if (!flaws) return flaws.error();
     report.sources.push_back(shown_name(file));
     report.flaws.insert(report.flaws.end(), flaws->begin(), flaws->end());
-    if (lines.take_connections())
+    if (headers.take_connections())
       report.flaws.push_back(fmt::format(
           "{}: a line is a whole connection, so it is not known how many local ports were taken at "
           "once",
           shown_name(file)));
+    if (headers.take_no_accept() && asked.table_keys.of == Of::Accept) {
+      ++without_accept;
+      report.flaws.push_back(
+          fmt::format("{}: recorded without fentry, so it is not known how long connections waited "
+                      "for accept()",
+                      shown_name(file)));
+    }
   }
   progress.clear();
+  if (without_accept > 0 && without_accept == asked.files.size())
+    return Error{Fault::Usage, "--of accept: " + report.flaws.back()};
   if (!quiet)
     for (const std::string& flaw : report.flaws) complain(flaw);
   report.summary = aggregator.take_summary(last.wall_ns());

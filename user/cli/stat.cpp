@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /// `tcpdwell stat`: a table each interval, or one at the end.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 
 #include "aggregate/aggregator.h"
 #include "cli/commands.h"
@@ -15,11 +17,33 @@
 namespace tcpdwell {
 namespace {
 
+constexpr std::string_view kThroughFentry =
+    "--of accept: how long a connection waits for accept() is known through fentry alone";
+
+/// No other way in will do.
+Status follow_accept(TracerOptions& tracer) {
+  if (tracer.minisockets != Minisockets::Auto && tracer.minisockets != Minisockets::Fentry)
+    return Error{Fault::Usage, fmt::format("{}, not with --minisockets {}", kThroughFentry,
+                                           name_of(tracer.minisockets))};
+  tracer.minisockets = Minisockets::Fentry;
+  return Ok;
+}
+
+Error accept_error(Error error) {
+  if (error.fault == Fault::Unsupported)
+    error.message = fmt::format("{}: {}", kThroughFentry, error.message);
+  return error;
+}
+
 class Stat {
  public:
   Stat(const Invocation& invocation, Format format, Output& out, AggregatorOptions options,
        bool by_cgroup)
-      : invocation_(invocation), format_(format), out_(out), aggregator_(std::move(options)) {
+      : invocation_(invocation),
+        format_(format),
+        out_(out),
+        of_(options.of),
+        aggregator_(std::move(options)) {
     if (by_cgroup) names_.emplace(cgroup_names(invocation.raw));
   }
 
@@ -27,7 +51,7 @@ class Stat {
     plan.connections = [this] { return aggregator_.connections(); };
     if (plan.tick_ns) plan.on_tick = [this](std::int64_t wall_ns) { return tick(wall_ns); };
     auto outcome = run_live(plan, live_header(filter), aggregator_);
-    if (!outcome) return outcome.error();
+    if (!outcome) return of_ == Of::Accept ? accept_error(outcome.error()) : outcome.error();
     if (!done()) {
       Status status = table(outcome->end_wall_ns);
       if (!status && status.error().os_errno != EPIPE) return status.error();
@@ -61,6 +85,7 @@ class Stat {
   const Invocation& invocation_;
   Format format_;
   Output& out_;
+  const Of of_;
   Aggregator aggregator_;
   std::optional<CgroupNames> names_;  ///< where rows have cgroups
   std::uint64_t written_ = 0;
@@ -74,6 +99,8 @@ Result<int> run_stat(const Invocation& invocation) {
   const Filter& filter = asked->filter.filter;
   auto plan = live_plan(invocation.raw, invocation.command, asked->filter);
   if (!plan) return plan.error();
+  if (asked->table.of == Of::Accept)
+    if (Status known = follow_accept(plan->tracer); !known) return known.error();
   if (!invocation.interval.empty()) {
     auto interval = parse_duration_ns(invocation.interval);
     if (!interval && !invocation.interval.starts_with('-'))
@@ -99,6 +126,7 @@ Result<int> run_stat(const Invocation& invocation) {
   options.of = asked->table.of;
   options.by = std::move(asked->table.by);
   options.states = filter.states;
+  options.min_dwell_ns = filter.min_dwell_ns;
   options.open_known = filter.min_dwell_ns == 0;
   const bool by_cgroup =
       std::find(options.by.begin(), options.by.end(), Key::Cgroup) != options.by.end();

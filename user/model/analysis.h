@@ -58,6 +58,8 @@ struct ConnectionRow {
   Reason reason = Reason::None;
   Closer closer = Closer::None;
   std::vector<Segment> segments;  ///< oldest first; of many the last
+  /// Of ESTABLISHED the part before accept(); absent where that is not known.
+  std::optional<std::uint64_t> accept_wait_ns;
 };
 
 /// Ports that one host uses towards one remote address and port from one local address; IPv4 where

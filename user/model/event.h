@@ -158,6 +158,9 @@ struct Transition {
   /// On the line that leaves SYN_RECV: the handshake's last ACK had come, and the request waited
   /// on, for data (TCP_DEFER_ACCEPT) or for room in the accept queue.
   bool deferred = false, queue_full = false;
+  /// On the line that leaves ESTABLISHED: how long nobody had accepted it; all that time where
+  /// nobody had by then. Absent where it is not known, and of a connection that was not accepted.
+  std::optional<std::uint64_t> accept_wait_ns;
   /// The rest is known on the connection's last line (`to` is CLOSE) only.
   std::optional<std::uint64_t> life_ns;
   Path path;
@@ -212,9 +215,10 @@ struct Connection {
   bool gap = false;                  ///< a transition of this connection was lost
   Reason reason = Reason::None;
   Errno error = Errno::None;
-  std::uint32_t timer_restarts = 0;           ///< as Transition's
-  bool deferred = false, queue_full = false;  ///< as Transition's
-  Path path;                                  ///< so far
+  std::uint32_t timer_restarts = 0;             ///< as Transition's
+  bool deferred = false, queue_full = false;    ///< as Transition's
+  std::optional<std::uint64_t> accept_wait_ns;  ///< as Transition's, once it has left ESTABLISHED
+  Path path;                                    ///< so far
   /// Known when it has ended.
   std::optional<std::uint64_t> life_ns;
   std::optional<TrafficStats> traffic;

@@ -214,6 +214,10 @@ inline constexpr auto kTransitionFields = std::tuple{
     field("accept_queue_full", &Transition::queue_full, IfKnown,
           "on the line that leaves SYN_RECV: the handshake's last ACK had come, and there was no room in the accept queue",
           "absent if not").added_later(5),
+    field("accept_wait_ns", &Transition::accept_wait_ns, IfKnown,
+          "on the line that leaves ESTABLISHED: how long of `dwell_ns` a server's connection waited until accept() fetched it; all of it where "
+          "nobody had fetched it by then, as the peer or the end of the listening socket was faster",
+          "no server's, or not known (without fentry, of MPTCP, older than the trace)").added_later(18),
     last_line(
         field("life_ns", &Transition::life_ns, IfKnown, "from the SYN to this line", "the connection began before the trace"),
         field("path", &Transition::path, IfKnown,
@@ -249,6 +253,9 @@ inline constexpr auto kConnectionFields = std::tuple{
           "the handshake's last ACK had come, and TCP_DEFER_ACCEPT waited for data: SYN_RECV lasted on", "absent if not"),
     field("accept_queue_full", &Connection::queue_full, IfKnown,
           "the handshake's last ACK had come, and there was no room in the accept queue: SYN_RECV lasted on", "absent if not"),
+    field("accept_wait_ns", &Connection::accept_wait_ns, IfKnown,
+          "how long of its stay in ESTABLISHED a server's connection waited until accept() fetched it; all of it where nobody did until that stay was over",
+          "it is in ESTABLISHED, no server's, or not known (without fentry, of MPTCP, older than the trace)"),
     field("life_ns", &Connection::life_ns, IfKnown, "from `start` to `end`", "it is open, or began before the trace"),
     field("path", &Connection::path, IfKnown,
           "the states it went through, joined with `>`; of more than 16 the last 16", "not known"),

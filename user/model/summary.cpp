@@ -57,18 +57,17 @@ bool whole_connections(const std::vector<Key>& by) {
   return has(by, Key::End) || has(by, Key::Path);
 }
 
-std::string_view name_of(Of of) { return of == Of::Life ? "life" : "state"; }
+std::string_view name_of(Of of) {
+  constexpr std::array<std::string_view, 3> kWords = {"state", "life", "accept"};
+  return kWords[static_cast<std::size_t>(of)];
+}
 
 Result<Of> parse_of(std::string_view text) {
-  if (text == "state") return Of::State;
-  if (text == "life") return Of::Life;
-  // How long the kernel says that a connection waited to be accepted (accept_wait_ns).
-  if (text == "accept")
-    return Error{Fault::Usage,
-                 "accept: this version does not measure how long connections wait "
-                 "to be accepted; expected state or life"};
-  return Error{Fault::Usage, fmt::format("\"{}\": expected state or life{}", printable(text),
-                                         did_you_mean(text, {"state", "life"}))};
+  for (const Of of : {Of::State, Of::Life, Of::Accept})
+    if (text == name_of(of)) return of;
+  return Error{Fault::Usage,
+               fmt::format("\"{}\": expected state, life or accept{}", printable(text),
+                           did_you_mean(text, {"state", "life", "accept"}))};
 }
 
 Result<std::vector<Key>> parse_keys(std::string_view text, Of of) {

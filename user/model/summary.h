@@ -18,9 +18,10 @@ namespace tcpdwell {
 enum class Of : std::uint8_t {
   State,  ///< dwells in states; with `end` or `path` whole connections, TIME_WAIT included
   Life,   ///< from the SYN to the end, or to TIME_WAIT
+  Accept  ///< of connections that this host was asked for, in ESTABLISHED before accept()
 };
-std::string_view name_of(Of of);  ///< "state", "life"
-/// Fault::Usage names what is expected. "accept" is a word that nothing measures yet.
+std::string_view name_of(Of of);  ///< "state", "life", "accept"
+/// Fault::Usage names what is expected.
 Result<Of> parse_of(std::string_view text);
 
 /// What rows are grouped by. `state` is added as the last key where it is not named, because a
@@ -47,6 +48,10 @@ bool whole_connections(const std::vector<Key>& by);
 /// where the table is of states.
 Result<std::vector<Key>> parse_keys(std::string_view text, Of of = Of::State);
 std::vector<std::string> key_words();  ///< all of them
+
+/// What a row by state is called that has the part of ESTABLISHED before accept(), where that is
+/// known: a dwell in it is in the row of ESTABLISHED too.
+inline constexpr std::string_view kNotAccepted = "not accepted";
 
 struct Row {
   /// One value per key, in the keys' order, as text ("TIME_WAIT", "4711", "10.0.0.1"); empty where

@@ -56,6 +56,16 @@ struct ListenerRow {
   Endpoint local;
   std::uint64_t waiting = 0, most = 0;  ///< connections nobody has accepted, and that may wait
   std::uint64_t drops = 0;              ///< of the sockets that listen there now, since they do
+  /// SYNs and ACKs that found the queue full, of those sockets since they were first seen; absent
+  /// where they cannot be told from other drops.
+  std::optional<std::uint64_t> overflows;
+};
+
+/// Sockets at a local port of a network namespace at which some listen.
+struct ListenPortRow {
+  std::uint32_t netns = 0;
+  std::uint16_t port = 0;
+  std::array<std::uint64_t, kStateCount> sockets{};
 };
 
 struct Survey {
@@ -72,8 +82,9 @@ struct Survey {
   std::shared_ptr<const std::vector<CgroupRow>> cgroups =
       std::make_shared<const std::vector<CgroupRow>>();
   std::array<std::uint64_t, kStateCount> of_other_cgroups{};
-  std::vector<ListenerRow> listeners;  ///< in no order, but for those beyond 4,096
-  std::uint64_t matching = 0;          ///< sockets that the wish is about
+  std::vector<ListenerRow> listeners;       ///< in no order, but for those beyond 4,096
+  std::vector<ListenPortRow> listen_ports;  ///< in no order; of the first 4,096 ports that were met
+  std::uint64_t matching = 0;               ///< sockets that the wish is about
   /// Open ones, with all their stays, the longest in their state first. Seen a moment after the
   /// rest was counted, each at its own. Requests without a cookie are none.
   std::vector<Connection> listed;

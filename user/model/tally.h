@@ -43,6 +43,7 @@ struct Tally {
     std::int64_t opened = 0;  ///< sockets that came into the state less those that left it
   };
   std::array<OfState, kStateCount> states;
+  OfState not_accepted;  ///< of ESTABLISHED, the part before accept(); nothing is `opened`
   /// For serve: [old][new], and [reason][closer].
   std::array<std::array<std::uint64_t, kStateCount>, kStateCount> transitions{};
   std::array<std::array<std::uint64_t, kClosers>, kReasonCount> ends{};

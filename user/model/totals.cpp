@@ -35,6 +35,7 @@ void LifeTotals::add(const Dwell& life) {
 
 void Totals::add(const Tally& tally) {
   for (std::size_t state = 0; state < kStateCount; ++state) dwells[state].add(tally.states[state]);
+  not_accepted.add(tally.not_accepted);
   transitions = tally.transitions;
   ends = tally.ends;
 }

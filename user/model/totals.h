@@ -37,6 +37,7 @@ struct LifeTotals {
 
 struct Totals {
   std::array<DwellTotals, kStateCount> dwells;
+  DwellTotals not_accepted;                                                       ///< as Tally's
   std::array<std::array<std::uint64_t, kStateCount>, kStateCount> transitions{};  ///< [old][new]
   std::array<std::array<std::uint64_t, Tally::kClosers>, kReasonCount>
       ends{};                       ///< [reason][closer]

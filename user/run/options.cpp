@@ -135,7 +135,7 @@ Result<TableKeys> parse_table_keys(const RawOptions& raw) {
   auto of = parse_of(raw.of);
   if (!of) return Error{Fault::Usage, "--of " + of.error().message};
   if (raw.by.empty())
-    return TableKeys{*of, *of == Of::Life ? std::vector<Key>{} : std::vector{Key::State}};
+    return TableKeys{*of, *of == Of::State ? std::vector{Key::State} : std::vector<Key>{}};
   auto keys = parse_keys(joined(raw.by), *of);
   if (!keys) return Error{Fault::Usage, "--by: " + keys.error().message};
   return TableKeys{*of, std::move(keys).value()};

@@ -29,17 +29,21 @@ Summary summary_of(const LiveState& state) {
   summary.by = {Key::State};
   summary.lost = state.totals.lost;
   summary.minisockets_off = state.minisockets == "off";
-  for (const State s : kLifeOrder) {
-    const auto at = static_cast<std::size_t>(s);
-    const DwellTotals& dwells = state.totals.dwells[at];
+  const auto add = [&summary](std::string_view name, const DwellTotals& dwells,
+                              std::optional<std::uint64_t> open) {
     Row row;
-    row.keys = {std::string(name_of(s))};
+    row.keys = {std::string(name)};
     row.numeric = {std::nullopt};
     row.exact = dwells.exact;
     row.at_least = dwells.at_least;
     row.unknown = dwells.unknown;
-    row.open = state.count_of(s, state.survey.population);
+    row.open = open;
     if (row.count() > 0 || row.open.value_or(0) > 0) summary.rows.push_back(std::move(row));
+  };
+  for (const State s : kLifeOrder) {
+    add(name_of(s), state.totals.dwells[static_cast<std::size_t>(s)],
+        state.count_of(s, state.survey.population));
+    if (s == State::Established) add(kNotAccepted, state.totals.not_accepted, std::nullopt);
   }
   return summary;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <numeric>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -31,7 +32,7 @@ std::string seconds(std::uint64_t s, std::uint64_t ns) {
 }
 std::string seconds(std::uint64_t ns) { return seconds(ns / 1'000'000'000, ns % 1'000'000'000); }
 
-using Labels = std::initializer_list<std::pair<std::string_view, std::string>>;
+using Labels = std::vector<std::pair<std::string_view, std::string>>;
 
 class Writer {
  public:
@@ -76,22 +77,38 @@ class Writer {
 std::string state_name(State state) { return std::string(name_of(state)); }
 std::size_t number_of(State state) { return static_cast<std::size_t>(state); }
 
+/// Of DwellTotals or LifeTotals.
+template <class OfTotals>
+void add_histogram(Writer& out, const Labels& labels, const OfTotals& totals) {
+  const auto with_bound = [&labels](std::string bound) {
+    Labels all = labels;
+    all.emplace_back("le", std::move(bound));
+    return all;
+  };
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < kBucketCount; ++i) {
+    below += totals.buckets[i];
+    out.add(with_bound(seconds(kBucketBounds[i])), below, "_bucket");
+  }
+  below += totals.buckets[kBucketCount];
+  out.add(with_bound("+Inf"), below, "_bucket");
+  out.add(labels, seconds(totals.sum_s, totals.sum_ns), "_sum");
+  out.add(labels, below, "_count");
+}
+
 void add_dwells(Writer& out, const LiveState& live) {
   const Totals& totals = live.totals;
   out.family("tcpdwell_dwell_seconds", Kind::Histogram,
              "Time spent in a state, of dwells that ended and are known exactly.");
   for (const State state : kLifeOrder) {
     if (state == State::Close || !live.observed(state)) continue;  // no connection is in CLOSE
-    const DwellTotals& dwells = totals.dwells[number_of(state)];
-    std::uint64_t below = 0;
-    for (std::size_t i = 0; i < kBucketCount; ++i) {
-      below += dwells.buckets[i];
-      out.add({{"state", state_name(state)}, {"le", seconds(kBucketBounds[i])}}, below, "_bucket");
-    }
-    below += dwells.buckets[kBucketCount];
-    out.add({{"state", state_name(state)}, {"le", "+Inf"}}, below, "_bucket");
-    out.add({{"state", state_name(state)}}, seconds(dwells.sum_s, dwells.sum_ns), "_sum");
-    out.add({{"state", state_name(state)}}, below, "_count");
+    add_histogram(out, {{"state", state_name(state)}}, totals.dwells[number_of(state)]);
+  }
+  if (live.minisockets == "fentry") {
+    out.family("tcpdwell_accept_wait_seconds", Kind::Histogram,
+               "Time that servers' connections were ESTABLISHED before accept() fetched them, or "
+               "before they left it unfetched.");
+    add_histogram(out, {}, totals.not_accepted);
   }
   out.family("tcpdwell_dwells_inexact_total", Kind::Counter,
              "Dwells that ended and are in no histogram: bounded from below, or unknown.");
@@ -113,15 +130,7 @@ void add_lives(Writer& out, const std::array<LifeTotals, 3>& lives) {
   out.family("tcpdwell_connection_life_seconds", Kind::Histogram,
              "Lives of connections that ended, from the SYN to the end or to TIME_WAIT.");
   each([&out](const std::string& side, const LifeTotals& of) {
-    std::uint64_t below = 0;
-    for (std::size_t i = 0; i < kBucketCount; ++i) {
-      below += of.buckets[i];
-      out.add({{"side", side}, {"le", seconds(kBucketBounds[i])}}, below, "_bucket");
-    }
-    below += of.buckets[kBucketCount];
-    out.add({{"side", side}, {"le", "+Inf"}}, below, "_bucket");
-    out.add({{"side", side}}, seconds(of.sum_s, of.sum_ns), "_sum");
-    out.add({{"side", side}}, below, "_count");
+    add_histogram(out, {{"side", side}}, of);
   });
   out.family("tcpdwell_connection_lives_unknown_total", Kind::Counter,
              "Connections that ended and are in no histogram, as their beginning was not seen.");
@@ -272,12 +281,13 @@ std::vector<ListenerRow> worst(std::vector<ListenerRow> rows, std::size_t most) 
 }
 
 void add_listeners(Writer& out, const std::vector<ListenerRow>& rows) {
+  const auto labels_of = [](const ListenerRow& row) {
+    return Labels{{"netns", std::to_string(row.netns)},
+                  {"laddr", address_text(row.family, row.local)},
+                  {"lport", std::to_string(row.local.port)}};
+  };
   const auto add = [&](std::uint64_t ListenerRow::*figure) {
-    for (const ListenerRow& row : rows)
-      out.add({{"netns", std::to_string(row.netns)},
-               {"laddr", address_text(row.family, row.local)},
-               {"lport", std::to_string(row.local.port)}},
-              row.*figure);
+    for (const ListenerRow& row : rows) out.add(labels_of(row), row.*figure);
   };
   out.family("tcpdwell_listen_queue", Kind::Gauge, "Connections that nobody has accepted yet.");
   add(&ListenerRow::waiting);
@@ -287,6 +297,45 @@ void add_listeners(Writer& out, const std::vector<ListenerRow>& rows) {
   out.family("tcpdwell_listen_drops_total", Kind::Counter,
              "SYNs and ACKs that a listening socket dropped, for want of room above all.");
   add(&ListenerRow::drops);
+  if (std::none_of(rows.begin(), rows.end(),
+                   [](const ListenerRow& row) { return row.overflows.has_value(); }))
+    return;
+  out.family("tcpdwell_listen_overflows_total", Kind::Counter,
+             "SYNs and last ACKs of handshakes that found the accept queue full.");
+  for (const ListenerRow& row : rows)
+    if (row.overflows) out.add(labels_of(row), *row.overflows);
+}
+
+/// Those with most sockets, then all others as one.
+std::vector<ListenPortRow> busiest(std::vector<ListenPortRow> rows, std::size_t most) {
+  const auto all_of = [](const ListenPortRow& row) {
+    return std::accumulate(row.sockets.begin(), row.sockets.end(), std::uint64_t{0});
+  };
+  std::sort(rows.begin(), rows.end(), [&](const ListenPortRow& a, const ListenPortRow& b) {
+    return std::tuple(all_of(b), a.netns, a.port) < std::tuple(all_of(a), b.netns, b.port);
+  });
+  if (rows.size() <= most) return rows;
+  ListenPortRow others;
+  for (std::size_t i = most; i < rows.size(); ++i)
+    for (std::size_t state = 0; state < kStateCount; ++state)
+      others.sockets[state] += rows[i].sockets[state];
+  rows.resize(most);
+  rows.push_back(others);
+  return rows;
+}
+
+void add_listen_ports(Writer& out, const std::vector<ListenPortRow>& rows) {
+  out.family("tcpdwell_listen_port_sockets", Kind::Gauge,
+             "Sockets at a local port at which some listen, by their state.");
+  for (const ListenPortRow& row : rows) {
+    const bool others = row.port == 0;
+    for (const State s : kLifeOrder)
+      if (const std::uint64_t count = row.sockets[number_of(s)])
+        out.add({{"netns", others ? "" : std::to_string(row.netns)},
+                 {"lport", others ? "other" : std::to_string(row.port)},
+                 {"state", state_name(s)}},
+                count);
+  }
 }
 
 void add_findings(Writer& out, const LiveState& state) {
@@ -354,6 +403,7 @@ std::string metrics_text(const LiveState& state, const ProcessFigures& process,
   add_owners(out, state);
   add_containers(out, containers);
   add_listeners(out, worst(state.survey.listeners, most_listeners));
+  add_listen_ports(out, busiest(state.survey.listen_ports, most_listeners));
   add_findings(out, state);
   out.family("tcpdwell_lost_total", Kind::Counter, "Events lost, by place.");
   for (std::size_t place = 0; place < kLossPlaceCount; ++place)

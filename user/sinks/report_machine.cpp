@@ -145,6 +145,7 @@ void add_connection(JsonText& json, const ConnectionRow& c) {
     add_duration(json, "dwell_ns", "dwell", segment.dwell);
     json.end_object();
   });
+  if (c.accept_wait_ns) json.field("accept_wait_ns", *c.accept_wait_ns);
   json.end_object();
 }
 

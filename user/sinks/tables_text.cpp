@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -106,8 +107,9 @@ void append_left_out(std::string& out, const Summary& summary) {
   const std::uint64_t unknown = sum(summary, &Row::unknown);
   const std::uint64_t at_least = sum(summary, &Row::at_least);
   const bool whole = summary.of == Of::Life || whole_connections(summary.by);
-  const std::string_view one = whole ? "lifetime" : "dwell";
-  const std::string_view many = whole ? "lifetimes" : "dwells";
+  const bool waits = summary.of == Of::Accept;
+  const std::string_view one = waits ? "wait" : whole ? "lifetime" : "dwell";
+  const std::string_view many = waits ? "waits" : whole ? "lifetimes" : "dwells";
   if (unknown > 0) out += counted(unknown, one, many) + " of unknown length";
   if (unknown > 0 && at_least > 0) out += " and ";
   if (at_least > 0) out += counted(at_least, "lower bound", "lower bounds");
@@ -146,7 +148,9 @@ Status write_table_text(Output& out, const Summary& summary, const TableOptions&
   std::string text = title(summary) + '\n';
   const std::size_t shown = shown_rows(summary.rows.size(), options.limit);
   if (summary.rows.empty()) {
-    text += summary.of == Of::Life ? "no connection ended\n" : "no transitions seen\n";
+    constexpr std::array<std::string_view, 3> kNothing = {
+        "no transitions seen\n", "no connection ended\n", "no wait for accept() is known\n"};
+    text += kNothing[static_cast<std::size_t>(summary.of)];
   } else {
     table_of(summary, options.wide, shown).append(text, options.colour);
   }

@@ -17,9 +17,10 @@ void StateHistory::add(const Summary& summary) {
   std::array<const Row*, kStateCount> rows{};
   bool open_known = true;
   for (const Row& row : summary.rows) {
-    if (const auto state = parse_state(row.keys.at(0)))
-      rows[static_cast<std::size_t>(*state)] = &row;
-    open_known = open_known && (row.open || not_observed(summary, parse_state(row.keys.at(0))));
+    const auto state = parse_state(row.keys.at(0));
+    if (!state) continue;  // a part of ESTABLISHED (kNotAccepted)
+    rows[static_cast<std::size_t>(*state)] = &row;
+    open_known = open_known && (row.open || not_observed(summary, state));
   }
   for (std::size_t state = 0; state < kStateCount; ++state)
     add(states_[state], rows[state], summary,

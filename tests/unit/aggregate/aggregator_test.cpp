@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "model/tally.h"
+
 namespace tcpdwell {
 namespace {
 
@@ -473,6 +475,87 @@ TEST(Aggregator, StatesAndLengthsChooseAmongTheStaysOfAConnection) {
   EXPECT_EQ(count_in(summary, "SYN_SENT"), 0U);
   EXPECT_EQ(count_in(summary, "ESTABLISHED"), 1U);
   EXPECT_EQ(count_in(summary, "LAST_ACK"), 0U);
+}
+
+/// A server's connection that is accepted after 3 of its 10 ns in ESTABLISHED.
+std::vector<Transition> accepted(std::uint64_t cookie) {
+  std::vector<Transition> lines = {
+      line(socket_of(cookie), State::Listen, State::SynRecv),
+      line(socket_of(cookie), State::SynRecv, State::Established, exact(1)),
+      line(socket_of(cookie), State::Established, State::CloseWait, exact(10)),
+      line(socket_of(cookie), State::CloseWait, State::Close, exact(2))};
+  lines[2].accept_wait_ns = 3;
+  lines.back().path = *Path::parse("SYN_RECV>ESTABLISHED>CLOSE_WAIT>CLOSE");
+  lines.back().reason = Reason::Aborted;
+  return lines;
+}
+
+TEST(Aggregator, TheWaitForAcceptIsARowBehindEstablished) {
+  Aggregator aggregator({});
+  feed(aggregator, accepted(1));
+  feed(aggregator, accepted(2));
+  const Summary summary = aggregator.take_summary(10);
+  EXPECT_EQ(first_keys(summary),
+            (std::vector<std::string>{"SYN_RECV", "ESTABLISHED", "not accepted", "CLOSE_WAIT"}));
+  EXPECT_EQ(find(summary, "ESTABLISHED")->exact.total(), 20U) << "it is a part of that";
+  const auto row = find(summary, "not accepted");
+  EXPECT_EQ(row->exact.total(), 6U);
+  EXPECT_FALSE(row->open) << "who waits now is not counted here";
+  EXPECT_FALSE(find(aggregator.take_summary(11), "not accepted"));
+  Aggregator by_netns({.by = {Key::Netns, Key::State}, .min_dwell_ns = 3});
+  feed(by_netns, accepted(1));
+  EXPECT_EQ(find(by_netns.take_summary(10), "|not accepted")->open, std::nullopt);
+  Aggregator others({.states = bit(State::CloseWait)});
+  feed(others, accepted(1));
+  EXPECT_FALSE(find(others.take_summary(10), "not accepted"));
+  Aggregator longer({.min_dwell_ns = 4});
+  feed(longer, accepted(1));
+  EXPECT_FALSE(find(longer.take_summary(10), "not accepted"));
+}
+
+TEST(Aggregator, ATallyTellsTheWaitForAcceptToo) {
+  Tally tally;
+  tally.not_accepted.exact.add(5);
+  Aggregator aggregator({});
+  EXPECT_TRUE(aggregator.tally(tally).ok());
+  EXPECT_EQ(find(aggregator.take_summary(10), "not accepted")->exact.total(), 5U);
+}
+
+TEST(Aggregator, OfAcceptRowsAreWaitsByAnyKey) {
+  for (const std::vector<Key>& by :
+       {std::vector<Key>{}, {Key::State}, {Key::Netns}, {Key::End}, {Key::Path, Key::Comm}}) {
+    Aggregator aggregator({.of = Of::Accept, .by = by});
+    feed(aggregator, accepted(1));
+    feed(aggregator, accepted(2));
+    const Summary summary = aggregator.take_summary(10);
+    ASSERT_EQ(summary.rows.size(), 1U);
+    EXPECT_EQ(summary.rows[0].exact.count(), 2U);
+    EXPECT_EQ(summary.rows[0].exact.total(), 6U);
+    EXPECT_FALSE(summary.rows[0].open);
+    if (by == std::vector{Key::End}) {
+      EXPECT_EQ(summary.rows[0].keys[0], "aborted");
+    }
+  }
+}
+
+TEST(Aggregator, AConnectionTellsItsWaitOnce) {
+  const auto told = [](Of of, std::vector<Key> by) {
+    Aggregator aggregator({.of = of, .by = std::move(by)});
+    const Socket s = socket_of(1);
+    EXPECT_TRUE(
+        aggregator.connection(lived(s, {{State::Established, exact(3)}}, State::Established)));
+    Connection c =
+        lived(s, {{State::Established, exact(10)}, {State::CloseWait, exact(1)}}, State::CloseWait);
+    c.accept_wait_ns = 3;
+    EXPECT_TRUE(aggregator.connection(c));
+    c = lived(s, {{State::CloseWait, exact(2)}}, State::Close);
+    c.accept_wait_ns = 3;
+    EXPECT_TRUE(aggregator.connection(c));
+    return aggregator.take_summary(10);
+  };
+  EXPECT_EQ(find(told(Of::State, {Key::State}), "not accepted")->exact.total(), 3U);
+  EXPECT_EQ(told(Of::Accept, {}).rows.at(0).exact.total(), 3U);
+  EXPECT_EQ(told(Of::Accept, {Key::Path}).rows.at(0).exact.total(), 3U);
 }
 
 }  // namespace

@@ -157,6 +157,23 @@ TEST(Decode, TakesWhatARequestWaitedFor) {
   EXPECT_FALSE(transition(e).queue_full) << "on the line that leaves SYN_RECV alone";
 }
 
+TEST(Decode, TakesAWaitForAccept) {
+  td_event e = short_record();
+  e.old_state = TD_ESTABLISHED;
+  e.new_state = TD_CLOSE_WAIT;
+  e.accept_wait_ns = 77;
+  EXPECT_FALSE(transition(e).accept_wait_ns) << "without the flag it means nothing";
+  e.flags = TD_F_ACCEPT_WAIT;
+  EXPECT_EQ(transition(e).accept_wait_ns, 77U);
+  e.accept_wait_ns = 0;
+  EXPECT_EQ(transition(e).accept_wait_ns, 0U);
+  e.first_port = e.last_port = 5;  // it stands where that of connect() stands
+  expect_refused(e, "a wait for accept() where there is none");
+  e.first_port = e.last_port = 0;
+  e.kind = TD_KIND_SEED;
+  expect_refused(e, "a wait for accept() where there is none");
+}
+
 TEST(Decode, TakesASeed) {
   td_event e = short_record();
   e.kind = TD_KIND_SEED;
@@ -302,7 +319,7 @@ TEST(Decode, AFamilyIsFourOrSix) {
 }
 
 TEST(Decode, FlagsNobodyKnowsAreRefused) {
-  for (unsigned bit = 0x40; bit < 0x100; bit <<= 1) {
+  for (unsigned bit = 0x80; bit < 0x100; bit <<= 1) {
     td_event e = short_record();
     e.flags = static_cast<std::uint8_t>(bit);
     expect_refused(e, "unknown flag");
@@ -386,6 +403,16 @@ TEST(Decode, TakesAConnection) {
   EXPECT_EQ(got.life_ns, 2'000'000'000U);
   EXPECT_EQ(got.reason, Reason::ResetByPeer);
   EXPECT_EQ(got.traffic, (TrafficStats{10, 20, 30, 40, 50, 60, 70}));
+  EXPECT_FALSE(got.accept_wait_ns);
+}
+
+TEST(Decode, AConnectionTellsItsWaitForAccept) {
+  td_connection c = connection_record();
+  c.last.flags |= TD_F_ACCEPT_WAIT;
+  c.last.accept_wait_ns = 9;
+  const auto decoded = decode_event(&c, sizeof c);
+  ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+  EXPECT_EQ(std::get<Connection>(*decoded).accept_wait_ns, 9U);
 }
 
 TEST(Decode, AnOpenConnectionHasTheStateItIsInLast) {

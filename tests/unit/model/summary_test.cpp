@@ -65,6 +65,15 @@ TEST(Keys, NumbersAndWholeConnections) {
   EXPECT_FALSE(whole_connections({Key::Comm, Key::State}));
 }
 
+TEST(ParseOf, TakesTheirNames) {
+  for (const Of of : {Of::State, Of::Life, Of::Accept}) {
+    const auto parsed = parse_of(name_of(of));
+    ASSERT_TRUE(parsed.ok());
+    EXPECT_EQ(*parsed, of);
+  }
+  EXPECT_EQ(parse_of("accpet").error().fault, Fault::Usage);
+}
+
 TEST(Row, CountsWhateverADwellIsWorth) {
   Row row;
   row.exact.add(5, 3);

@@ -115,6 +115,48 @@ TEST(Prometheus, ListenersWhoseQueueIsFullestComeFirst) {
   EXPECT_EQ(text.find(R"(lport="1")"), std::string::npos);
 }
 
+TEST(Prometheus, WhatFentryTellsIsAbsentElsewhere) {
+  LiveState state;
+  ListenerRow row;
+  row.netns = 7;
+  row.local.port = 80;
+  state.survey.listeners = {row};
+  const std::string overflows = "tcpdwell_listen_overflows_total",
+                    wait = "tcpdwell_accept_wait_seconds";
+  state.minisockets = "timer";
+  EXPECT_EQ(text_of(state).find(overflows), std::string::npos);
+  EXPECT_EQ(text_of(state).find(wait), std::string::npos);
+  state.minisockets = "fentry";
+  state.survey.listeners[0].overflows = 0;
+  state.totals.not_accepted.buckets[0] = 2;
+  state.totals.not_accepted.sum_ns = 15'000;
+  const std::string text = text_of(state);
+  EXPECT_TRUE(has_line(text, overflows + R"({netns="7",laddr="0.0.0.0",lport="80"} 0)"));
+  EXPECT_TRUE(has_line(text, wait + R"(_bucket{le="0.00001"} 2)"));
+  EXPECT_TRUE(has_line(text, wait + R"(_bucket{le="+Inf"} 2)"));
+  EXPECT_TRUE(has_line(text, wait + "_sum 0.000015"));
+  EXPECT_TRUE(has_line(text, wait + "_count 2"));
+}
+
+TEST(Prometheus, ListeningPortsBeyondThoseWithMostAreOther) {
+  LiveState state;
+  for (std::uint16_t port = 1; port <= 4; ++port) {
+    ListenPortRow row;
+    row.netns = 7;
+    row.port = port;
+    row.sockets[static_cast<std::size_t>(State::Listen)] = 1;
+    row.sockets[static_cast<std::size_t>(State::TimeWait)] = port == 3 ? 0 : port;
+    state.survey.listen_ports.push_back(row);
+  }
+  const std::string text = metrics_text(state, {}, MetricsFormat::Prometheus, {}, 2);
+  const std::string name = "tcpdwell_listen_port_sockets";
+  EXPECT_TRUE(has_line(text, name + R"({netns="7",lport="4",state="TIME_WAIT"} 4)"));
+  EXPECT_TRUE(has_line(text, name + R"({netns="7",lport="2",state="LISTEN"} 1)"));
+  EXPECT_TRUE(has_line(text, name + R"({netns="",lport="other",state="LISTEN"} 2)"));
+  EXPECT_TRUE(has_line(text, name + R"({netns="",lport="other",state="TIME_WAIT"} 1)"));
+  EXPECT_EQ(text.find(R"(lport="1")"), std::string::npos);
+}
+
 TEST(Prometheus, LivesAndFailedConnects) {
   LiveState state;
   LifeTotals& active = state.totals.lives[static_cast<std::size_t>(Role::Active)];

@@ -40,7 +40,10 @@ const scoped = (address, iface) => iface ? address + "%" + iface : address;
 const localEnd = r => r.laddr === "any" ? "any" : scoped(r.laddr, r.iface);
 const remoteEnd = r => r.raddr === "any" ? "any" : endpoint(scoped(r.raddr, /^fe[89ab]/.test(r.raddr) && r.iface), r.rport);
 const endpoint = (address, port) => (address.includes(":") ? "[" + address + "]" : address) + ":" + (port || "*");
-const stateClass = state => STATES.includes(state) ? state : "UNKNOWN";
+// A part of ESTABLISHED, which has a row and a stripe of its own.
+const NOT_ACCEPTED = "not accepted";
+const stateClass = state => state === NOT_ACCEPTED ? "NOT_ACCEPTED" : STATES.includes(state) ? state : "UNKNOWN";
+const stateOrder = state => state === NOT_ACCEPTED ? STATES.indexOf("ESTABLISHED") + .5 : STATES.indexOf(state);
 
 // --- tables -----------------------------------------------------------------------------------
 // columns: {head, text(row), value(row) to sort by, left, cell(row) instead of text, ifAny: left out where no row has it}

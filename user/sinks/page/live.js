@@ -1,7 +1,7 @@
 // The live page; common.js stands before it. Everything shown comes by server-sent events, and gets into the page as text.
 const SHOWN = ["ESTABLISHED", "TIME_WAIT", "CLOSE_WAIT", "FIN_WAIT1", "FIN_WAIT2", "LAST_ACK", "SYN_SENT", "SYN_RECV", "CLOSING"];
 const stateCell = r => make("span", {class: "key"}, make("i", {class: "fill " + stateClass(r.state)}), r.state);
-const state = {head: "state", left: true, text: r => r.state, value: r => STATES.indexOf(r.state), cell: stateCell};
+const state = {head: "state", left: true, text: r => r.state, value: r => stateOrder(r.state), cell: stateCell};
 const sockets = [state, {head: "age", text: r => bounded(r.age_ns, r.age), value: r => r.age_ns},
     {head: "pid", text: r => r.pid === null ? "–" : String(r.pid), value: r => r.pid}, words("process", "comm"), container,
     {head: "local", left: true, text: r => endpoint(scoped(r.laddr, r.iface), r.lport), value: r => endpoint(scoped(r.laddr, r.iface), r.lport)},

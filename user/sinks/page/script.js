@@ -11,7 +11,7 @@ if (data.flaws.length) {
 }
 showFindings(byId("findings"), data.findings);
 table(byId("states"), [...data.by.map(key => { const k = key.replace("-", "_"); return k === "state"
-    ? {head: "state", left: true, text: r => r.state, value: r => STATES.indexOf(r.state), cell: r => make("span", {class: "key"}, make("i", {class: "fill " + stateClass(r.state)}), r.state)} : words(key, k); }),
+    ? {head: "state", left: true, text: r => r.state, value: r => stateOrder(r.state), cell: r => make("span", {class: "key"}, make("i", {class: "fill " + stateClass(r.state)}), r.state)} : words(key, k); }),
   number("count", "count"), number("open", "open"), nanoseconds("min", "min_ns"), nanoseconds("p50", "p50_ns"), nanoseconds("p90", "p90_ns"),
   nanoseconds("p99", "p99_ns"), nanoseconds("max", "max_ns"), nanoseconds("total", "total_ns"), ...(data.rows.some(r => r.at_least) ? [number("at least", "at_least")] : []), ...(data.rows.some(r => r.unknown) ? [number("unknown", "unknown")] : [])], data.rows, 500);
 byId("states-card").hidden = !data.rows.length;
@@ -62,9 +62,15 @@ for (const c of [...data.stuck, ...data.slowest, ...data.sample]) {
   rows.push(c);
 }
 const longest = rows.reduce((most, c) => Math.max(most, c.segments.reduce((sum, s) => sum + (s.dwell_ns || 0), 0)), 1);
+// The wait for accept() is a stripe before the rest of ESTABLISHED.
+const stripes = c => c.segments.flatMap(s => {
+  if (s.state !== "ESTABLISHED" || !c.accept_wait_ns || !s.dwell_ns) return [s];
+  const wait = Math.min(c.accept_wait_ns, s.dwell_ns);
+  return [{state: NOT_ACCEPTED, dwell_ns: wait, dwell: "exact"}, ...(wait < s.dwell_ns ? [{...s, dwell_ns: s.dwell_ns - wait}] : [])];
+});
 const bar = c => {
   const node = make("div", {class: "bar"});
-  for (const s of c.segments) {
+  for (const s of stripes(c)) {
     const part = make("span", {class: "fill " + stateClass(s.state), title: `${s.state} ${bounded(s.dwell_ns, s.dwell)}`});
     // A root shows short stays beside a minute of TIME_WAIT.
     part.style.flexGrow = Math.sqrt((s.dwell_ns || 0) / longest) + .001;
