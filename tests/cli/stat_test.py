@@ -155,9 +155,9 @@ class Tables(support.TestCase):
         self.assert_error(
             run("stat", "--of", "accept", "--minisockets", "timer"), 2, "known through fentry alone, not with --minisockets timer"
         )
-        trace = support.scratch() / "by-timers.jsonl"
-        trace.write_text(
-            '{"type":"header","schema":1,"minisockets":"timer","start":"2026-01-01T00:00:00.000000000Z"}\n'
+        trace = support.scratch_file(
+            "by-timers.jsonl",
+            '{"type":"header","schema":1,"tool":"tcpdwell","minisockets":"timer","start":"2026-01-01T00:00:00.000000000Z"}\n',
         )
         self.assert_error(run("report", trace, "--of", "accept"), 2, "recorded without fentry, so it is not known how long")
 

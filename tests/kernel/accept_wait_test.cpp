@@ -103,10 +103,11 @@ class Server {
 std::optional<std::uint64_t> wait_of(const Collector& collected, std::uint64_t cookie) {
   std::optional<std::uint64_t> wait;
   for (const Transition& line : collected.chain(cookie)) {
-    if (line.from == State::Established)
+    if (line.from == State::Established) {
       wait = line.accept_wait_ns;
-    else
+    } else {
       EXPECT_FALSE(line.accept_wait_ns) << name_of(line.from);
+    }
   }
   return wait;
 }
@@ -238,7 +239,9 @@ TEST(AcceptWait, OfConnectionsAndOverflows) {
   if (survey->listeners[0].overflows) {
     EXPECT_EQ(survey->listeners[0].overflows, 3U);
   }
-  if (!known) EXPECT_FALSE(survey->listeners[0].overflows);
+  if (!known) {
+    EXPECT_FALSE(survey->listeners[0].overflows);
+  }
   ASSERT_EQ(survey->listen_ports.size(), 1U);
   const auto& sockets = survey->listen_ports[0].sockets;
   EXPECT_EQ(sockets[static_cast<std::size_t>(State::Listen)], 1U);
@@ -249,14 +252,15 @@ TEST(AcceptWait, OfConnectionsAndOverflows) {
     one.server.reset();
   }
   drain_for(*tracer, kept, std::chrono::milliseconds(100));
-  for (const Waiter& one : all)
-    for (const tcpdwell::Connection& connection : kept.connections)
-      if (connection.socket.id.cookie == one.cookie) {
-        if (known)
-          expect_wait(connection.accept_wait_ns, one.wait());
-        else
-          EXPECT_FALSE(connection.accept_wait_ns);
+  for (const tcpdwell::Connection& connection : kept.connections)
+    for (const Waiter& one : all) {
+      if (connection.socket.id.cookie != one.cookie) continue;
+      if (known) {
+        expect_wait(connection.accept_wait_ns, one.wait());
+      } else {
+        EXPECT_FALSE(connection.accept_wait_ns);
       }
+    }
   server.close();
   ASSERT_TRUE(tracer->tally(kept).ok());
   EXPECT_EQ(kept.counted, known ? 4U : 0U) << "two were never accepted";
