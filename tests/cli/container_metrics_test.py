@@ -153,6 +153,7 @@ class ContainerMetricsTest(TestCase):
     def test_listening_ports_beyond_those_with_most_are_other(self):
         with contextlib.ExitStack() as stack, Serving("--top", "1") as serve:
             servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+            lport = servers[0].getsockname()[1]
             for _ in range(2):
                 stack.enter_context(socket.create_connection(servers[0].getsockname()))
                 stack.enter_context(servers[0].accept()[0])
@@ -160,7 +161,6 @@ class ContainerMetricsTest(TestCase):
                 bound.bind(("127.0.0.1", 0))
                 bound.connect(servers[1].getsockname())
                 of_port = series(serve.get("/metrics")[2], "tcpdwell_listen_port_sockets")
-        lport = servers[0].getsockname()[1]
         self.assertEqual({at.split("/", 1)[1]: n for at, n in of_port.items() if f"/{lport}/" in at},
                          {f"{lport}/LISTEN": 1, f"{lport}/ESTABLISHED": 2})
         others = {at: n for at, n in of_port.items() if at.startswith("/other/")}
