@@ -2,10 +2,10 @@
 /*
  * First process of a guest, the only file of its initramfs but kernel modules. Puts a tmpfs over
  * the host's files, which virtiofs shows read-only, runs guest.sh in that, and switches the machine
- * off.
+ * off. Or, with a disk, leaves the machine to the init that is on it.
  *
  * Parameters from the kernel's command line, as environment: td_guest is guest.sh, td_job its
- * argument.
+ * argument; td_disk is the disk.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,16 +62,20 @@ static void load_modules(void)
 		fclose(order);
 }
 
-static void enter_root(void)
+static void place_files(void)
 {
-	static const char *const kept[] = {"dev", "proc", "sys"};
-
 	place("root", "/host", "virtiofs", NULL);
 	place("upper", "/upper", "tmpfs", "size=80%");
 	mkdir("/upper/files", 0755);
 	mkdir("/upper/work", 0755);
 	place("root", "/root", "overlay",
 	      "lowerdir=/host,upperdir=/upper/files,workdir=/upper/work");
+}
+
+static void enter_root(void)
+{
+	static const char *const kept[] = {"dev", "proc", "sys"};
+
 	for (unsigned i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
 		char from[16], to[24];
 
@@ -88,13 +92,20 @@ static void enter_root(void)
 
 int main(void)
 {
-	const char *guest = getenv("td_guest"), *job = getenv("td_job");
+	const char *guest = getenv("td_guest"), *job = getenv("td_job"), *disk = getenv("td_disk");
 	pid_t child;
 
 	place("devtmpfs", "/dev", "devtmpfs", NULL);
 	place("proc", "/proc", "proc", NULL);
 	place("sysfs", "/sys", "sysfs", NULL);
 	load_modules();
+	if (disk) {
+		place(disk, "/root", "ext4", NULL);
+		enter_root();
+		execl("/sbin/init", "init", (char *)NULL);
+		must(-1, "/sbin/init");
+	}
+	place_files();
 	enter_root();
 	child = fork();
 	if (child == 0) {

@@ -12,7 +12,9 @@ from kernels import Unavailable
 
 HERE = Path(__file__).resolve().parent
 # For the host's files, and for what the guest says.
-WANTED_MODULES = ("virtio_pci", "virtiofs", "virtio_console", "overlay")
+FOR_FILES = ("virtio_pci", "virtiofs", "virtio_console", "overlay")
+# For a disk of its own: ext4 asks for a checksum by its name.
+FOR_DISK = ("virtio_pci", "virtio_blk", "virtio_console", "crc32c_generic", "ext4")
 
 
 def uncompressed(data, name):
@@ -23,7 +25,7 @@ def uncompressed(data, name):
     return gzip.decompress(data) if name.endswith(".gz") else data
 
 
-def modules_in_order(modules):
+def modules_in_order(modules, wanted):
     """Files of the wanted modules after those they depend on, by the kernel's own modules.dep."""
     dependencies, paths = {}, {}
     for line in (modules / "modules.dep").read_text().splitlines():
@@ -31,7 +33,7 @@ def modules_in_order(modules):
         dependencies[path] = needs.split()
         paths[Path(path).name.split(".ko")[0].replace("-", "_")] = path
     order = []
-    for name in WANTED_MODULES:
+    for name in wanted:
         path = paths.get(name)  # built in: not listed
         for file in [*reversed(dependencies.get(path, [])), path]:
             if file and file not in order:
@@ -57,14 +59,14 @@ def compile_init(folder):
         return program.read_bytes()
 
 
-def make_initramfs(kernel):
-    made = kernel.folder / "initramfs"
+def make_initramfs(kernel, wanted=FOR_FILES):
+    made = kernel.folder / ("initramfs" if wanted == FOR_FILES else "initramfs-disk")
     sources = [HERE / "init.c", Path(__file__)]
     if made.exists() and made.stat().st_mtime > max(source.stat().st_mtime for source in sources):
         return made
     entries = [("modules", 0o40755, b""), ("init", 0o100755, compile_init(kernel.folder))]
     names = []
-    for file in modules_in_order(kernel.modules):
+    for file in modules_in_order(kernel.modules, wanted):
         names.append(Path(file).name.split(".ko")[0] + ".ko")
         entries.append((f"modules/{names[-1]}", 0o100644, uncompressed((kernel.modules / file).read_bytes(), file)))
     entries.append(("modules/order", 0o100644, "".join(name + "\n" for name in names).encode()))

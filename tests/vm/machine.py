@@ -13,12 +13,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from initramfs import make_initramfs, unpacked_image
+from initramfs import FOR_DISK, FOR_FILES, make_initramfs, unpacked_image
 from kernels import Unavailable
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
-BOOT_LIMIT_S = 60
 # An emulated machine hangs now and then before it gets to its first process.
 BOOTS = 3
 # Ends with this process, however that ends.
@@ -89,6 +88,9 @@ def fresh_jobs(cache):
 class Machine:
     """One boot. Its folder holds what passes between host and guest, and goes when it ends."""
 
+    modules = FOR_FILES
+    boot_limit_s = 60
+
     def __init__(self, kernel, cache, cpus=2, memory_mib=1536):
         self.kernel, self.cpus, self.memory_mib = kernel, cpus, memory_mib
         self.job = Path(tempfile.mkdtemp(dir=fresh_jobs(cache), prefix=f"{os.getpid()}-"))
@@ -126,24 +128,29 @@ class Machine:
             time.sleep(0.05)
         raise Unavailable("virtiofsd did not start: " + self.read("files.log").strip())
 
+    def root(self):
+        """Where the guest's files are, in QEMU's words, and in words for init.c."""
+        return (["-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,share=on", "-numa", "node,memdev=mem",
+                 "-chardev", f"socket,id=files,path={self.job / 'files.sock'}",
+                 "-device", "vhost-user-fs-pci,queue-size=1024,chardev=files,tag=root"],
+                f"td_guest={HERE / 'guest.sh'} td_job={self.job}")
+
     def start(self):
+        files, for_init = self.root()
         ports = ["-device", "virtio-serial-pci"]
         for name in ("out", "err", "status"):
             ports += ["-chardev", f"file,id={name},path={self.job / name}",
                       "-device", f"virtserialport,chardev={name},name={name}"]
         append = ("console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check "
-                  f"cryptomgr.notests td_guest={HERE / 'guest.sh'} td_job={self.job}")
+                  f"cryptomgr.notests {for_init}")
         with open(self.job / "qemu.log", "wb") as log:
             self.qemu = subprocess.Popen(
                 [*TIED, "qemu-system-x86_64", "-accel", "tcg,thread=multi",
                  "-cpu", processor(self.kernel), "-M", "pc", "-smp", str(self.cpus), "-m", str(self.memory_mib),
                  "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
-                 "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,share=on", "-numa", "node,memdev=mem",
-                 "-chardev", f"socket,id=files,path={self.job / 'files.sock'}",
-                 "-device", "vhost-user-fs-pci,queue-size=1024,chardev=files,tag=root", *ports,
-                 "-chardev", f"file,id=console,path={self.job / 'console'}", "-serial", "chardev:console",
+                 *files, *ports, "-chardev", f"file,id=console,path={self.job / 'console'}", "-serial", "chardev:console",
                  "-qmp", f"unix:{self.job / 'qmp'},server=on,wait=off",
-                 "-kernel", unpacked_image(self.kernel), "-initrd", make_initramfs(self.kernel), "-append", append],
+                 "-kernel", unpacked_image(self.kernel), "-initrd", make_initramfs(self.kernel, self.modules), "-append", append],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def freeze(self, seconds):
@@ -174,7 +181,7 @@ class Machine:
             if attend:
                 attend(self)
             passed = time.monotonic() - begin
-            if passed > limit_s or (passed > BOOT_LIMIT_S and "booted" not in self.read("status")):
+            if passed > limit_s or (passed > self.boot_limit_s and "booted" not in self.read("status")):
                 break
             time.sleep(0.1)
 
@@ -187,6 +194,26 @@ class Machine:
         status = self.read("status").split()
         return Outcome("booted" in status, int(status[2]) if len(status) == 3 else None, self.read("out"),
                        self.read("err"), self.read("console") + self.read("qemu.log"), time.monotonic() - begin)
+
+
+class DiskMachine(Machine):
+    """One boot of what is on a disk, by the init that is there: it writes "booted" to the port `status` and, at its end,
+    "exit STATUS". `data` is a second disk, `words` are for the kernel or that init."""
+
+    modules = FOR_DISK
+    boot_limit_s = 400
+
+    def __init__(self, kernel, cache, disk, data, words):
+        super().__init__(kernel, cache, cpus=2)
+        self.disk, self.data, self.words = disk, data, words
+
+    def share_files(self):
+        pass
+
+    def root(self):
+        drives = [word for file in (self.disk, self.data)
+                  for word in ("-drive", f"file={file},format=raw,if=virtio,cache=unsafe")]
+        return drives, f"td_disk=/dev/vda {self.words}"
 
 
 def run(kernel, cache, command, limit_s, attend=None):
