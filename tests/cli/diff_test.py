@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """tcpdwell diff on traces whose difference is known. Needs no root."""
 
+import csv
+import io
 import json
+import os
 import random
 import unittest
 
@@ -151,6 +154,54 @@ class Diff(support.TestCase):
         self.assert_error(run("diff", one), 2)
         self.assert_error(run("diff", one, one, "--format", "svg"), 2, "expected text, json or html")
         self.assert_error(run("diff", one, one + "none"), 2, one + "none")
+
+
+class Kept(unittest.TestCase):
+    """Traces that 0.1.0 recorded (its build of commit da8e1f8), and what its own report said of the first."""
+
+    A, B = (os.path.join(os.path.dirname(os.path.abspath(__file__)), f"../traces/0.1.0-{name}.json.zst") for name in "ab")
+    ROWS = {  # state: count, open, longest, sum
+        "LISTEN": (0, 1, None, None),
+        "SYN_SENT": (9, 0, 140554, 435529),
+        "SYN_RECV": (7, 0, 93375, 298942),
+        "ESTABLISHED": (14, 0, 122089032, 865956922),
+        "FIN_WAIT1": (7, 0, 3188662, 3904534),
+        "FIN_WAIT2": (7, 0, 61167973153, 61168123184),
+        "TIME_WAIT": (6, 0, 61586213333, 368462927118),
+        "CLOSE_WAIT": (6, 1, 68409, 345360),
+        "LAST_ACK": (6, 0, 115858, 401252),
+    }  # fmt: skip
+
+    def said(self, *words):
+        outcome = run(*words)
+        self.assertEqual((outcome.status, outcome.err), (0, ""))
+        return outcome.out
+
+    def test_report(self):
+        report = json.loads(self.said("report", "--format", "json", self.A))
+        rows = {row["state"]: (row["count"], row["open"], row["max_ns"], row["total_ns"]) for row in report["rows"]}
+        self.assertEqual(rows, self.ROWS)
+        ends = [(end["reason"], end["closer"], end["count"], end["life_max_ns"]) for end in report["ends"]]
+        self.assertEqual(ends, [("expired", "local", 7, 61606824446), (None, "remote", 6, 122221381), ("refused", "remote", 2, 38973)])
+        slowest = report["slowest"][0]
+        self.assertEqual((slowest["path"], slowest["life_ns"]), ("SYN_RECV>ESTABLISHED>FIN_WAIT1>FIN_WAIT2>TIME_WAIT>CLOSE", 61606824446))
+        [stuck] = report["stuck"]
+        self.assertEqual((stuck["state"], stuck["age_ns"]), ("CLOSE_WAIT", 63042291701))
+
+    def test_csv(self):
+        head, *lines = csv.reader(io.StringIO(self.said("report", "--format", "csv", self.A)))
+        number = lambda text: int(text) if text else None
+        rows = {line[head.index("state")]: tuple(number(line[head.index(name)]) for name in ("count", "open", "max_ns", "total_ns")) for line in lines}
+        self.assertEqual(rows, self.ROWS)
+
+    def test_text(self):
+        self.assertRegex(self.said("report", self.A), r"\nTIME_WAIT +6 +0 .* 6m08s\n")
+
+    def test_diff(self):
+        diff = json.loads(self.said("diff", self.A, self.B, "--format", "json"))
+        self.assertEqual([(side["opened"], side["accepted"], side["older"]) for side in (diff["a"], diff["b"])], [(9, 7, 0), (12, 10, 0)])
+        counts = {row["state"]: (row["count_a"], row["count_b"]) for row in diff["rows"]}
+        self.assertEqual((counts["ESTABLISHED"], counts["TIME_WAIT"]), ((14, 20), (6, 0)))
 
 
 if __name__ == "__main__":

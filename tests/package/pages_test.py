@@ -25,6 +25,18 @@ class Links(unittest.TestCase):
                 continue  # the example's own
             self.assertTrue((SOURCE / path).exists() or (SOURCE / "user" / path).exists(), path)
 
+    def test_the_release_checklist_is_what_the_script_does(self):
+        steps = re.findall(r'^  "([\w-]+)\|(\d+)\|', (SOURCE / "scripts/release-check").read_text(), re.M)
+        rows = re.findall(r"^\| `([\w-]+)` \| .* \| (\d+) \|$", (SOURCE / "CONTRIBUTING.md").read_text(), re.M)
+        self.assertGreater(len(steps), 10)
+        self.assertEqual(steps, rows)
+
+    def test_the_version_is_the_same_everywhere(self):
+        version = re.search(r"^project\(tcpdwell VERSION ([\d.]+)", (SOURCE / "CMakeLists.txt").read_text(), re.M)[1]
+        released = re.findall(r"^## \[([\d.]+)\] - \d{4}-\d\d-\d\d$", (SOURCE / "CHANGELOG.md").read_text(), re.M)
+        self.assertEqual(released[0], version)
+        self.assertIn(f"image: tcpdwell:{version}\n", (SOURCE / "packaging/kubernetes/daemonset.yaml").read_text())
+
     def test_functions_that_contributors_are_sent_to_exist(self):
         text = (SOURCE / "CONTRIBUTING.md").read_text()
         sources = "".join(path.read_text() for folder in ("user", "bpf") for path in (SOURCE / folder).rglob("*")
