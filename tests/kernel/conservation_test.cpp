@@ -123,8 +123,9 @@ void expect_same_sockets(const World& world, const Snapshot& snapshot) {
     if (account.netns != snapshot.netns->inode()) continue;
     ++opened;
     const auto [first, last] = listed.equal_range(id.cookie);
-    const auto match = std::find_if(
-        first, last, [&](const auto& one) { return account.may_have_been(one.second, from, to); });
+    const auto match = std::find_if(first, last, [&account = account, from, to](const auto& one) {
+      return account.may_have_been(one.second, from, to);
+    });
     if (match != last) {
       ++told[match->second];
       listed.erase(match);
