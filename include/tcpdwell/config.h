@@ -80,7 +80,7 @@ struct td_config {
 			      only (bpf/command.bpf.h) */
 	__u8 casts;	   /* bpf_rdonly_cast() is there (bpf/read.bpf.h) */
 	__u8 pad[3];
-	__u16 first_port;  /* net.ipv4.ip_local_port_range, both inclusive; `surveys` only */
+	__u16 first_port; /* net.ipv4.ip_local_port_range, both inclusive; `surveys` only */
 	__u16 last_port;
 	__u32 pidns; /* inode number of the reader's pid namespace; 0 = the initial one */
 	struct td_cidr local[TD_MAX_CIDRS];
