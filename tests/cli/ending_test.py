@@ -57,7 +57,8 @@ class Signals(support.TestCase):
 
     def test_those_that_are_ignored_stay_so(self):
         path = scratch_file("ignored.json")
-        shell('trap "" USR1 ALRM; exec "$0" record -o "$@" & sleep 0.8; kill -USR1 $!; kill -ALRM $!; sleep 0.2; kill -TERM $!; wait',
+        shell('trap "" USR1 ALRM; exec "$0" record -o "$@" & until [ -s "$1" ]; do sleep 0.1; done; '
+              'kill -USR1 $!; kill -ALRM $!; sleep 0.3; kill -TERM $!; wait',
               path, *HERE, "-q", "--duration", "10s")
         self.assertGreaterEqual(read_trace(path).end["duration_ns"], 200_000_000)
 

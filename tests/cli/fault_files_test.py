@@ -81,10 +81,10 @@ class Disks(FreshNetwork):
 
     def test_full_while_rotating(self):
         """The files that were finished are whole."""
-        with small_disk("rotating", 128 << 10) as disk:
+        with small_disk("rotating", 1 << 20) as disk:  # what one look at the ring brings is not divided
             outcome = run(
                 *("record", "-o", f"{disk}/t.json", "--rotate", "40K", *HERE, "-q", "--"),
-                *peers("both", free_port(), "--count", 300),
+                *peers("both", free_port(), "--count", 800),
             )
             self.assert_error(outcome, 1, disk, "No space left on device")
             whole = [name for name in sorted(os.listdir(disk)) if not name.endswith(".part")]
@@ -93,7 +93,7 @@ class Disks(FreshNetwork):
                 self.assert_whole(support.read_trace(f"{disk}/{name}"))
         found(
             "disk full while rotating",
-            "tmpfs of 128 KiB, record --rotate 40K",
+            "tmpfs of 1 MiB, record --rotate 40K",
             f"what came after; {len(whole)} finished files are whole, the last is a `.part`",
             "exit 1, as above",
         )

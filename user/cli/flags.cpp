@@ -156,8 +156,8 @@ void add_of_flag(CLI::App& app, RawOptions& raw) {
   raw.offers[app.add_option(
                     "--of", raw.of,
                     "what the table is of: state, dwells in states\n[state]; life, whole "
-                    "connections from the SYN to\nthe end or to TIME_WAIT; accept, the wait\nof a "
-                    "server's connections for accept()")
+                    "connections from the SYN to\nthe end or to TIME_WAIT; accept, how long a\n"
+                    "server's connections wait to be accepted")
                  ->type_name("WHAT")
                  ->group("Output")]
       .words = {"state", "life", "accept"};
