@@ -29,7 +29,7 @@ StateExchange::State StateExchange::get(std::uint64_t since_ns, const SurveyWish
   const std::lock_guard lock(mutex_);
   asked_ns_ = std::max(asked_ns_, since_ns);
   if (!lists(wish)) {
-    if (newest_ && newest_->mono_ns >= since_ns) return newest_;
+    if (newest_ && (surveying_ || newest_->mono_ns >= since_ns)) return newest_;
     wanted_ = true;
     return nullptr;
   }
@@ -57,6 +57,13 @@ void SurveyBudget::spend(std::uint64_t cost_ns) {
 }
 
 StateExchange::Task StateExchange::next(std::uint64_t now_ns) {
+  const Task task = choose(now_ns);
+  const std::lock_guard lock(mutex_);
+  surveying_ = task.wish && of_numbers_.last_ns() > kQuickNs;
+  return task;
+}
+
+StateExchange::Task StateExchange::choose(std::uint64_t now_ns) {
   std::vector<State> old;  // freed when the lock is not held any more
   const std::lock_guard lock(mutex_);
   while (!lists_.empty() && (now_ns - lists_.front()->mono_ns >= kListKeptNs ||
@@ -86,6 +93,8 @@ bool StateExchange::is_expected(std::uint64_t now_ns) const {
 void StateExchange::surveyed(const Survey& survey, bool list) {
   surveyed_ns_ = survey.mono_ns + survey.took_ns;
   (list ? of_lists_ : of_numbers_).spend(survey.cost_ns);
+  const std::lock_guard lock(mutex_);
+  surveying_ = false;
 }
 
 void StateExchange::put(State state) {

@@ -38,6 +38,7 @@ class StateExchange {
   using State = std::shared_ptr<const LiveState>;
 
   /// The newest made at `since_ns` (host_clock_ns()) or later; if there is none it is asked for.
+  /// While a dear survey goes on, which nobody is to wait for, the one made before it.
   /// With a list in `wish` it is one whose survey lists that.
   State get(std::uint64_t since_ns, const SurveyWish& wish);
 
@@ -55,6 +56,7 @@ class StateExchange {
   /// Lists that are kept, being asked for, or being answered from: each is of some megabytes.
   static constexpr std::size_t kMostLists = 3;
 
+  Task choose(std::uint64_t now_ns);
   std::size_t lists_in_use();
   bool is_expected(std::uint64_t now_ns) const;
 
@@ -63,6 +65,7 @@ class StateExchange {
   std::deque<State> lists_;        ///< the newest last
   std::deque<SurveyWish> wishes_;  ///< for lists, the first to come first
   bool wanted_ = false;
+  bool surveying_ = false;      ///< a dear one
   std::uint64_t asked_ns_ = 0;  ///< by the newest who asked
   // Of the thread that makes states.
   std::vector<std::weak_ptr<const LiveState>> lists_made_;

@@ -48,6 +48,20 @@ TEST_F(Exchange, ADearOneIsMadeBeforeWhoAsksNowAndThenAsksAgain) {
   EXPECT_FALSE(surveys_at(183, 0)) << "nobody has asked for three minutes";
 }
 
+TEST_F(Exchange, NobodyWaitsForADearOne) {
+  ASSERT_TRUE(surveys_at(1, 200 * kMillisecond));
+  ask_at(2);
+  ASSERT_TRUE(surveys_at(2, 200 * kMillisecond));
+  ASSERT_TRUE(exchange_.next(13 * kSecond).wish) << "begun, and not over";
+  const auto meanwhile = exchange_.get(14 * kSecond, SurveyWish{});
+  ASSERT_TRUE(meanwhile);
+  EXPECT_EQ(meanwhile->mono_ns, 2 * kSecond);
+  Survey survey;
+  survey.mono_ns = 13 * kSecond;
+  exchange_.surveyed(survey, false);
+  EXPECT_FALSE(exchange_.get(15 * kSecond, SurveyWish{}));
+}
+
 TEST_F(Exchange, ACheapOneIsMadeWhenSomebodyAsks) {
   ASSERT_TRUE(surveys_at(1, 5 * kMillisecond));
   ask_at(2);
