@@ -52,7 +52,8 @@ inline Transition line(std::uint64_t n, const Step& step, bool client) {
   t.socket.remote = client ? here : there;
   t.socket.owner = {static_cast<std::uint32_t>(client ? 4711 + n % 4 : 815),
                     Comm(client ? "wrk" : "nginx"),
-                    client ? OwnerSource::Connect : OwnerSource::Accept, 6432};
+                    client ? OwnerSource::Connect : OwnerSource::Accept};
+  t.socket.cgroup_id = 6432;
   t.from = step.from;
   t.to = step.to;
   if (t.ends_a_dwell()) t.dwell = {Bound::Exact, step.dwell_ns + n % 1000 * (step.dwell_ns / 1000)};

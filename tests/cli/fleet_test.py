@@ -150,15 +150,16 @@ class ClickHouse(support.TestCase):
 
     @support.needs_root
     def test_following_a_host(self):
-        # In a process of its own: a network namespace is for good.
+        # What follows starts the workload once it traces. In a process of its own: a network namespace is for good.
         script = (
-            "import socket, subprocess, sys, support, time; support.own_network();"
-            "follow = subprocess.Popen([sys.argv[1], '--duration', '3s', '--netns', '/proc/self/ns/net']); time.sleep(1.5);"
-            "server = socket.create_server(('127.0.0.1', 0));"
-            "[(socket.create_connection(server.getsockname()).close(), server.accept()[0].close()) for _ in range(7)];"
-            "sys.exit(follow.wait(60))"
+            "import os, sys, support; support.own_network();"
+            "os.execv(sys.argv[1], [sys.argv[1], '--netns', '/proc/self/ns/net', '--', sys.executable, '-c', sys.argv[2]])"
         )
-        subprocess.run([support.sys.executable, "-B", "-c", script, os.path.join(PACKAGING, "follow")], check=True,
+        workload = (
+            "import socket; server = socket.create_server(('127.0.0.1', 0));"
+            "[(socket.create_connection(server.getsockname()).close(), server.accept()[0].close()) for _ in range(7)]"
+        )
+        subprocess.run([support.sys.executable, "-B", "-c", script, os.path.join(PACKAGING, "follow"), workload], check=True, timeout=60,
                        cwd=os.path.dirname(os.path.abspath(__file__)), env=self.environment)  # fmt: skip
         [row] = self.rows("SELECT uniqExact(conn) AS n, any(host) AS host FROM tcpdwell.connections WHERE comm = 'python3' AND has(stays.state, 'ESTABLISHED')")
         self.assertEqual(row, {"n": 14, "host": os.uname().nodename})
