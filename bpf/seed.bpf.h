@@ -10,6 +10,7 @@
 #include "emit.bpf.h"
 #include "filter.bpf.h"
 #include "holders.bpf.h"
+#include "live.bpf.h"
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
 #include "minisocket.bpf.h"
@@ -109,74 +110,6 @@ static __always_inline struct td_scratch *scratch_space(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&scratch, &zero);
-}
-
-struct inet_connection_sock___keepalive {
-	struct timer_list icsk_keepalive_timer;
-} __attribute__((preserve_access_index));
-
-/* include/net/inet_connection_sock.h */
-#define ICSK_TIME_PROBE0 3
-
-/* When the keepalive timer expires, as pending_expires(); ~0 where it is off, 0 where this kernel
- * keeps it elsewhere. */
-static __always_inline __u64 keepalive_expires(struct tcp_sock *tp)
-{
-	struct inet_connection_sock___keepalive *icsk = (void *)tp;
-	struct sock *sk = (struct sock *)tp;
-
-	if (bpf_core_field_exists(icsk->icsk_keepalive_timer))
-		return BPF_CORE_READ(icsk, icsk_keepalive_timer.entry.pprev)
-			   ? BPF_CORE_READ(icsk, icsk_keepalive_timer.expires)
-			   : ~0ULL;
-	if (bpf_core_field_exists(sk->sk_timer))
-		return BPF_CORE_READ(sk, sk_timer.entry.pprev) ? BPF_CORE_READ(sk, sk_timer.expires)
-							       : ~0ULL;
-	return 0;
-}
-
-static __always_inline void runs_until(struct td_live *live, __u8 timer, __u64 expires)
-{
-	__s64 left = expires - bpf_jiffies64();
-
-	live->known |= TD_KNOWN_TIMER;
-	live->timer = timer;
-	live->timer_ns = left > 0 ? (__u64)left * cfg.jiffy_ns : 0;
-}
-
-/* The rules of tcp_diag_get_info() and inet_csk_diag_fill() (net/ipv4/tcp_diag.c, inet_diag.c). */
-static __always_inline void live_of_full(struct td_live *live, struct tcp_sock *tp, __u8 state)
-{
-	struct sock *sk = (struct sock *)tp;
-	__u64 expires;
-	__s32 unread;
-
-	live->known = TD_KNOWN_QUEUES;
-	live->retrans = tp->total_retrans;
-	if (state == TD_LISTEN) {
-		live_of_listener(live, sk);
-	} else {
-		live->drops = drops_of(sk);
-		/* The peer's FIN is counted in rcv_nxt until it is read over. */
-		unread = tp->rcv_nxt - tp->copied_seq;
-		live->recv_queue = unread > 0 ? unread : 0;
-		live->send_queue = tp->write_seq - tp->snd_una;
-	}
-	if (tp->inet_conn.icsk_pending) {
-		expires = pending_expires(tp);
-		if (expires)
-			runs_until(live,
-				   tp->inet_conn.icsk_pending == ICSK_TIME_PROBE0
-				       ? TD_TIMER_PERSIST
-				       : TD_TIMER_RETRANSMIT,
-				   expires);
-		return;
-	}
-	expires = keepalive_expires(tp);
-	if (expires == ~0ULL)
-		live->known |= TD_KNOWN_TIMER;
-	else if (expires)
-		runs_until(live, TD_TIMER_KEEPALIVE, expires);
 }
 
 /* Notes before anybody else can see the entry what write_seed() is about to do. */

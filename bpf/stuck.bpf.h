@@ -8,6 +8,7 @@
 #ifndef TCPDWELL_STUCK_BPF_H
 #define TCPDWELL_STUCK_BPF_H
 
+#include "live.bpf.h"
 #include "open.bpf.h"
 #include "seed.bpf.h"
 

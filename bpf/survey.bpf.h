@@ -9,6 +9,7 @@
 #include <tcpdwell/survey.h>
 
 #include "filter.bpf.h"
+#include "live.bpf.h"
 #include "maps.bpf.h"
 #include "ports.bpf.h"
 #include "request.bpf.h"

@@ -9,6 +9,7 @@
 #ifndef TCPDWELL_SWEEP_BPF_H
 #define TCPDWELL_SWEEP_BPF_H
 
+#include "gone.bpf.h"
 #include "minisocket.bpf.h"
 #include "request.bpf.h"
 

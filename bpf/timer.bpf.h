@@ -14,6 +14,7 @@
 #ifndef TCPDWELL_TIMER_BPF_H
 #define TCPDWELL_TIMER_BPF_H
 
+#include "gone.bpf.h"
 #include "minisocket.bpf.h"
 #include "read.bpf.h"
 #include "request.bpf.h"

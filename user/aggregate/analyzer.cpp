@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "aggregate/analyzer.h"
 
-#include <tsl/robin_map.h>
-
 #include <algorithm>
-#include <array>
-#include <string>
 #include <utility>
 
-#include "aggregate/ends.h"
-#include "aggregate/findings.h"
-#include "aggregate/followed_slots.h"
-#include "aggregate/open_table.h"
-#include "aggregate/ports.h"
-#include "aggregate/timeline.h"
-#include "model/conn_id_hash.h"
-#include "util/moments.h"
+#include "aggregate/analyzer_impl.h"
 
 namespace tcpdwell {
 namespace {
@@ -32,76 +21,6 @@ bool holds_port(State state) {
 
 }  // namespace
 
-class Analyzer::Impl {
- public:
-  Impl(AnalyzerOptions options, OpenTable* open)
-      : options_(std::move(options)),
-        own_(open == nullptr ? std::make_unique<OpenTable>() : nullptr),
-        open_(open == nullptr ? *own_ : *open),
-        connections_(options_.connections) {}
-
-  void begin_trace(const Header& header);
-  void transition(const Transition& t);
-  void seed(const Seed& seed);
-  void connection(const Connection& c);
-  void socket(const Listed& one);
-  void begin_look() {
-    waiting_.clear();
-    looked_ = true;
-  }
-  void end(const TraceEnd& end);
-  void local_ports(const LocalPorts& ports) { ports_.local_ports(ports); }
-  void note(std::int64_t wall_ns) { last_wall_ns_ = std::max(last_wall_ns_, wall_ns); }
-  Analysis take();
-  Analysis look(std::int64_t wall_ns) const;
-  Analysis look(const Survey& survey, std::vector<PortRow> ports) const;
-  void each_open(std::int64_t wall_ns,
-                 const std::function<void(const Followed&, const Dwell& age)>& visit) const;
-  void begin_window(std::int64_t wall_ns);
-
- private:
-  Followed* find(const ConnId& id);
-  /// `since_wall_ns`: from when on it is counted in its state.
-  Followed* follow(const Socket& socket, State state, std::int64_t wall_ns,
-                   std::int64_t since_wall_ns);
-  void begin(const Transition& t);
-  void begin_whole(Followed& followed, Transition& t, State first, std::int64_t began_ns);
-  void end_stay(Followed& followed, const Transition& t);
-  void keep_open(const Connection& c, const Followed& followed, bool known);
-  void move(Followed& followed, const Transition& t);
-  void finish(Followed& followed, const Transition& t);
-  void forget(const ConnId& id);
-  void add_open(std::int64_t wall_ns, Connections& connections, Waiting& waiting,
-                Ends::TimeWaits& waits) const;
-  void end_host(bool goes_on);
-  void tell_open() const;
-
-  const AnalyzerOptions options_;
-  std::string host_, boot_id_;
-  bool any_trace_ = false, minisockets_off_ = false;
-  std::int64_t last_wall_ns_ = INT64_MIN;
-  const std::unique_ptr<OpenTable> own_;
-  OpenTable& open_;
-  FollowedSlots slots_;
-  std::uint64_t not_followed_ = 0;
-  Ends ends_;
-  Ends::TimeWaits time_waits_{};  ///< of traces of other hosts
-  /// In TIME_WAIT when the trace before this one of the same host ended: who closed them.
-  tsl::robin_map<ConnId, Closer, ConnIdHash> time_waits_before_;
-  Edges edges_;
-  Timeline timeline_;
-  Ports ports_;
-  Connections connections_;
-  Findings findings_;
-  static constexpr std::size_t kMostWaiting = 65'536;
-  std::vector<Listed> waiting_;  ///< as the last look found it
-  bool looked_ = false;          ///< there was one
-  /// Of connection(): to clear new ones takes longer than all that is done with most of them.
-  std::int64_t trace_begin_ns_ = 0;
-  Followed passing_;
-  Transition line_;
-};
-
 /// What is open is known anew in every trace, from its seeds; in another trace of the same host the
 /// connections go on, so they are not shown as stuck where this one ends.
 void Analyzer::Impl::begin_trace(const Header& header) {
@@ -116,11 +35,6 @@ void Analyzer::Impl::begin_trace(const Header& header) {
   // The walk over what exists takes a while: all of it was there when the trace began.
   trace_begin_ns_ = header.start_wall_ns;
   timeline_.reach(trace_begin_ns_);
-}
-
-Followed* Analyzer::Impl::find(const ConnId& id) {
-  const OpenTable::Entry* const entry = open_.find(id);
-  return entry == nullptr || entry->slot == OpenTable::kAbsent ? nullptr : &slots_[entry->slot];
 }
 
 Followed* Analyzer::Impl::follow(const Socket& socket, State state, std::int64_t wall_ns,
@@ -242,128 +156,6 @@ void Analyzer::Impl::finish(Followed& followed, const Transition& t) {
     if (options_.on_connection) options_.on_connection(finished_row(host_, followed, t));
   }
   forget(t.socket.id);
-}
-
-/// The moments at which the stays of a connection began, and the last one ended. Counted from that
-/// end backwards: an unknown stay is as if it were none.
-class Moments {
- public:
-  explicit Moments(const Connection& c) {
-    at_[c.stays.size()] = c.wall_ns();
-    for (std::size_t i = c.stays.size(); i-- > 0;) {
-      const Dwell& dwell = (c.stays.begin() + i)->dwell;
-      at_[i] = earlier(at_[i + 1], dwell.bound == Bound::Unknown ? 0 : dwell.ns);
-    }
-  }
-  std::int64_t begin_of(std::size_t stay) const { return at_[stay]; }
-
- private:
-  std::array<std::int64_t, Stays::kMost + 1> at_{};
-};
-
-/// Whether a line has the whole of its connection.
-bool is_whole(const Connection& c) {
-  return c.start_wall_ns && !c.stays.empty() && c.path.size() == c.stays.size() + !c.open();
-}
-
-/// The same as its lines would have told one by one; what needs the order of all lines of a host,
-/// how many ports were taken at once, cannot be told.
-void Analyzer::Impl::connection(const Connection& c) {
-  note(c.wall_ns());
-  const Moments moments(c);
-  Followed* const known = find(c.socket.id);
-  Followed& followed = passing_;
-  if (known != nullptr)
-    followed = *known;
-  else
-    followed.begin_anew();
-  followed.socket = c.socket;
-  if (known == nullptr || !c.path.empty()) followed.role = role_of(c);
-  followed.begin_wall_ns = c.start_wall_ns;
-  followed.accept_wait = c.accept_wait_ns.value_or(Followed::kNotKnown);
-  const State first = c.stays.empty() ? c.state : c.stays.begin()->state;
-  Transition& t = line_;
-  t.socket = c.socket;
-  t.dwell = {};
-  t.reason = Reason::None;
-  t.life_ns.reset();
-  t.path = {};
-  t.traffic.reset();
-  t.accept_queue.reset();
-  t.deferred = t.queue_full = false;
-  if (known == nullptr && is_whole(c)) begin_whole(followed, t, first, moments.begin_of(0));
-  timeline_.move(moments.begin_of(0), known != nullptr ? std::optional(known->state) : std::nullopt,
-                 first);
-  followed.state = first;
-  const std::size_t over = c.stays.size() - (c.open() && !c.stays.empty());
-  for (std::size_t i = 0; i < over; ++i) {
-    const Stay& stay = *(c.stays.begin() + i);
-    t.wall_ns = moments.begin_of(i + 1);
-    t.from = stay.state;
-    t.to = i + 1 < c.stays.size() ? (c.stays.begin() + i + 1)->state : State::Close;
-    t.dwell = stay.dwell;
-    t.deferred = c.deferred && t.from == State::SynRecv;
-    t.queue_full = c.queue_full && t.from == State::SynRecv;
-    if (t.last()) {
-      t.reason = c.reason;
-      t.life_ns = c.life_ns;
-      t.path = c.path;
-      t.traffic = c.traffic;
-      t.accept_queue = c.accept_queue;
-    }
-    end_stay(followed, t);
-  }
-  if (c.open()) return keep_open(c, followed, known != nullptr);
-  if (known != nullptr) forget(c.socket.id);
-}
-
-void Analyzer::Impl::begin_whole(Followed& followed, Transition& t, State first,
-                                 std::int64_t began_ns) {
-  t.wall_ns = began_ns;
-  t.to = first;
-  t.from = t.to == State::SynRecv ? State::Listen : State::Close;
-  edges_.add(t);
-  if (t.to != State::Listen) timeline_.open(began_ns);
-  findings_.moved(followed, t);
-}
-
-void Analyzer::Impl::end_stay(Followed& followed, const Transition& t) {
-  ends_.add(t);
-  edges_.add(t);
-  findings_.moved(followed, t);
-  followed.add_segment(t.from, t.dwell);
-  if (!t.last()) {
-    timeline_.move(t.wall_ns, t.from, t.to);
-    followed.state = t.to;
-    return;
-  }
-  timeline_.move(t.wall_ns, t.from, std::nullopt);
-  if (t.from == State::Listen) return;
-  if (t.reason != Reason::NoLocalPort) {
-    timeline_.close(t.wall_ns);
-  } else if (followed.begin_wall_ns) {
-    timeline_.not_opened(*followed.begin_wall_ns);
-  }
-  connections_.finished(host_, followed, t);
-  if (options_.on_connection) options_.on_connection(finished_row(host_, followed, t));
-}
-
-void Analyzer::Impl::keep_open(const Connection& c, const Followed& followed, bool known) {
-  Followed now = followed;
-  now.state = c.state;
-  now.since_wall_ns = c.wall_ns();
-  now.since_before = c.stays.empty() ? Dwell{} : c.stays.back().dwell;
-  if (c.state == State::TimeWait && c.path.size() > 1) now.closer = closer_of(c.path, Reason::None);
-  if (known) {
-    *find(c.socket.id) = now;
-  } else if (slots_.taken() >= options_.max_followed) {
-    ++not_followed_;
-    timeline_.move(c.wall_ns(), c.state, std::nullopt);
-  } else {
-    const FollowedSlots::Index slot = slots_.take();
-    open_.add(c.socket.id).slot = slot;
-    slots_[slot] = now;
-  }
 }
 
 void Analyzer::Impl::each_open(

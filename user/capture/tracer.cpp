@@ -3,9 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <fmt/format.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -20,19 +18,10 @@
 #include "capture/counts.h"
 #include "capture/decode.h"
 #include "capture/failures.h"
-#include "capture/looker.h"
 #include "capture/pids.h"
-#include "capture/port_watch.h"
 #include "capture/probe.h"
 #include "capture/programs.h"
-#include "capture/reaper.h"
-#include "capture/ring.h"
-#include "capture/settings.h"
-#include "capture/stuck_look.h"
-#include "capture/surveyor.h"
-#include "capture/tally.h"
-#include "capture/walker.h"
-#include "tcpdwell_bpf.skel.h"
+#include "capture/tracer_impl.h"
 #include "util/host_clock.h"
 #include "util/moments.h"
 
@@ -42,210 +31,7 @@ namespace {
 /// A drain gives its caller (signals, timers) a turn after this many records.
 constexpr unsigned kRecordsPerDrain = 32768;
 
-/// The kernel shows a connection to its end once its owner matched, even when the owner changes;
-/// and it knows the cgroup hierarchy.
-void leave_owners_to_kernel(Filter& filter) {
-  filter.pids.clear();
-  filter.comms.clear();
-  filter.cgroups.clear();
-}
-
-ResetNames names_of_resets() {
-  constexpr std::string_view kPrefix = "SK_RST_REASON_";
-  ResetNames names;
-  for (const std::string& name : enum_names("sk_rst_reason")) {
-    const std::string_view word =
-        std::string_view(name).substr(name.starts_with(kPrefix) ? kPrefix.size() : 0);
-    names.push_back(parse_kernel_word(word).value_or(KernelWord{}));
-  }
-  return names;
-}
-
-struct SkeletonFree {
-  void operator()(tcpdwell_bpf* skeleton) const { tcpdwell_bpf__destroy(skeleton); }
-};
-struct LinkFree {
-  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-};
-
 }  // namespace
-
-struct Tracer::Impl {
-  Filter filter;
-  bool filtered = false;
-  std::unique_ptr<tcpdwell_bpf, SkeletonFree> skeleton;
-  std::optional<Ring> ring;
-  std::int64_t wall_offset_ns = 0;
-  std::uint64_t malformed = 0;
-  std::optional<Result<std::uint64_t>> misses_at_detach;
-  std::uint64_t fired_before = 0;  ///< at the last lost()
-  bool attached = false;
-  // Of the drain under way.
-  Consumer* consumer = nullptr;
-  unsigned records = 0;
-  Status outcome = Ok;
-
-  Minisockets way = Minisockets::Off;
-  std::string note;
-  std::vector<std::unique_ptr<bpf_link, LinkFree>> links;  ///< in the order of attaching
-  std::chrono::steady_clock::time_point swept{};
-  std::optional<Reaper> reaper;
-  std::optional<TallyReader> tallies;  ///< where sums are made
-  std::optional<PortWatch> ports;      ///< where there are records
-  // With Detail::Connections.
-  std::optional<Walker> walker;
-  std::optional<Looker> looker;
-  std::optional<StuckLook> stuck;  ///< where there are records
-  ResetNames resets;
-  std::optional<Surveyor> surveyor;           ///< where `surveys` was asked for
-  std::vector<std::uint64_t> file_cookies;    ///< of the listing under way
-  std::vector<Connection>* listed = nullptr;  ///< of the survey under way
-  bool seeds_wanted = true;
-
-  void remember(const TracerOptions& options);  ///< what playing events needs of them
-  Status open(const TracerOptions& options);
-  Status open_by(Minisockets candidate, const TracerOptions& options);
-  Status attach();
-  void stop_events();
-  Status open_listing(const TracerOptions& options);
-  Result<SeedReport> walk(Consumer& to, std::function<Status()> between,
-                          HolderTable* holders = nullptr);
-  void look_for_holders(SeedPlan& plan, HolderTable& holders);
-  void sweep_if_due();
-  Status tell_ports(Consumer& to, bool now);
-  void sweep();
-  bool take(const void* data, std::size_t size);  ///< whether to go on
-  void play(const void* data, std::size_t size);
-  void play(Connection& connection);
-  Result<std::uint64_t> drain_all(Tracer& tracer, Consumer& to);
-  Result<std::uint64_t> misses() const;
-
-  template <class Event>
-  void set_wall_time(Event& event) const {
-    event.wall_ns = static_cast<std::int64_t>(event.mono_ns) + wall_offset_ns;
-  }
-  void set_wall_time(Connection& connection) const {
-    for (auto* moment :
-         {&connection.start_wall_ns, &connection.end_wall_ns, &connection.seen_wall_ns})
-      if (*moment) **moment += wall_offset_ns;
-  }
-  template <class Event>
-  Status pass(Event& event, Status (Consumer::*method)(const Event&)) {
-    set_wall_time(event);
-    if (filtered && !filter.matches(event)) return Ok;
-    return (consumer->*method)(event);
-  }
-};
-
-void Tracer::Impl::remember(const TracerOptions& options) {
-  filter = options.filter;
-  wall_offset_ns = options.wall_offset_ns;
-  seeds_wanted = options.detail == Detail::Transitions;
-  leave_owners_to_kernel(filter);
-  filtered = !filter.empty();
-}
-
-/// The first of the ways in that works; the note says why not a better one.
-Status Tracer::Impl::open(const TracerOptions& options) {
-  remember(options);
-  if (options.minisockets != Minisockets::Auto) {
-    Status status = open_by(options.minisockets, options);
-    if (status || options.minisockets == Minisockets::Off) return status;
-    return Error{
-        status.error().fault,
-        fmt::format("--minisockets {}: {}", name_of(options.minisockets), status.error().message),
-        status.error().os_errno};
-  }
-  for (const Minisockets candidate : {Minisockets::Fentry, Minisockets::Timer}) {
-    Status status = open_by(candidate, options);
-    if (status) return Ok;
-    note += fmt::format("{}{}: {}", note.empty() ? "" : "; ", name_of(candidate),
-                        status.error().message);
-  }
-  return open_by(Minisockets::Off, options);
-}
-
-/// The iterators alone: nothing is attached, so nothing but them is verified.
-Status Tracer::Impl::open_listing(const TracerOptions& options) {
-  remember(options);
-  listen_to_libbpf(options.verbose);
-  skeleton.reset(tcpdwell_bpf__open());
-  if (!skeleton) return load_error(errno);
-  configure(*skeleton, options);
-  bpf_map__set_max_entries(skeleton->maps.ring, static_cast<__u32>(sysconf(_SC_PAGESIZE)));
-  for (bpf_map* unused :
-       {skeleton->maps.minis, skeleton->maps.orphans, skeleton->maps.orphan_places,
-        skeleton->maps.reqs, skeleton->maps.owed, skeleton->maps.command_tasks,
-        skeleton->maps.tallies, skeleton->maps.slots})
-    bpf_map__set_max_entries(unused, 1);
-  td_config& config = config_of(*skeleton);
-  config.jiffy_ns = jiffy_ns();
-  config.minisockets = TD_MINI_TIMER;
-  config.listing = 1;
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(program, false);
-  bpf_program__set_autoload(skeleton->progs.seed_owner, true);
-  bpf_program__set_autoload(skeleton->progs.seed_socket, true);
-  bpf_program__set_autoload(skeleton->progs.seed_file, true);
-  if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
-  ports.emplace(*skeleton);
-  return fill_lists(*skeleton, options);
-}
-
-Status Tracer::Impl::open_by(Minisockets candidate, const TracerOptions& options) {
-  way = candidate;
-  links.clear();
-  surveyor.reset();
-  stuck.reset();
-  looker.reset();
-  walker.reset();
-  ports.reset();
-  ring.reset();
-  tallies.reset();
-  listen_to_libbpf(options.verbose);
-  skeleton.reset(tcpdwell_bpf__open());
-  if (!skeleton) return load_error(errno);
-  configure(*skeleton, options);
-  size_maps(*skeleton, options);
-  if (Status status = prepare(*skeleton, candidate); !status) return status;
-  load_only_chosen(*skeleton, way);
-  bpf_program__set_autoload(skeleton->progs.number_of_process,
-                            options.pid_namespace != 0 && !options.filter.pids.empty());
-  if (const int code = tcpdwell_bpf__load(skeleton.get())) return load_error(-code);
-  if (Status status = fill_lists(*skeleton, options); !status) return status;
-  auto mapped =
-      Ring::map(bpf_map__fd(skeleton->maps.ring), bpf_map__max_entries(skeleton->maps.ring));
-  if (!mapped) return mapped.error();
-  ring.emplace(std::move(mapped).value());
-  if (counts(options)) tallies.emplace(*skeleton);
-  return attach();
-}
-
-Status Tracer::Impl::attach() {
-  for (bpf_program* program : to_attach(*skeleton, way)) {
-    bpf_link* link = bpf_program__attach(program);
-    if (link == nullptr) return load_error(errno);
-    links.emplace_back(link);
-  }
-  if (config_of(*skeleton).detail != TD_DETAIL_COUNTS) ports.emplace(*skeleton);
-  if (bpf_program__autoload(skeleton->progs.look_at_socket)) {
-    auto made = Walker::make(*skeleton);
-    if (!made) return made.error();
-    walker.emplace(std::move(made).value());
-    looker.emplace(*skeleton, *walker);
-    if (config_of(*skeleton).surveys) surveyor.emplace(*skeleton, *walker, *ports);
-  }
-  if (bpf_program__autoload(skeleton->progs.tell_holder)) {
-    if (auto made = StuckLook::make(*skeleton)) stuck.emplace(std::move(made).value());
-    resets = names_of_resets();
-  }
-  if (way != Minisockets::Off)
-    reaper.emplace(bpf_program__fd(skeleton->progs.reap), bpf_map__fd(skeleton->maps.minis));
-  attached = true;
-  skeleton->bss->began_ns = host_clock_ns();
-  skeleton->bss->live = true;
-  return Ok;
-}
 
 /// All programs at once: detaching takes each of them some milliseconds.
 void Tracer::Impl::stop_events() {
