@@ -141,7 +141,7 @@ void Tracer::Impl::look_for_holders(SeedPlan& plan, HolderTable& holders) {
     holders.add(h.cookie, {h.pid, Comm(comm), h.ns_pid});
   };
   plan.on_open = [&holders](std::uint64_t cookie) { holders.add_open(cookie); };
-  plan.on_record = [this, &holders, play_on = plan.on_record](const void* data, std::size_t size) {
+  plan.on_record = [this, play_on = plan.on_record](const void* data, std::size_t size) {
     td_event e{};
     std::memcpy(&e, data, std::min(size, sizeof e));
     if (e.live.held == TD_HELD_FILE) file_cookies.push_back(e.live.file_cookie);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "model/event.h"
@@ -74,6 +75,12 @@ struct OptionalPart {
   constexpr auto* find(auto& event) const {
     auto& maybe = std::invoke(get, event);
     return maybe ? &*maybe : nullptr;
+  }
+  /// Not by emplace(): while a class is not complete, Clang takes what is nested in it and has
+  /// values of its own for a type that has no default, and std::optional believes that for good.
+  constexpr void begin(auto& event) const {
+    auto& maybe = std::invoke(get, event);
+    maybe = typename std::remove_cvref_t<decltype(maybe)>::value_type{};
   }
 };
 template <class Get, class Table>

@@ -189,7 +189,7 @@ void read_fields(Fields& fields, const Table& table, Event& event) {
     using Entry = std::remove_cvref_t<decltype(entry)>;
     if constexpr (IsPart<Entry>) {
       if constexpr (Entry::kOptional) {
-        if (fields.has(std::get<0>(entry.fields).name())) std::invoke(entry.get, event).emplace();
+        if (fields.has(std::get<0>(entry.fields).name())) entry.begin(event);
       }
       if (auto* found = entry.find(event)) read_fields(fields, entry.fields, *found);
     } else {

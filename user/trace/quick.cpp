@@ -176,8 +176,7 @@ template <class Table, class Event>
         using Entry = std::remove_cvref_t<decltype(entry)>;
         if constexpr (IsPart<Entry>) {
           if constexpr (Entry::kOptional) {
-            if (line.is_next(std::get<0>(entry.fields).key))
-              std::invoke(entry.get, event).emplace();
+            if (line.is_next(std::get<0>(entry.fields).key)) entry.begin(event);
           }
           auto* const found = entry.find(event);
           return found == nullptr || read_fields(line, entry.fields, *found);

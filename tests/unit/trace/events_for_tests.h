@@ -226,7 +226,7 @@ class RandomEvents {
       using Entry = std::remove_cvref_t<decltype(entry)>;
       if constexpr (IsPart<Entry>) {
         if constexpr (Entry::kOptional) {
-          if (all_known_ || chance(2)) std::invoke(entry.get, event).emplace();
+          if (all_known_ || chance(2)) entry.begin(event);
         }
         if (auto* found = entry.find(event)) fill(entry.fields, *found);
       } else {
