@@ -8,12 +8,14 @@
 
 /* The object at an address as one of its type. Its fields are then loads, which give 0 where there
  * is no memory, and not calls of bpf_probe_read_kernel(). Linux 6.2 (a35b9af4ec2c "bpf: Add a kfunc
- * for generic type cast"); the reader tries it out (cfg.casts). */
-extern void *bpf_rdonly_cast(void *object, __u32 type) __ksym __weak;
+ * for generic type cast"); the reader tries it out (cfg.casts).
+ * As newer libbpf declares it (bpf_core_read.h). */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 #define TD_TYPE(from) typeof(({ *(from); })) /* a value's: without const */
 #define TD_CAST(from)                                                                              \
-	((TD_TYPE(from) *)bpf_rdonly_cast((void *)(from), bpf_core_type_id_kernel(TD_TYPE(from))))
+	((TD_TYPE(from) *)bpf_rdonly_cast((const void *)(from),                                    \
+					  bpf_core_type_id_kernel(TD_TYPE(from))))
 
 /* As BPF_CORE_READ(). */
 #define READ(from, ...)                                                                            \
