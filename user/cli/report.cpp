@@ -61,7 +61,6 @@ Status write_report(ReportFormat format, CsvTable table, const RawOptions& raw, 
 }
 
 /// Rows of the page's table.
-constexpr std::size_t kPageConnections = 2000;
 
 struct Asked {
   ReportFormat format;
