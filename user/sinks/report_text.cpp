@@ -175,13 +175,15 @@ void add_series(std::string& out, Sections& sections, const Series& series) {
 }
 
 void add_findings(std::string& out, Sections& sections, const std::vector<Finding>& findings,
-                  bool colour) {
+                  const TableOptions& options) {
   if (findings.empty()) return;
+  const std::size_t columns = options.columns == 0 ? kAnyWidth : options.columns;
   sections.title("Findings");
   for (const Finding& finding : findings) {
-    const bool alarm = colour && finding.severity == Severity::Critical;
-    fmt::format_to(std::back_inserter(out), "{}*{} {}\n", alarm ? kSgrAlarm : "",
-                   alarm ? kSgrReset : "", finding.text);
+    const bool alarm = options.colour && finding.severity == Severity::Critical;
+    fmt::format_to(std::back_inserter(out), "{}*{} ", alarm ? kSgrAlarm : "",
+                   alarm ? kSgrReset : "");
+    append_paragraph(out, finding.text, 2, 2, columns);
   }
 }
 
@@ -202,7 +204,7 @@ Status write_report_text(Output& out, const Report& report, const TableOptions& 
     text += fmt::format(
         "\n{} connections were too many to follow and are in the table and the ends only\n",
         human_count(analysis.not_followed));
-  add_findings(text, sections, analysis.findings, options.colour);
+  add_findings(text, sections, analysis.findings, options);
   return out.write(text);
 }
 

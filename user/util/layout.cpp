@@ -90,6 +90,14 @@ void Table::add(const std::vector<std::string>& cells) {
   }
 }
 
+void Table::fit(std::size_t width, const std::vector<Rank>& ranks) {
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    columns_[i].importance = ranks[i].importance;
+    columns_[i].least = ranks[i].least;
+  }
+  layout_ = lay_out(columns_, layout_.widths, width);
+}
+
 std::string_view Table::cell(std::size_t row, std::size_t column) const {
   const std::size_t at = row * columns_.size() + column, begin = at == 0 ? 0 : ends_[at - 1];
   return std::string_view(text_).substr(begin, ends_[at] - begin);
@@ -98,15 +106,16 @@ std::string_view Table::cell(std::size_t row, std::size_t column) const {
 void Table::append_heads(std::string& out, bool colour, std::size_t columns) const {
   append_cells(
       out, columns_, layout_,
-      [&](std::size_t column, std::size_t) { return std::string_view(columns_[column].head); },
+      [&](std::size_t column, std::size_t width) { return cut(columns_[column].head, width); },
       [colour](std::size_t) { return colour ? kSgrBold : std::string_view(); }, columns);
 }
 
 void Table::append_row(std::string& out, std::size_t row, const Paint& paint,
                        std::size_t columns) const {
   append_cells(
-      out, columns_, layout_, [&](std::size_t column, std::size_t) { return cell(row, column); },
-      paint, columns);
+      out, columns_, layout_,
+      [&](std::size_t column, std::size_t width) { return cut(cell(row, column), width); }, paint,
+      columns);
 }
 
 void Table::append(std::string& out, bool colour, std::size_t most) const {
