@@ -127,7 +127,8 @@ Result<int> run_diff(const Invocation& invocation) {
   if (!out) return out.error();
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
   const Status status =
-      text ? write_diff_text(**out, comparison, {want_colour(raw, fd), false, raw.limit})
+      text ? write_diff_text(**out, comparison,
+                             {want_colour(raw, fd), false, raw.limit, terminal_columns(fd)})
            : (json ? write_diff_json(**out, comparison) : write_diff_html(**out, comparison));
   if (Status done = finish(**out, status); !done) return done.error();
   return 0;
