@@ -26,6 +26,21 @@ void drop_least_important(const std::vector<Column>& columns, std::vector<std::s
   }));
 }
 
+/// A wide column that went leaves room for narrow ones that had gone before it.
+template <class Fits>
+void put_back(const std::vector<Column>& columns, std::vector<std::size_t>& kept, Fits fits) {
+  std::vector<std::size_t> gone;
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    if (!std::binary_search(kept.begin(), kept.end(), i)) gone.push_back(i);
+  std::stable_sort(gone.begin(), gone.end(), [&](std::size_t a, std::size_t b) {
+    return columns[a].importance > columns[b].importance;
+  });
+  for (const std::size_t column : gone) {
+    const auto at = kept.insert(std::upper_bound(kept.begin(), kept.end(), column), column);
+    if (!fits()) kept.erase(at);
+  }
+}
+
 /// A row on its way to a terminal: no blanks before they are needed, nothing past the last column.
 template <class TextOf>
 void append_cells(std::string& out, const std::vector<Column>& columns, const Layout& layout,
@@ -62,6 +77,7 @@ Layout lay_out(const std::vector<Column>& columns, const std::vector<std::size_t
     return sum - std::min(sum, kColumnGap);
   };
   while (kept.size() > 1 && needed() > width) drop_least_important(columns, kept);
+  put_back(columns, kept, [&] { return needed() <= width; });
   std::size_t left = width - std::min(width, needed());
   for (const std::size_t i : kept) {
     const std::size_t least = least_width(columns[i], widest[i]);

@@ -100,7 +100,8 @@ TEST(Listing, ATerminalShowsWhoItIsWhereItHasNoRoomForAll) {
   EXPECT_EQ(text_of(full(), 70),
             "STATE           AGE  LOCAL           REMOTE             PID/COMM\n"
             "CLOSE_WAIT  >=5.00s  10.0.0.5:51234  93.184.216.34:443  4711/curl\n");
-  EXPECT_EQ(text_of(full(), 40), "STATE           AGE  PID/COMM\nCLOSE_WAIT  >=5.00s  4711/curl\n");
+  EXPECT_EQ(text_of(full(), 40),
+            "STATE           AGE  RECV-Q  PID/COMM\nCLOSE_WAIT  >=5.00s       1  4711/curl\n");
   EXPECT_EQ(text_of(full(), 300), text_of(full(), 0));
 }
 
