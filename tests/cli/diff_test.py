@@ -13,8 +13,8 @@ from report_test import end, header, text, transition
 from support import run, scratch_file
 
 
-def trace(name, dwells, new="CLOSE_WAIT", **changes):
-    lines = [transition(i, f"{i + 1:x}", "ESTABLISHED", new, dwell_ns=ns, **changes) for i, ns in enumerate(dwells)]
+def trace(name, dwells, old="ESTABLISHED", new="CLOSE_WAIT", **changes):
+    lines = [transition(i, f"{i + 1:x}", old, new, dwell_ns=ns, **changes) for i, ns in enumerate(dwells)]
     return scratch_file(name, text([header(), *lines, end(10**9, len(lines), len(lines))]))
 
 
@@ -134,6 +134,10 @@ class Diff(support.TestCase):
         self.assertEqual([(p["path"], p["count_b"]) for p in diff["new_paths"]], [("SYN_SENT>ESTABLISHED>CLOSE", 8)])
         self.assertEqual([(p["path"], p["count_a"]) for p in diff["gone_paths"]], [("SYN_RECV>ESTABLISHED>CLOSE", 9)])
         self.assertEqual([(e["end"], e["count_a"], e["count_b"]) for e in diff["ends"]], [("reset_by_peer", 9, 0), ("timeout", 0, 8)])
+        listens = trace("c4", [5] * 2, old="LISTEN", new="CLOSE", path="LISTEN>CLOSE", life_ns=9)
+        diff, _ = verdicts(one, listens)
+        self.assertEqual([(e["end"], e["count_a"], e["count_b"]) for e in diff["ends"]], [("reset_by_peer", 9, 0)])
+        self.assertEqual(diff["new_paths"], [])
         shown = run("diff", one, two).out
         self.assertRegex(shown, r"(?m)^timeout +0 +8 +0\.0% +100\.0% +new *$")
         self.assertRegex(shown, r"(?m)^reset_by_peer +9 +0 +100\.0% +0\.0% +gone *$")

@@ -21,7 +21,7 @@ for (const path of svg.querySelectorAll('path.e')) {
   const length = path.getTotalLength();
   for (let at = 0; at <= length; at += 4) {
     const p = path.getPointAtLength(at);
-    for (const label of svg.querySelectorAll('.l')) if (inside(p, label.getBBox(), 0, -4)) found.push(label.textContent + ' / ' + path.textContent);
+    for (const label of svg.querySelectorAll('.l')) if (inside(p, label.getBBox(), path.getAttribute('stroke-width') / 2 + 1, -4)) found.push(label.textContent + ' / ' + path.textContent);
     for (const box of svg.querySelectorAll('rect.n')) if (inside(p, box.getBBox(), -1, -1)) found.push('box / ' + path.textContent);
   }
 }
@@ -101,6 +101,15 @@ class Page(support.TestCase):
     def test_no_label_is_struck_through_and_no_arrow_is_behind_a_box(self):
         for _ in self.at_each_width(page("labels.html", big_trace())):
             self.assertEqual(self.browser.run(STRUCK), [])
+
+    def test_a_sample_is_called_one_where_it_is_one(self):
+        listens = {"type": "transition", "mono_ns": 1, "dwell_ns": None, "dwell": "unknown", "netns": 1, "family": 4, "laddr": "10.0.0.1",
+                   "lport": 80, "raddr": "0.0.0.0", "rport": 0, "old": "CLOSE", "new": "LISTEN", "ts": "2026-01-02T03:04:05Z",
+                   "conn": "9", "pid": 1, "comm": "c", "owner": "listen", "cgroup": 1}  # fmt: skip
+        few = scratch_file("listens.json", text([header(), listens, *life("1", 0), *life("2", 5), end(10**9, 11, 3)]))
+        self.load(page("listens.html", few))
+        shown = self.browser.run("return document.getElementById('shown').textContent")
+        self.assertEqual(shown, "2; listening sockets are not listed")
 
     def test_what_there_is_nothing_of_is_not_shown(self):
         self.load(page("nothing.html", scratch_file("nothing.json", text([header(), end(0, 0, 0)]))))

@@ -244,6 +244,15 @@ class Perfetto(support.TestCase):
         self.assertEqual(names, {"server", "connections by state"})
         self.assertTrue(any(e["ph"] == "C" and e["name"] == "ESTABLISHED" for e in trace["traceEvents"]))
 
+    def test_sentences_and_the_line_over_time_fit_a_terminal(self):
+        path = made("narrow.json", 20000, "web-1", 1, "troubled")
+        for columns in (60, 80):
+            _, shown = run_on_terminal("report", path, env={**os.environ, "TERM": "dumb"}, columns=columns)
+            tail = shown[shown.index("\nOver ") :].splitlines()
+            self.assertIn("Findings", tail)
+            self.assertEqual([line for line in tail if len(line) > columns], [])
+        self.assertIn("<0.1%", shown)
+
     def test_the_same_pid_on_two_hosts_is_two_processes(self):
         paths = []
         for host in "ab":

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
 
 import axe
@@ -30,6 +31,16 @@ return [...svg.querySelectorAll('polyline.CLOSE_WAIT')].flatMap(line => [...line
   return document.getElementById('at').textContent;
 });
 """
+# Heads of a narrow page's cells that have less room than their longest word.
+BROKEN_HEADS = """
+const pen = document.createElement('canvas').getContext('2d');
+return [...document.querySelectorAll('td')].filter(cell => cell.offsetHeight).filter(cell => {
+  const head = getComputedStyle(cell, '::before');
+  pen.font = `${head.fontWeight} ${head.fontSize} ${head.fontFamily}`;
+  return parseFloat(head.width) + 1 < Math.max(...cell.dataset.head.split(' ').map(word => pen.measureText(word).width));
+}).map(cell => cell.dataset.head + ': ' + cell.textContent);
+"""
+TOO_WIDE = "return [...document.querySelectorAll('.card')].filter(c => c.scrollWidth > c.clientWidth).map(c => c.id)"
 PICTURE = "return [...document.querySelectorAll('#diagram text')].map(t => t.textContent)"
 
 
@@ -79,6 +90,19 @@ class LivePage(support.TestCase):
 
     def test_nobody_scrolls_sideways_and_all_can_read_it(self):
         leak = Leak(3)
+        # An address of the greatest length.
+        address = "2001:db8:1111:2222:3333:4444:5555:6666"
+        subprocess.run(["ip", "address", "replace", address + "/128", "dev", "lo", "nodad"], check=True)
+        far = [socket.create_server((address, 0), family=socket.AF_INET6)]
+
+        def connected():
+            try:
+                far.append(socket.create_connection(far[0].getsockname()[:2]))
+            except OSError:  # its route comes a moment after the address
+                return False
+            return far.append(far[0].accept()[0]) is None
+
+        wait_for(connected)
         try:
             for width in (400, 1280):
                 for scheme in ("dark", "light"):
@@ -88,8 +112,30 @@ class LivePage(support.TestCase):
                     with self.subTest(width=width, scheme=scheme):
                         wide, window = self.browser.run("return [document.documentElement.scrollWidth, innerWidth]")
                         self.assertLessEqual(wide, window)
+                        wait_for(lambda: address in self.browser.run("return document.getElementById('ports').textContent"))
+                        self.assertEqual(self.browser.run(TOO_WIDE), [])
                         self.assertEqual(axe.serious(self.browser), [])
+                        if width == 400:
+                            self.assertEqual(self.browser.run(BROKEN_HEADS), [])
         finally:
+            for one in far:
+                one.close()
+            leak.close()
+
+    def test_what_waits_is_listed_however_many_are_established_longer(self):
+        idle = []
+        with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+            for _ in range(30):
+                idle += [socket.create_connection(server.getsockname()), server.accept()[0]]
+        leak = Leak(3)
+        rows = "return [...document.querySelectorAll(`#${arguments[0]} tbody tr`)].map(r => r.textContent)"
+        try:
+            self.load()
+            wait_for(lambda: sum("CLOSE_WAIT" in row for row in self.browser.run(rows, "stuck")) == 3)
+            wait_for(lambda: len(self.browser.run(rows, "idle")) == 15)
+        finally:
+            for one in idle:
+                one.close()
             leak.close()
 
     def test_it_filters_and_idle_ones_are_apart(self):
@@ -161,6 +207,7 @@ class LivePage(support.TestCase):
                 pod.start()
             self.browser.open_url(f"http://127.0.0.1:{serve.port}/")
             wait_for(lambda: {row[0]: row[1:3] for row in self.browser.run(rows, "containers")} == {label: ["4", "2"] for label in LABELS})
+            wait_for(lambda: self.browser.run(rows, "idle"))  # of which there is no news in every event
             for pod, label in zip(pods, LABELS):
                 of_pod = [row for row in self.browser.run(rows, "idle") if any(cell.endswith(f":{pod.port}") for cell in row)]
                 self.assertEqual(len(of_pod), 2)

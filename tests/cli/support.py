@@ -18,6 +18,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -139,9 +140,11 @@ def shell(script, *args, **options):
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def run_on_terminal(*args, env=None):
+def run_on_terminal(*args, env=None, columns=0):
     """Runs tcpdwell with its standard streams on a terminal; its status and what it showed."""
     ours, its = pty.openpty()
+    if columns:
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
     with subprocess.Popen(
         [program(env), *map(str, args)],
         stdin=its,

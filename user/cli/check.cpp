@@ -80,7 +80,11 @@ std::string as_text(const CheckReport& report, const Header& host, bool colour,
                                        : "\x1b[33m";
     out +=
         fmt::format("{}{:<3}{}  {:<{}}  ", paint, word, colour ? "\x1b[0m" : "", check.name, width);
-    append_paragraph(out, check.detail, width + 7, width + 7, columns);
+    // Further lines of a narrow terminal have its whole width.
+    constexpr std::size_t kLeast = 24;
+    const std::size_t beside = width + 7;
+    append_paragraph(out, check.detail, beside, columns < beside + kLeast ? kIndent : beside,
+                     columns);
     if (check.ok) continue;
     out.append(kIndent, ' ');
     append_paragraph(out, "needed for: " + check.serves, kIndent, kIndent + 2, columns);

@@ -161,8 +161,10 @@ void add_stuck(CLI::App& app, Invocation& invocation) {
   sub->footer(
       "Listening sockets are shown with -a, -l or --state listen. An age after >= is a\n"
       "lower bound: for most states the kernel does not keep when a socket entered\n"
-      "them. A running 'tcpdwell serve' does: stuck asks it over its unix socket.");
+      "them. A running 'tcpdwell serve' does: stuck asks it over its unix socket.\n"
+      "A terminal shows the columns that fit, -w and a pipe show all.");
   add_filter_flags(*sub, raw);
+  sub->get_option("--state")->description("in one of these states: time-wait,CLOSE_WAIT");
   sub->add_option("--older", raw.min_dwell,
                   "in their state for at least this: 30s, 5m (--min-dwell)")
       ->type_name("DURATION")

@@ -37,6 +37,19 @@ AggregatorOptions options_by(const Filter& filter, std::vector<Key> by) {
   return options;
 }
 
+/// A listening socket that is closed is no connection that ended.
+class WithoutListeners : public Tee {
+ public:
+  using Tee::Tee;
+  Status transition(const Transition& t) override {
+    return t.last() && t.from == State::Listen ? Status(Ok) : Tee::transition(t);
+  }
+  Status connection(const Connection& c) override {
+    const bool listens = !c.stays.empty() && c.stays.back().state == State::Listen;
+    return listens ? Status(Ok) : Tee::connection(c);
+  }
+};
+
 std::uint64_t sum_of(const std::vector<Row>& rows) {
   return std::accumulate(rows.begin(), rows.end(), std::uint64_t{0},
                          [](std::uint64_t sum, const Row& row) { return sum + row.count(); });
@@ -49,7 +62,8 @@ Result<Side> read_side(const std::string& name, const RawOptions& raw, const Fil
   Aggregator rows(options_by(filter, by)), ends(options_by(filter, {Key::End})),
       paths(options_by(filter, {Key::Path}));
   LastMoment last;
-  Tee tables({&rows, &ends, &paths});
+  WithoutListeners connections({&ends, &paths});
+  Tee tables({&rows, &connections});
   Begun begun(by, tables);
   Tee tee({&begun, &last});
   FilterStage stage(filter, tee);
@@ -113,7 +127,8 @@ Result<int> run_diff(const Invocation& invocation) {
   if (!out) return out.error();
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
   const Status status =
-      text ? write_diff_text(**out, comparison, {want_colour(raw, fd), false, raw.limit})
+      text ? write_diff_text(**out, comparison,
+                             {want_colour(raw, fd), false, raw.limit, terminal_columns(fd)})
            : (json ? write_diff_json(**out, comparison) : write_diff_html(**out, comparison));
   if (Status done = finish(**out, status); !done) return done.error();
   return 0;

@@ -57,11 +57,11 @@ Status write_report(ReportFormat format, CsvTable table, const RawOptions& raw, 
       break;
   }
   const int fd = raw.output.empty() ? STDOUT_FILENO : -1;
-  return write_report_text(out, report, TableOptions{want_colour(raw, fd), raw.wide, raw.limit});
+  return write_report_text(
+      out, report, TableOptions{want_colour(raw, fd), raw.wide, raw.limit, terminal_columns(fd)});
 }
 
 /// Rows of the page's table.
-constexpr std::size_t kPageConnections = 2000;
 
 struct Asked {
   ReportFormat format;

@@ -81,7 +81,7 @@ Status write_text(const RawOptions& raw, Output& out, const std::vector<Listed>&
   const ListingOptions options{want_colour(raw, fd), raw.wide, raw.time,
                                raw.wide ? 0 : terminal_columns(fd)};
   Status status = write_listing_text(out, sockets, options);
-  return status && !raw.quiet ? write_listing_summary(out, sockets) : status;
+  return status && !raw.quiet ? write_listing_summary(out, sockets, terminal_columns(fd)) : status;
 }
 
 Result<TracerOptions> listing_options(const RawOptions& raw) {

@@ -127,8 +127,16 @@ constexpr StateSet kAllStates = static_cast<StateSet>((1U << kStateCount) - 1);
 constexpr StateSet kMayBeStuck =
     static_cast<StateSet>(kAllStates & ~bit_set({State::Listen, State::TimeWait}));
 
-/// What the page and /api/connections show of what is open.
+/// What /api/connections shows of what is open.
 constexpr SurveyWish kStuck{kMayBeStuck, 0, HostActivity::kConnections};
+/// What the page lists, each in its turn: most hosts have connections that were ESTABLISHED long
+/// before anything was stuck, which would fill one list of both.
+constexpr SurveyWish kWaiting{static_cast<StateSet>(kMayBeStuck & ~bit_set({State::Established})),
+                              0, 25};
+constexpr SurveyWish kIdle{bit_set({State::Established}), 0, 15};
+constexpr std::uint32_t kTurns = 4, kTurnOfIdle = 1;  ///< nobody need hurry to see who is idle
+/// What is kept of a list is no more than this behind.
+constexpr std::uint64_t kKeptNs = 60 * kSecond;
 /// What `stuck` asks for; of more sockets the oldest.
 constexpr SurveyWish kSockets{kAllStates, 0, 65536};
 
@@ -298,14 +306,25 @@ std::optional<std::string> Routes::event(std::uint64_t since_ns) {
   // asked for may be old: who waits gets what was begun since he asked.
   if (now - told_ns_ < kSecond / 2 && since_ns < told_ns_) return last_event_;
   if (!asked_ns_) asked_ns_ = now - kSecond / 2;
-  const StateExchange::State state = exchange_.get(*asked_ns_, kStuck);
+  if (now - told_ns_ > kKeptNs) {
+    turn_ = 0;
+    waiting_.clear();
+    idle_.clear();
+  }
+  const bool idle = turn_ % kTurns == kTurnOfIdle;
+  const StateExchange::State state = exchange_.get(*asked_ns_, idle ? kIdle : kWaiting);
   if (!state) return std::nullopt;
   asked_ns_.reset();
+  ++turn_;
+  (idle ? idle_ : waiting_) = state->recent.stuck;
   told_ns_ = now;
-  if (state->mono_ns != last_made_ns_)
+  if (state->mono_ns != last_made_ns_) {
+    std::vector<ConnectionRow> open = waiting_;
+    open.insert(open.end(), idle_.begin(), idle_.end());
     last_event_ = live_event(
-        *state, header_.host, [this](std::uint64_t id) { return label_of(id); },
+        *state, open, header_.host, [this](std::uint64_t id) { return label_of(id); },
         containers(state->survey));
+  }
   last_made_ns_ = state->mono_ns;
   return last_event_;
 }

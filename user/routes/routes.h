@@ -38,8 +38,10 @@ class Routes {
   CgroupNames names_;
   std::size_t most_rows_;  ///< containers and listeners with series of their own
   std::uint64_t last_made_ns_ = 0;
-  std::uint64_t told_ns_ = 0;              ///< when `last_event_` was first told
-  std::optional<std::uint64_t> asked_ns_;  ///< since when the next one is waited for
+  std::uint64_t told_ns_ = 0;                  ///< when `last_event_` was first told
+  std::optional<std::uint64_t> asked_ns_;      ///< since when the next one is waited for
+  std::uint32_t turn_ = 0;                     ///< which list the next event brings
+  std::vector<ConnectionRow> waiting_, idle_;  ///< the last of each
   std::string last_event_;
 };
 

@@ -11,7 +11,6 @@
 
 #include "model/colour.h"
 #include "util/duration.h"
-#include "util/utf8.h"
 
 namespace tcpdwell {
 namespace {
@@ -30,7 +29,7 @@ struct Plan {
   std::array<Node, 13> nodes;
   double width, height;
   std::string_view name;             ///< of its arrow heads, and its class
-  double letter, label_half_height;  ///< of a label's characters
+  double letter, label_half_height;  ///< of a label's characters: font-size, and half a line
 };
 constexpr Plan kWide = {{{{State::Close, {500, 40}, true},
                           {State::Listen, {190, 90}},
@@ -48,7 +47,7 @@ constexpr Plan kWide = {{{{State::Close, {500, 40}, true},
                         1010,
                         720,
                         "across",
-                        8.6,
+                        15,
                         9};
 /// For a page that is narrow.
 constexpr Plan kUpright = {{{{State::Close, {280, 30}, true},
@@ -67,7 +66,7 @@ constexpr Plan kUpright = {{{{State::Close, {280, 30}, true},
                            570,
                            1010,
                            "upright",
-                           10.8,
+                           19,
                            12};
 constexpr double kHalfWidth = 62, kHalfHeight = 20;
 constexpr std::string_view kStyle =
@@ -111,6 +110,18 @@ std::string label_of(const Edge& edge) {
 
 double width_of(const Edge& edge) {
   return 1 + std::log10(static_cast<double>(std::max<std::uint64_t>(edge.count, 1))) * 0.7;
+}
+
+/// In parts of its font-size, in fonts that are wide.
+double label_width(std::string_view label) {
+  constexpr double kLetter = 0.64, kNarrow = 0.33, kWidest = 0.98;
+  double width = 0;
+  for (const char c : label) {
+    const bool continues = (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+    if (!continues)
+      width += c == ' ' || c == ',' || c == '.' ? kNarrow : c == 'm' ? kWidest : kLetter;
+  }
+  return width;
 }
 
 std::string tip_of(const Edge& edge) {
@@ -199,22 +210,24 @@ double label_trouble(const Box& label, const std::array<Point, kSteps - 1>& own,
   return sum;
 }
 
-/// Beside the curve at `t`, on one side of it.
-Box label_beside(const Arrow& arrow, double t, double side, double half_width, double half_height) {
+/// Beside the curve at `t`, on one side of it, `gap` away.
+Box label_beside(const Arrow& arrow, double t, double side, double gap, double half_width,
+                 double half_height) {
   const Point at = on_curve(arrow.from, arrow.control, arrow.to, t);
   const Point ahead = on_curve(arrow.from, arrow.control, arrow.to, t + 0.02);
   const double length = std::max(1e-6, std::hypot(ahead.x - at.x, ahead.y - at.y));
   const Point normal{-(ahead.y - at.y) / length, (ahead.x - at.x) / length};
-  const double off = half_width * std::abs(normal.x) + half_height * std::abs(normal.y) + 3;
+  const double off = half_width * std::abs(normal.x) + half_height * std::abs(normal.y) + gap;
   return {{at.x + side * off * normal.x, at.y + side * off * normal.y}, half_width, half_height};
 }
 
-Arrow route(const Plan& plan, const Node& from, const Node& to, std::size_t letters,
+Arrow route(const Plan& plan, const Node& from, const Node& to, const Edge& edge,
             const Drawn& drawn) {
   const Point middle{(from.at.x + to.at.x) / 2, (from.at.y + to.at.y) / 2};
   const double dx = to.at.x - from.at.x, dy = to.at.y - from.at.y,
                length = std::max(1.0, std::hypot(dx, dy));
-  const double half_width = plan.letter * static_cast<double>(letters) / 2;
+  const double half_width = plan.letter * label_width(label_of(edge)) / 2;
+  const double gap = 4 + width_of(edge) / 2;
   Arrow best{};
   double least = 1e18;
   for (const double bend : {0.0, 40.0, -40.0, 90.0, -90.0, 150.0, -150.0, 220.0, -220.0, 320.0,
@@ -228,7 +241,7 @@ Arrow route(const Plan& plan, const Node& from, const Node& to, std::size_t lett
     if (curve >= least) continue;
     for (const double t : {0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8}) {
       for (const double side : {1.0, -1.0}) {
-        arrow.label = label_beside(arrow, t, side, half_width, plan.label_half_height);
+        arrow.label = label_beside(arrow, t, side, gap, half_width, plan.label_half_height);
         const double cost =
             curve + label_trouble(arrow.label, points, plan, drawn) + std::abs(t - 0.5) * 20;
         if (cost >= least) continue;
@@ -264,8 +277,7 @@ void append_diagram_svg(std::string& out, const std::vector<Edge>& edges, Diagra
     const Node& to = node_of(plan, edge.to, false);
     used.push_back(&from);
     used.push_back(&to);
-    const std::string label = label_of(edge);
-    const Arrow a = route(plan, from, to, display_width(label), drawn);
+    const Arrow a = route(plan, from, to, edge, drawn);
     drawn.labels.push_back(a.label);
     for (const Point& p : points_of(a)) drawn.curves.push_back(p);
     put("<path class=\"e\" stroke-width=\"{:.1f}\" marker-end=\"url(#tip-{})\" d=\"M{:.0f} "
@@ -275,7 +287,7 @@ void append_diagram_svg(std::string& out, const std::vector<Edge>& edges, Diagra
         tip_of(edge));
     fmt::format_to(std::back_inserter(texts),
                    "<text class=\"l\" x=\"{:.0f}\" y=\"{:.0f}\">{}</text>", a.label.middle.x,
-                   a.label.middle.y + 5, label);
+                   a.label.middle.y + 5, label_of(edge));
   }
   for (const Node& node : plan.nodes) {
     const bool has_sockets = sockets != nullptr && node.state != State::Close;

@@ -183,7 +183,8 @@ Status write_diff_text(Output& out, const Comparison& c, const TableOptions& opt
     table.append(text, options.colour, shown);
     append_rows_more(text, table.rows() - shown);
   }
-  text += '\n' + std::string(kHow) + '\n';
+  text += '\n';
+  append_paragraph(text, kHow, 0, 0, options.columns == 0 ? kAnyWidth : options.columns);
   return out.write(text);
 }
 

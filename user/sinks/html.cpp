@@ -46,6 +46,7 @@ std::string data_of(const Report& report) {
   add_connections(json, "stuck", analysis.stuck);
   add_connections(json, "sample", analysis.sample);
   add_series(json, analysis.series);
+  json.field("sample_most", kPageConnections);
   json.field("connections", analysis.connections).field("not_followed", analysis.not_followed);
   json.field("ports_left_out", analysis.ports_left_out);
   json.end_object();

@@ -94,6 +94,14 @@ Cells heads_of(const ListingOptions& options) {
   return cells;
 }
 
+/// Of heads_of(): where there is no room for all, who it is matters more than the queues.
+std::vector<Table::Rank> ranks_of(const ListingOptions& options) {
+  std::vector<Table::Rank> ranks = {{9}, {8}, {3}, {2}, {0}, {4}, {5}, {6}, {7, 18}, {1}};
+  if (options.wide) ranks.insert(ranks.end(), {{-1}, {-1}});
+  if (options.time) ranks.insert(ranks.begin() + 6, {4});
+  return ranks;
+}
+
 Cells cells_of(const Listed& one, const ListingOptions& options) {
   const Seed& seed = one.seed;
   const Socket& socket = seed.socket;
@@ -141,6 +149,7 @@ Status write_listing_text(Output& out, const std::vector<Listed>& sockets,
   Table table(heads_of(options));
   for (const Listed& one : sockets) table.add(cells_of(one, options));
   const std::size_t columns = options.columns == 0 ? kAnyWidth : options.columns;
+  if (options.columns != 0) table.fit(columns, ranks_of(options));
   std::string text;
   table.append_heads(text, options.colour, columns);
   for (std::size_t row = 0; row < sockets.size(); ++row) {
@@ -154,7 +163,7 @@ Status write_listing_text(Output& out, const std::vector<Listed>& sockets,
   return Ok;
 }
 
-Status write_listing_summary(Output& out, const std::vector<Listed>& sockets) {
+Status write_listing_summary(Output& out, const std::vector<Listed>& sockets, std::size_t columns) {
   std::array<std::uint64_t, kStateCount> by_state{};
   std::map<std::string, std::uint64_t> by_owner;
   for (const Listed& one : sockets) {
@@ -170,7 +179,9 @@ Status write_listing_summary(Output& out, const std::vector<Listed>& sockets) {
   if (!sockets.empty())
     text += fmt::format(": {}; by owner: {}", counted(states, kStateCount),
                         counted({by_owner.begin(), by_owner.end()}, kOwnersNamed));
-  return out.write(text + "\n");
+  std::string lines;
+  append_paragraph(lines, text, 0, 2, columns == 0 ? kAnyWidth : columns);
+  return out.write(lines);
 }
 
 Status write_listing_csv(Output& out, const std::vector<Listed>& sockets) {

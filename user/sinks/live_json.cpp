@@ -20,7 +20,7 @@
 namespace tcpdwell {
 namespace {
 
-constexpr std::size_t kStuckOnPage = 25, kPortsOnPage = 10;
+constexpr std::size_t kPortsOnPage = 10;
 
 Summary summary_of(const LiveState& state) {
   Summary summary;
@@ -94,6 +94,14 @@ void add_named(JsonText& json, std::string_view name, std::span<const Connection
   });
 }
 
+/// Each was looked at at a moment of its own: of the same one, the oldest is the first of a list.
+std::vector<ConnectionRow> as_of(std::int64_t wall_ns, std::vector<ConnectionRow> rows) {
+  for (ConnectionRow& row : rows)
+    if (row.in_state.bound != Bound::Unknown && row.end_wall_ns < wall_ns)
+      row.in_state.ns += static_cast<std::uint64_t>(wall_ns - row.end_wall_ns);
+  return rows;
+}
+
 std::vector<PortRow> used(const std::vector<PortRow>& ports) {
   std::vector<PortRow> rows;
   for (const PortRow& row : ports)
@@ -157,7 +165,8 @@ std::string history_json(const LiveState& state) {
   return text + "\n";
 }
 
-std::string live_event(const LiveState& state, const std::string& host, const CgroupNaming& naming,
+std::string live_event(const LiveState& state, const std::vector<ConnectionRow>& open,
+                       const std::string& host, const CgroupNaming& naming,
                        const std::vector<ContainerRow>& containers) {
   std::string text;
   JsonText json(text);
@@ -176,7 +185,7 @@ std::string live_event(const LiveState& state, const std::string& host, const Cg
   }
   add_distributions(json, state.recent.edges);
   add_findings(json, state.recent.findings);
-  add_named(json, "stuck", first(state.recent.stuck, kStuckOnPage), naming);
+  add_named(json, "stuck", as_of(state.wall_ns, open), naming);
   add_owners(json, state);
   add_containers(json, state, containers);
   add_ports(json, used(state.recent.ports));

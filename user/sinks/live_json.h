@@ -24,8 +24,10 @@ std::string connections_json(const LiveState& state, std::size_t most, const Cgr
 /// What was open in the last ten minutes, for who was not there.
 std::string history_json(const LiveState& state);
 
-/// What the page gets once a second, in one line.
-std::string live_event(const LiveState& state, const std::string& host, const CgroupNaming& naming,
+/// What the page gets once a second, in one line. `open` are the connections that it lists: their
+/// ages are counted on to this moment.
+std::string live_event(const LiveState& state, const std::vector<ConnectionRow>& open,
+                       const std::string& host, const CgroupNaming& naming,
                        const std::vector<ContainerRow>& containers);
 /// The page; its style and script carry `nonce`, so that a Content-Security-Policy allows them
 /// alone.

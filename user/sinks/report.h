@@ -2,6 +2,7 @@
 /// A Report as text, JSON, CSV, HTML.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,8 @@ Status write_report_text(Output& out, const Report& report, const TableOptions& 
 /// The summary's object with the views as further keys, in one line (docs/report.md).
 Status write_report_json(Output& out, const Report& report);
 
+/// Of these the page has a sample.
+inline constexpr std::size_t kPageConnections = 2000;
 /// One page that needs nothing else and no network. Text of a trace gets into it as JSON that no
 /// markup can leave, and from there by textContent alone.
 Status write_html(Output& out, const Report& report);

@@ -90,6 +90,13 @@ void add_connections(Sections& sections, std::string_view title,
   sections.table(table);
 }
 
+/// A part of a range that is not nothing is not shown as if it were.
+std::string share_text(std::uint64_t part, std::uint64_t whole) {
+  const double percent =
+      whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+  return part > 0 && percent < 0.05 ? "<0.1%" : fmt::format("{:.1f}%", percent);
+}
+
 /// Where they are all as connections leave them, there is nothing to say of a namespace.
 void add_namespaces(Sections& sections, const std::vector<NamespacePorts>& namespaces) {
   Table table({"<namespace", "<range", "reserved", "bound", "not connected", "at", "of", "ports"});
@@ -102,9 +109,7 @@ void add_namespaces(Sections& sections, const std::vector<NamespacePorts>& names
                fmt::format("{}-{}", ports.range.first, ports.range.last),
                human_count(ports.reserved), count_or_dash(ports.bound),
                count_or_dash(ports.unconnected), clock_text(ports.wall_ns),
-               ports.bound && all != 0
-                   ? fmt::format("{:.1f}%", 100.0 * static_cast<double>(*ports.bound) / all)
-                   : std::string(kAbsent),
+               ports.bound && all != 0 ? share_text(*ports.bound, all) : std::string(kAbsent),
                human_count(all)});
   }
   if (table.rows() == 0) return;
@@ -122,10 +127,7 @@ void add_ports(std::string& out, Sections& sections, const std::vector<PortRow>&
     table.add(
         {row.local_text(), row.remote_text(), human_count(row.live), human_count(row.time_wait),
          human_count(row.peak), row.any_remote ? std::string(kAbsent) : human_count(row.bound),
-         clock_text(row.peak_wall_ns),
-         fmt::format("{:.1f}%",
-                     row.range == 0 ? 0.0 : 100.0 * static_cast<double>(row.taken()) / row.range),
-         human_count(row.range)});
+         clock_text(row.peak_wall_ns), share_text(row.taken(), row.range), human_count(row.range)});
   }
   sections.table(table);
   if (left_out > 0)
@@ -134,12 +136,14 @@ void add_ports(std::string& out, Sections& sections, const std::vector<PortRow>&
                    human_count(left_out));
 }
 
-/// At most kSeriesColumns values, each the largest of the intervals it stands for, as blocks.
+/// At most `columns` values, each the largest of the intervals it stands for, as blocks.
 template <class ValueOf>
-std::pair<std::string, std::uint64_t> sparkline(const Series& series, ValueOf value_of) {
+std::pair<std::string, std::uint64_t> sparkline(const Series& series, std::size_t columns,
+                                                ValueOf value_of) {
   static constexpr std::array<std::string_view, 9> kBlocks = {" ", "▁", "▂", "▃", "▄",
                                                               "▅", "▆", "▇", "█"};
-  const std::size_t points = series.points.size(), columns = std::min(points, kSeriesColumns);
+  const std::size_t points = series.points.size();
+  columns = std::min(points, columns);
   std::vector<std::uint64_t> values(columns);
   for (std::size_t i = 0; i < points; ++i)
     values[i * columns / points] =
@@ -151,13 +155,18 @@ std::pair<std::string, std::uint64_t> sparkline(const Series& series, ValueOf va
   return {line, most};
 }
 
-void add_series(std::string& out, Sections& sections, const Series& series) {
+void add_series(std::string& out, Sections& sections, const Series& series, std::size_t columns) {
   if (series.points.size() < 2) return;
   const auto span = saturating_multiply(series.width_ns, series.points.size());
   sections.title(
       fmt::format("Over {} from {} on", human_duration(span), clock_text(series.start_wall_ns)));
+  // Beside it stand a state, and "at most 12,345 in 256ms".
+  constexpr std::size_t kBeside = 38, kLeast = 10;
+  const std::size_t room =
+      columns == 0 ? kSeriesColumns
+                   : std::clamp(columns - std::min(columns, kBeside), kLeast, kSeriesColumns);
   const auto add = [&](std::string_view name, std::string_view unit, auto value_of) {
-    const auto [line, most] = sparkline(series, value_of);
+    const auto [line, most] = sparkline(series, room, value_of);
     fmt::format_to(std::back_inserter(out), "{:<11} {}  at most {}{}\n", name, line,
                    human_count(most), unit);
   };
@@ -175,13 +184,15 @@ void add_series(std::string& out, Sections& sections, const Series& series) {
 }
 
 void add_findings(std::string& out, Sections& sections, const std::vector<Finding>& findings,
-                  bool colour) {
+                  const TableOptions& options) {
   if (findings.empty()) return;
+  const std::size_t columns = options.columns == 0 ? kAnyWidth : options.columns;
   sections.title("Findings");
   for (const Finding& finding : findings) {
-    const bool alarm = colour && finding.severity == Severity::Critical;
-    fmt::format_to(std::back_inserter(out), "{}*{} {}\n", alarm ? kSgrAlarm : "",
-                   alarm ? kSgrReset : "", finding.text);
+    const bool alarm = options.colour && finding.severity == Severity::Critical;
+    fmt::format_to(std::back_inserter(out), "{}*{} ", alarm ? kSgrAlarm : "",
+                   alarm ? kSgrReset : "");
+    append_paragraph(out, finding.text, 2, 2, columns);
   }
 }
 
@@ -197,12 +208,12 @@ Status write_report_text(Output& out, const Report& report, const TableOptions& 
   add_connections(sections, "Longest in their state when the trace ended", analysis.stuck, true);
   add_ports(text, sections, analysis.ports, analysis.ports_left_out);
   add_namespaces(sections, analysis.local_ports);
-  add_series(text, sections, analysis.series);
+  add_series(text, sections, analysis.series, options.columns);
   if (analysis.not_followed > 0)
     text += fmt::format(
         "\n{} connections were too many to follow and are in the table and the ends only\n",
         human_count(analysis.not_followed));
-  add_findings(text, sections, analysis.findings, options.colour);
+  add_findings(text, sections, analysis.findings, options);
   return out.write(text);
 }
 

@@ -12,6 +12,7 @@ struct TableOptions {
   bool colour = false;
   bool wide = false;        ///< also the columns "at least" and "unknown" where all are 0
   std::uint64_t limit = 0;  ///< most rows, and a line says how many more there are; 0 = all
+  std::size_t columns = 0;  ///< of the terminal, for sentences; 0 = each is a line
 };
 
 /// One table with a title line (time span) and, below it, a line for anything lost and for dwells

@@ -160,7 +160,10 @@ Status TextLines::header(const Header&) {
     append_left(line_, "OLD -> NEW", kStatesWidth);
   }
   append_right(line_, "DWELL", widths_.dwell);
-  line_ += "  NOTE";
+  constexpr std::string_view kNote = "  NOTE";
+  const std::size_t used = line_.size() - (options_.colour ? kSgrBold.size() : 0);
+  if (options_.columns == 0 || options_.wide || used + kNote.size() <= options_.columns)
+    line_ += kNote;
   if (options_.colour) line_ += kSgrReset;
   return write_line();
 }

@@ -26,6 +26,21 @@ void drop_least_important(const std::vector<Column>& columns, std::vector<std::s
   }));
 }
 
+/// A wide column that went leaves room for narrow ones that had gone before it.
+template <class Fits>
+void put_back(const std::vector<Column>& columns, std::vector<std::size_t>& kept, Fits fits) {
+  std::vector<std::size_t> gone;
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    if (!std::binary_search(kept.begin(), kept.end(), i)) gone.push_back(i);
+  std::stable_sort(gone.begin(), gone.end(), [&](std::size_t a, std::size_t b) {
+    return columns[a].importance > columns[b].importance;
+  });
+  for (const std::size_t column : gone) {
+    const auto at = kept.insert(std::upper_bound(kept.begin(), kept.end(), column), column);
+    if (!fits()) kept.erase(at);
+  }
+}
+
 /// A row on its way to a terminal: no blanks before they are needed, nothing past the last column.
 template <class TextOf>
 void append_cells(std::string& out, const std::vector<Column>& columns, const Layout& layout,
@@ -62,6 +77,7 @@ Layout lay_out(const std::vector<Column>& columns, const std::vector<std::size_t
     return sum - std::min(sum, kColumnGap);
   };
   while (kept.size() > 1 && needed() > width) drop_least_important(columns, kept);
+  put_back(columns, kept, [&] { return needed() <= width; });
   std::size_t left = width - std::min(width, needed());
   for (const std::size_t i : kept) {
     const std::size_t least = least_width(columns[i], widest[i]);
@@ -90,6 +106,14 @@ void Table::add(const std::vector<std::string>& cells) {
   }
 }
 
+void Table::fit(std::size_t width, const std::vector<Rank>& ranks) {
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    columns_[i].importance = ranks[i].importance;
+    columns_[i].least = ranks[i].least;
+  }
+  layout_ = lay_out(columns_, layout_.widths, width);
+}
+
 std::string_view Table::cell(std::size_t row, std::size_t column) const {
   const std::size_t at = row * columns_.size() + column, begin = at == 0 ? 0 : ends_[at - 1];
   return std::string_view(text_).substr(begin, ends_[at] - begin);
@@ -98,15 +122,16 @@ std::string_view Table::cell(std::size_t row, std::size_t column) const {
 void Table::append_heads(std::string& out, bool colour, std::size_t columns) const {
   append_cells(
       out, columns_, layout_,
-      [&](std::size_t column, std::size_t) { return std::string_view(columns_[column].head); },
+      [&](std::size_t column, std::size_t width) { return cut(columns_[column].head, width); },
       [colour](std::size_t) { return colour ? kSgrBold : std::string_view(); }, columns);
 }
 
 void Table::append_row(std::string& out, std::size_t row, const Paint& paint,
                        std::size_t columns) const {
   append_cells(
-      out, columns_, layout_, [&](std::size_t column, std::size_t) { return cell(row, column); },
-      paint, columns);
+      out, columns_, layout_,
+      [&](std::size_t column, std::size_t width) { return cut(cell(row, column), width); }, paint,
+      columns);
 }
 
 void Table::append(std::string& out, bool colour, std::size_t most) const {

@@ -69,6 +69,13 @@ class Table {
   explicit Table(const std::vector<std::string>& heads);
   /// As many cells as there are heads.
   void add(const std::vector<std::string>& cells);
+  /// Of what has been added, the columns that fit in `width`: those of least `importance` go first,
+  /// of as many as there are heads. `least` of a column: see Column.
+  struct Rank {
+    int importance = 0;
+    std::size_t least = 0;
+  };
+  void fit(std::size_t width, const std::vector<Rank>& ranks);
   std::size_t rows() const { return ends_.size() / columns_.size(); }
   const std::vector<Column>& columns() const { return columns_; }
   std::string_view cell(std::size_t row, std::size_t column) const;

@@ -124,7 +124,7 @@ void add_state(Page& page, State state) {
   page.section("What a long stay says", e.long_stay);
   page.heading("What to do");
   for (const Advice& advice : e.advice) {
-    page.line(std::string(kIndent, ' ') + std::string(advice.what));
+    page.paragraph(advice.what, kIndent);
     page.paragraph(advice.why, kAdviceIndent);
   }
   page.section("What tcpdwell measures", e.measured);

@@ -19,7 +19,7 @@ constexpr std::size_t kStateColumnSpark = 6;
 
 const std::vector<Column> kStateColumns = {
     {"STATE", 100, false, 0},       {"NOW", 95, true, 0},  {"IN/s", 90, true, 0},
-    {"OLDEST", 65, true, 0},        {"P50", 70, true, 0},  {"P99", 80, true, 0},
+    {"OLDEST", 70, true, 0},        {"P50", 65, true, 0},  {"P99", 80, true, 0},
     {"LAST MINUTE", 75, false, 12}, {"LEFT", 35, true, 0}, {"MAX", 40, true, 0},
     {"NOT EXACT", 20, true, 0}};
 

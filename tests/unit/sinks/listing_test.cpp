@@ -88,6 +88,31 @@ TEST(Listing, CsvOfNothingIsItsHeads) {
 }
 
 /// An age may come from another program's answer.
+std::string text_of(const Listed& one, std::size_t columns) {
+  StringOutput out;
+  ListingOptions options;
+  options.columns = columns;
+  EXPECT_TRUE(write_listing_text(out, {one}, options));
+  return out.text;
+}
+
+TEST(Listing, ATerminalShowsWhoItIsWhereItHasNoRoomForAll) {
+  EXPECT_EQ(text_of(full(), 70),
+            "STATE           AGE  LOCAL           REMOTE             PID/COMM\n"
+            "CLOSE_WAIT  >=5.00s  10.0.0.5:51234  93.184.216.34:443  4711/curl\n");
+  EXPECT_EQ(text_of(full(), 40),
+            "STATE           AGE  RECV-Q  PID/COMM\nCLOSE_WAIT  >=5.00s       1  4711/curl\n");
+  EXPECT_EQ(text_of(full(), 300), text_of(full(), 0));
+}
+
+TEST(Listing, TheSummaryHasLinesOfATerminal) {
+  StringOutput out;
+  EXPECT_TRUE(write_listing_summary(out, {full(), bare()}, 40));
+  EXPECT_EQ(out.text,
+            "2 sockets: 1 LISTEN, 1 CLOSE_WAIT; by\n  owner: 1 curl (container:c0ffee), 1\n"
+            "  nobody known\n");
+}
+
 TEST(Listing, AnAgeOfCenturiesBeganCenturiesAgo) {
   Listed one = listed({});
   one.seed.age = {Bound::AtLeast, UINT64_MAX};

@@ -76,9 +76,8 @@ TextOptions on_terminal(std::size_t columns) {
 }
 
 TEST(TextLines, ColumnsMoveTogetherOnANarrowTerminal) {
-  EXPECT_EQ(
-      header(on_terminal(80)),
-      "  PID COMM     LOCAL           REMOTE          OLD -> NEW                  DWELL  NOTE\n");
+  EXPECT_EQ(header(on_terminal(80)),
+            "  PID COMM     LOCAL           REMOTE          OLD -> NEW                  DWELL\n");
   Transition t = transition(State::SynSent, State::Established, kExact);
   t.socket.local = v4({127, 0, 0, 1}, 59798);
   t.socket.remote = v4({127, 0, 0, 1}, 9913);

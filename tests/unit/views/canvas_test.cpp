@@ -76,5 +76,11 @@ TEST(Columns, TheLeastImportantGoFirst) {
   EXPECT_EQ(shown_at(3), "a ~");
 }
 
+TEST(Columns, WhatAWideOneLeavesRoomForComesBack) {
+  const std::vector<Column> columns = {{"A", 9}, {"WIDE", 5}, {"B", 3}, {"C", 1}};
+  EXPECT_EQ(lay_out(columns, {1, 20, 2, 2}, 9).columns, (std::vector<std::size_t>{0, 2, 3}));
+  EXPECT_EQ(lay_out(columns, {1, 20, 2, 2}, 6).columns, (std::vector<std::size_t>{0, 2}));
+}
+
 }  // namespace
 }  // namespace tcpdwell

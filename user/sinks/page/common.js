@@ -46,7 +46,7 @@ const stateClass = state => state === NOT_ACCEPTED ? "NOT_ACCEPTED" : STATES.inc
 const stateOrder = state => state === NOT_ACCEPTED ? STATES.indexOf("ESTABLISHED") + .5 : STATES.indexOf(state);
 
 // --- tables -----------------------------------------------------------------------------------
-// columns: {head, text(row), value(row) to sort by, left, cell(row) instead of text, ifAny: left out where no row has it}
+// columns: {head, text(row), value(row) to sort by, left, cell(row) instead of text, ifAny: left out where no row has it, or all have 0}
 const table = (node, columns, rows, rowLimit) => {
   let sorted = rows, column = null, down = true, limit = rowLimit || Infinity;
   const body = make("tbody");
@@ -77,7 +77,7 @@ const table = (node, columns, rows, rowLimit) => {
   };
   const show = list => {
     sorted = column ? [...list].sort(compare) : list;
-    const there = columns.filter(c => !c.ifAny || list.some(row => c.text(row) !== "–"));
+    const there = columns.filter(c => !c.ifAny || list.some(row => !["–", "0"].includes(c.text(row))));
     heads.forEach((head, i) => { head.hidden = !there.includes(columns[i]); });
     body.replaceChildren(...sorted.slice(0, limit).map(row => make("tr", {}, ...there.map(c => cell(c, row)))));
   };

@@ -10,7 +10,7 @@ const taken = r => r.live + r.time_wait + r.bound;
 const tables = {
   states: table(byId("states"), [state, number("now", "open"), {head: "per second", text: r => r.rate === null ? "–" : r.rate.toFixed(r.rate < 10 ? 1 : 0), value: r => r.rate},
     number("count", "count"), nanoseconds("p50", "p50_ns"), nanoseconds("p90", "p90_ns"), nanoseconds("p99", "p99_ns"), nanoseconds("max", "max_ns"),
-    number("at least", "at_least"), number("unknown", "unknown")], []),
+    {...number("at least", "at_least"), ifAny: true}, {...number("unknown", "unknown"), ifAny: true}], []),
   stuck: table(byId("stuck"), sockets, []),
   idle: table(byId("idle"), sockets.slice(1), []),
   owners: table(byId("owners"), [{head: "process", left: true, text: r => r.comm === null ? "(others)" : r.comm || "?", value: r => r.comm}, number("sockets", "all"),
@@ -115,10 +115,10 @@ let arrived = Date.now(), patience = SILENT_MS;
 const live = () => {
   const silent = Math.round((Date.now() - arrived) / 1000);
   byId("banner").hidden = silent * 1000 < patience;
-  if (!byId("banner").hidden) byId("banner").textContent = `Not live: nothing has come from tcpdwell for ${silent}s. ${last ? "What is below is from then. " : ""}It is tried again.`;
+  if (!byId("banner").hidden) byId("banner").textContent = `Not live: nothing has come from tcpdwell for ${silent}s. ${last ? "What is below is from then. " : ""}Trying again.`;
 };
 setInterval(live, 1000);
 const events = new EventSource("api/events");
 events.onmessage = event => show(JSON.parse(event.data));
 events.onopen = () => recall().catch(() => {});  // it is there without, from now on
-events.onerror = () => { byId("meta").textContent = "no connection to tcpdwell: it is tried again"; arrived = Math.min(arrived, Date.now() - patience); live(); };
+events.onerror = () => { byId("meta").textContent = "no connection to tcpdwell; trying again"; arrived = Math.min(arrived, Date.now() - patience); live(); };

@@ -83,12 +83,12 @@ byId("connections-card").hidden = !rows.length;
 const show = table(byId("connections"), [
   {head: "begin", text: c => time(c.begin), value: c => c.begin}, {head: "life", text: c => bounded(c.life_ns, c.life), value: c => c.life_ns},
   {head: "pid", text: c => c.pid === null ? "–" : String(c.pid), value: c => c.pid}, words("process", "comm"), container, words("local", "local"), words("remote", "remote"),
-  {head: "states (width: root of dwell)", left: true, text: c => c.path, value: c => c.path, cell: bar}, words("end", "end_of")], rows, 500);
+  {head: "states", left: true, text: c => c.path, value: c => c.path, cell: bar}, words("end", "end_of")], rows, 500);
 const filter = () => {
   const wanted = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
   const list = wanted.length ? rows.filter(c => wanted.every(w => c.words.includes(w))) : rows;
   byId("shown").textContent = (wanted.length ? `${count(list.length)} of ${count(rows.length)} match` : count(rows.length)) + (list.length > 500 ? ", the first 500 shown" : "") +
-    (rows.length < data.connections ? `; a sample of the trace's ${count(data.connections)} with its slowest and longest stuck` : "");
+    (data.sample.length >= data.sample_most ? `; a sample of the trace's ${count(data.connections)} with its slowest and longest stuck` : rows.length < data.connections ? "; listening sockets are not listed" : "");
   show(list);
 };
 byId("filter").addEventListener("input", filter);
