@@ -6,7 +6,6 @@ import os
 import shutil
 import stat
 import subprocess
-import time
 
 import support
 from support import HERE, NOBODY, Live, binary_for_all, environment, free_port, peers, read_trace, run, scratch, scratch_file, shell
@@ -61,10 +60,12 @@ class Permissions(support.TestCase):
     def test_rotated_ones(self):
         for mode, flags in ((0o600, ()), (0o640, ("--mode", "640"))):
             path = scratch_file(f"rotated-{mode}.json")
-            run("record", "-o", path, "--rotate", "1s", *flags, *HERE, "-q", "--duration", "1500ms", umask=0o022)
-            made = [name for name in os.listdir(scratch()) if name.startswith(f"rotated-{mode}-")]
-            self.assertGreater(len(made), 1)
-            for name in made:
+            made = lambda: [name for name in os.listdir(scratch()) if name.startswith(f"rotated-{mode}-")]
+            until_two = support.shell_until(f'[ "$(ls {scratch()} | grep -c ^rotated-{mode}-)" -gt 1 ]')
+            outcome = run("record", "-o", path, "--rotate", "1s", *flags, *HERE, "-q", "--", "sh", "-c", until_two, umask=0o022)
+            self.assertEqual(outcome.status, 0, outcome.err)
+            self.assertGreater(len(made()), 1)
+            for name in made():
                 self.assertEqual(oct(mode_of(scratch_file(name))), oct(mode))
 
     def test_what_is_there_keeps_its_own(self):
@@ -163,13 +164,12 @@ class Two(support.TestCase):
     def test_rotating_ones_keep_out_of_each_others_way(self):
         path = scratch_file("beside.json")
         with contextlib.ExitStack() as both:
+            made = lambda: [name for name in os.listdir(scratch()) if name.startswith("beside-")]
             lives = [both.enter_context(Live("record", "-o", path, "--rotate", "1s")) for _ in range(2)]
-            time.sleep(2.2)
+            support.wait_for(lambda: len(made()) >= 6)
             for live in lives:
                 self.assertEqual(live.stop().status, 0)
-        made = [name for name in os.listdir(scratch()) if name.startswith("beside-")]
-        self.assertGreaterEqual(len(made), 4)
-        for name in made:
+        for name in made():
             self.assert_whole(read_trace(scratch_file(name)))
 
 

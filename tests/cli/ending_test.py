@@ -13,6 +13,9 @@ from support import HERE, Live, free_port, peers, read_trace, run, scratch_file,
 setUpModule = support.own_network
 
 
+TIME_WAIT = "06"
+
+
 def content(path):
     with open(path, encoding="utf-8") as file:
         return file.read()
@@ -75,9 +78,10 @@ class Signals(support.TestCase):
 
     def test_what_was_under_way_is_not_made_up(self):
         """Requests whose connections come to be while the programs are attached or detached did not fail."""
-        command = peers("both", free_port(), "--count", 1_000_000)
-        with subprocess.Popen(command, start_new_session=True) as busy:
+        port = free_port()
+        with subprocess.Popen(peers("both", port, "--count", 1_000_000), start_new_session=True) as busy:
             try:
+                support.wait_for(lambda: TIME_WAIT in support.states_at(port))
                 for _ in range(10):
                     outcome = run("trace", "--format", "json", "-q", *HERE, "--duration", "100ms")
                     self.assertEqual(outcome.status, 0, outcome.err)
@@ -218,10 +222,9 @@ class Commands(support.TestCase):
         """--duration ends the run, whatever the command makes of SIGTERM; 5 s are what --help grants it."""
         pid_file = scratch_file("stubborn")
         path = scratch_file("stubborn.json")
-        begun = time.monotonic()
         outcome = run("record", "-o", path, *HERE, "--duration", "300ms", "-q", "--",
                       "sh", "-c", f"echo $$ > {pid_file}; trap '' TERM; exec sleep 60")
-        took = time.monotonic() - begun
+        took = time.time() - os.stat(pid_file).st_mtime  # from the command's begin, which is that of the trace
         self.assertEqual((outcome.status, outcome.err), (128 + signal.SIGKILL, ""))
         self.assertGreater(took, 5)
         self.assertLess(took, 10)
@@ -272,8 +275,8 @@ class Readers(support.TestCase):
         self.assertGreaterEqual(read_trace(scratch_file("goes-on.record")).end["duration_ns"], 900_000_000)
         # FILE may be standard output by another name.
         begun = time.monotonic()
-        shell('"$0" trace -q -o /dev/stdout "$@" --duration 9s | true', *HERE)
-        self.assertLess(time.monotonic() - begun, 8)
+        shell('"$0" trace -q -o /dev/stdout "$@" --duration 30s | true', *HERE)
+        self.assertLess(time.monotonic() - begun, 30)
 
     def test_full_disk(self):
         with open("/dev/full", "w") as full:

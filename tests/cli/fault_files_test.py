@@ -9,7 +9,6 @@ import os
 import resource
 import struct
 import subprocess
-import time
 
 import faults
 import support
@@ -181,7 +180,7 @@ class Names(FreshNetwork):
     def test_truncated(self):
         """As logrotate's copytruncate does: no hole is left, and report says that the beginning is missing."""
         path = scratch_file("truncated.json")
-        outcome = self.record(path, lambda: (time.sleep(1.2), os.truncate(path, 0)))
+        outcome = self.record(path, lambda: (wait_for(lambda: "LAST_ACK" in read(path)), os.truncate(path, 0)))
         self.assertEqual(outcome.status, 0, outcome.err)
         with open(path, "rb") as file:
             content = file.read()

@@ -128,7 +128,9 @@ class Clocks(support.TestCase):
         path = scratch_file("asleep-part.json")
         env = self.stepping("part", STEP_CLOCK="boottime", STEP_CLOCK_SECONDS=str(hour))
         outcome = run("record", "-o", path, "--rotate", "1s", *HERE, "-q", "--", "sh", "-c",
-                      f"sleep 2; touch {env['STEP_CLOCK_WHEN']}; sleep 2", env=env)
+                      # Once the first is finished, and then until there is a third.
+                      support.shell_until(f"[ -e {scratch_file('asleep-part-')}*-0001.json ]") + f"; touch {env['STEP_CLOCK_WHEN']}; "
+                      + support.shell_until(f"[ -e {scratch_file('asleep-part-')}*-0003.json.part ]"), env=env)
         self.assertEqual((outcome.status, outcome.err), (0, ""))
         ends = [support.read_trace(one).end for one in sorted(glob.glob(scratch_file("asleep-part*.json")))]
         self.assertGreater(len(ends), 2)
@@ -152,8 +154,9 @@ class Clocks(support.TestCase):
         self.assertEqual(len({nanoseconds(line["ts"]) - line["mono_ns"] for line in trace.transitions}), 1)
         dwells = [line["dwell_ns"] for line in trace.transitions if line["old"] == "ESTABLISHED"]
         self.assertEqual(len(dwells), 4)
-        self.assertLess(max(dwells), 400_000_000)
-        self.assertLess(trace.end["duration_ns"], time.time_ns() - begun)
+        took = time.time_ns() - begun
+        self.assertLess(max(dwells), took)
+        self.assertLess(trace.end["duration_ns"], took)
         # What it said beside the summary.
         return trace, "".join(re.findall(r"(?m)^tcpdwell: .*\n", outcome.err)), path
 

@@ -9,10 +9,9 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 
 import support
-from support import HERE, TestCase, main, needs_root, run
+from support import HERE, TestCase, main, needs_root, run, states_at, wait_for, wait_for_name
 
 setUpModule = support.own_network
 ANYWHERE = ("--netns", "all")
@@ -45,9 +44,10 @@ class Holders(TestCase):
 
     def test_every_process_that_has_it_open(self):
         client = self.connect()
-        others = [subprocess.Popen(["sleep", "20"], pass_fds=[client.fileno()]) for _ in range(9)]
+        others = [subprocess.Popen(["sleep", "300"], pass_fds=[client.fileno()]) for _ in range(9)]
         try:
-            time.sleep(0.2)  # exec()
+            for other in others:
+                wait_for_name(other.pid, "sleep")
             (one,) = stuck("-D", self.port)
             everybody = sorted([os.getpid(), *(other.pid for other in others)])
             self.assertEqual((one["held"], pids(one), one["holders_more"]), ("process", everybody[:8], 2))
@@ -63,14 +63,15 @@ class Holders(TestCase):
 
     def test_a_process_is_known_by_the_program_it_runs_now(self):
         client = self.connect()
-        script = "import os, sys; os.execvp('sleep', ['sleep', '20'])"
-        with subprocess.Popen([sys.executable, "-c", script], pass_fds=[client.fileno()]) as other:
-            client.close()
-            time.sleep(0.4)
-            (one,) = stuck("-D", self.port)
-            self.assertEqual((one["holders"], one["comm"]), ([{"pid": other.pid, "comm": "sleep"}], "sleep"))
-            self.assertNotIn("holders_more", one)
-            other.kill()
+        script = "import os, sys; os.execvp('sleep', ['sleep', '300'])"
+        other = subprocess.Popen([sys.executable, "-c", script], pass_fds=[client.fileno()])
+        self.addCleanup(other.wait)
+        self.addCleanup(other.kill)
+        client.close()
+        wait_for_name(other.pid, "sleep")
+        (one,) = stuck("-D", self.port)
+        self.assertEqual((one["holders"], one["comm"]), ([{"pid": other.pid, "comm": "sleep"}], "sleep"))
+        self.assertNotIn("holders_more", one)
 
     def test_a_descriptor_under_way_is_nobodys(self):
         client = self.connect()
@@ -88,7 +89,7 @@ class Holders(TestCase):
     def test_what_nobody_accepted_is_the_listeners(self):
         for _ in range(3):
             self.connect().close()
-        time.sleep(0.1)
+        wait_for(lambda: states_at(self.port).count("08") == 3)  # CLOSE_WAIT
         found = stuck("--state", "close-wait", "-L", self.port)
         self.assertEqual([one["held"] for one in found], ["not_accepted"] * 3)
         for one in found:

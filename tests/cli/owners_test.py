@@ -8,13 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import support
-from support import Live, TestCase, main, needs_root, wait_for
+from support import Live, TestCase, main, name_of, needs_root, states_at, wait_for, wait_for_name
 
 setUpModule = support.own_network
 
+CLOSE_WAIT = "08"
 RUN_SLEEP = "import os; os.execvp('sleep', ['sleep', '30'])"
 CONNECT = """
 import ctypes, os, socket, sys
@@ -29,14 +29,6 @@ def read(path):
     with contextlib.suppress(OSError), open(path, encoding="utf-8") as file:
         return file.read().strip()
     return ""
-
-
-def name_of(pid):
-    return read(f"/proc/{pid}/comm")
-
-
-def wait_for_name(pid, name):
-    wait_for(lambda: name_of(pid) == name)
 
 
 @needs_root
@@ -79,7 +71,7 @@ class Owners(TestCase):
 
     def close(self, client):
         client.close()
-        time.sleep(0.05)
+        wait_for(lambda: CLOSE_WAIT in states_at(self.port))
 
     def test_a_program_that_was_run_for_the_connection(self):
         with self.trace() as live:

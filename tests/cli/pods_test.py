@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 import cgroups
 import support
@@ -160,11 +159,10 @@ class PodsTest(TestCase):
         path = scratch_file("rotated.json")
         with node() as (root, pods):
             pods[0].start()
+            files = lambda: [name for name in os.listdir(os.path.dirname(path)) if name.startswith("rotated")]
             with Live("record", "-o", path, "-q", "--rotate", "1s", "--host-root", root):
-                time.sleep(2.5)
-        files = [name for name in os.listdir(os.path.dirname(path)) if name.startswith("rotated")]
-        self.assertGreater(len(files), 1)
-        for name in files:
+                support.wait_for(lambda: len(files()) > 2)
+        for name in files():
             trace = support.read_trace(os.path.join(os.path.dirname(path), name))
             ours = [line for line in trace.of_type("name") if line["cgroup"] == pods[0].id]
             self.assertEqual([named(line) for line in ours], [LABELS[0]], name)

@@ -26,10 +26,10 @@ import witness
 
 TCPDWELL = os.environ["TCPDWELL"]
 NOBODY = 65534
-# No run of these tests takes longer than a few seconds; one that hangs fails.
 # Of a build with sanitizers (tests/CMakeLists.txt): slower, and without the filter of system calls.
 SANITIZED = "TCPDWELL_SANITIZED" in os.environ
-TIMEOUT = 120 if SANITIZED else 20  # seconds
+# No run of these tests takes longer than a few seconds, on a slow machine some more; one that hangs fails.
+TIMEOUT = 120 if SANITIZED else 60  # seconds
 SECCOMP = "0" if SANITIZED else "2"  # of a confined process, in /proc/PID/status
 # The binary again, where a library is to come before the C library's: a static one loads none.
 PRELOADABLE = os.environ.get("TCPDWELL_PRELOADABLE", os.path.join(os.path.dirname(TCPDWELL), "tests/tcpdwell_preloadable"))
@@ -222,6 +222,30 @@ def wait_for(condition):
         if time.monotonic() > deadline:
             raise TimeoutError("what the test waits for did not happen")
         time.sleep(0.01)
+
+
+def name_of(pid):
+    """What a process is called now; "" if it is gone."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+        return file.read().strip()
+    return ""
+
+
+def wait_for_name(pid, name):
+    """Until a process runs the program, or has given itself the name."""
+    wait_for(lambda: name_of(pid) == name)
+
+
+def states_at(port):
+    """The states of the IPv4 sockets of this network that have the port at either end, as the kernel numbers them."""
+    with open("/proc/self/net/tcp", encoding="ascii") as rows:
+        fields = [row.split() for row in rows]
+    return [state for _, local, remote, state, *_ in fields if f":{port:04X}" in (local[-5:], remote[-5:])]
+
+
+def shell_until(condition):
+    """A line of sh that waits until the condition holds, for a minute at most: it may be left alone."""
+    return f"for _ in $(seq 600); do if {condition}; then break; fi; sleep 0.1; done"
 
 
 def free_port():
