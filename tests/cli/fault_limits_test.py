@@ -90,7 +90,6 @@ class Memory(support.TestCase):
                         break
             with Storm(tries(2_000, 10_000)) as storm:
                 storm.end()
-            time.sleep(0.2)
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGINT)
             heard += process.communicate(timeout=support.TIMEOUT)[1]
@@ -204,8 +203,9 @@ class Namespaces(support.TestCase):
             for _ in range(times):
                 _, status = os.waitpid(self.in_a_new_one(), 0)
                 self.assertEqual(status, 0)
-            # The kernel takes namespaces down at its leisure, some at a time.
+            # The kernel takes namespaces down at its leisure, some at a time, and a slow one later.
             time.sleep(tries(2, 5))
+            wait_for(lambda: live.printed().count('"reason":"purged"') > times * 0.9)
             outcome = live.stop()
         trace = Trace(outcome.out)
         self.assertEqual(set(trace.end["lost"].values()), {0})

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import support
 
@@ -114,6 +115,19 @@ def freeze(pid):
 def state_of(pid):
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
         return file.read().rpartition(")")[2].split()[0]
+
+
+def wait_until_idle(pid):
+    """Until it mostly sleeps, for which a reader has read all; one that has much to read runs, or waits for a processor."""
+
+    def mostly_sleeps():
+        states = []
+        for _ in range(30):
+            states.append(state_of(pid))
+            time.sleep(0.01)
+        return states.count("S") > 20
+
+    support.wait_for(mostly_sleeps)
 
 
 def is_writing_to_a_full_pipe(pid):
