@@ -3,6 +3,7 @@
 network of its own, all at the same time."""
 
 import collections
+import contextlib
 import json
 import os
 import subprocess
@@ -298,6 +299,18 @@ kept.close()
 }
 
 
+# What serve finds too.
+SERVED = {
+    ("close_wait_leak", "leaky"),
+    ("close_wait_leak", "backend"),
+    ("close_wait_leak", "sleep"),
+    ("close_wait_chain", "proxy"),
+    ("not_accepted", "[::]:9000"),
+    ("accept_queue_full", "127.0.0.1:9000"),
+    ("idle_dropped", "127.0.0.1:9000"),
+}
+
+
 @support.needs_root
 @needs("ip")
 class Findings(support.TestCase):
@@ -313,12 +326,17 @@ class Findings(support.TestCase):
             for world in later.values():
                 world.ready()
             time.sleep(61.5)
-            serve.ask("/api/findings")
-            time.sleep(1.5)
-            cls.served = json.loads(serve.ask("/api/findings"))["findings"]
+            # What an answer tells may be of a look before: who asks again gets to know the next.
+            with contextlib.suppress(TimeoutError):
+                support.wait_for(lambda: SERVED <= cls.ask(serve))
+            cls.served = cls.ask(serve)
         cls.trace = support.read_trace(cls.path)
         for world in cls.worlds.values():
             world.end()
+
+    @staticmethod
+    def ask(serve):
+        return {(one["kind"], one["subject"]) for one in json.loads(serve.ask("/api/findings"))["findings"]}
 
     def report(self, name, *args):
         outcome = support.run("report", "-q", "--netns", self.worlds[name].netns, "--format", "json", *args, self.path)
@@ -428,20 +446,9 @@ class Findings(support.TestCase):
         self.assertEqual(rows, {(None, "remote", None): 3, (None, "local", "TIME_WAIT"): 3})
 
     def test_serve_finds_the_same(self):
-        served = {(one["kind"], one["subject"]) for one in self.served}
-        for wanted in (
-            ("close_wait_leak", "leaky"),
-            ("close_wait_leak", "backend"),
-            ("close_wait_leak", "sleep"),
-            ("close_wait_chain", "proxy"),
-            ("not_accepted", "[::]:9000"),
-            ("accept_queue_full", "127.0.0.1:9000"),
-            ("idle_dropped", "127.0.0.1:9000"),
-        ):
-            self.assertIn(wanted, served)
-        self.assertNotIn(("close_wait_leak", "proxy"), served)
-        self.assertNotIn(("close_wait_leak", "lazy"), served)
-        self.assertNotIn(("close_wait_leak", "before"), served)
+        self.assertLessEqual(SERVED, self.served)
+        for not_at_fault in "proxy", "lazy", "before":
+            self.assertNotIn(("close_wait_leak", not_at_fault), self.served)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import subprocess
-import time
 import unittest
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -90,12 +89,12 @@ class Speedscope(support.TestCase):
         content = base64.b64encode(Path(profile).read_bytes()).decode()
         script.write_text(f"speedscope.loadFileFromBase64('profile.json', '{content}')")
         browser.open(f"{speedscope()}#localProfilePath={script}")
-        for _ in range(100):
-            shown = browser.run("return document.body.innerText")
-            if "Time Order" in shown:
-                return shown
-            time.sleep(0.1)
-        self.fail(f"speedscope shows no profile: {shown}\n{browser.console()}")
+        shown = lambda: browser.run("return document.body.innerText")
+        try:
+            support.wait_for(lambda: "Time Order" in shown())
+        except TimeoutError:
+            self.fail(f"speedscope shows no profile: {shown()}\n{browser.console()}")
+        return shown()
 
     def complaints(self, browser):
         return [c["message"] for c in browser.console()

@@ -42,9 +42,10 @@ def to(port, one=None):
     return one
 def equal(is_, should):
     assert is_ == should, (is_, should)
+def until_told():  # what the test waits for
+    print("made", flush=True)
+    sys.stdin.readline()
 """
-
-LOOKED_AT = 4  # seconds: the recorder looks every second or two at what is bound
 
 LINKS = """
 set -e
@@ -90,16 +91,33 @@ class Ports(support.TestCase):
         cls.addClassCleanup(os.close, os.open(path, os.O_RDONLY))
 
     @classmethod
-    def python(cls, script, held=0.3):
-        """The script ends with what it holds open, which it does so long."""
+    def python(cls, script, *told):
+        """The script ends with what it holds open, and does so until its ports are told; where it holds on before that, it
+        is until what `told` names."""
         with subprocess.Popen(
-            [sys.executable, "-c", BEGIN + MORE + script + f"\ntime.sleep({held})"], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", BEGIN + MORE + script + "\nuntil_told()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as process:
             netns = int(process.stdout.readline())
             cls.keep(f"/proc/{process.pid}/ns/net")
-            process.communicate(timeout=30)
+            cls.until_told(process, netns, *(told or ({},)))
         assert process.returncode == 0, script
         return netns
+
+    @classmethod
+    def until_told(cls, process, netns, *told):
+        """A line of the namespace's ports has this in it, each time the process waits for it."""
+        for wanted in told:
+            assert process.stdout.readline() == "made\n", process.args
+            support.wait_for(lambda: any(wanted.items() <= line.items() for line in cls.told_of(netns)))
+            process.stdin.write("\n")
+            process.stdin.flush()
+        process.communicate(timeout=support.TIMEOUT)
+
+    @classmethod
+    def told_of(cls, netns):
+        with open(cls.path, encoding="utf-8") as file:
+            whole = [line for line in file if line.startswith('{"type":"ports"') and line.endswith("\n")]
+        return [line for line in map(json.loads, whole) if line["netns"] == netns]
 
     def of_ours(self):
         """Without what others did in a network that had the number of one of ours before."""
@@ -167,12 +185,12 @@ ports(40000, 40005)
 server = listener(9203)
 kept = fill(lambda: to(9203))
 equal(len(kept), 6)
+until_told()
 for one in kept:
     abort(one)
-time.sleep(0.2)
 ports(50000, 50099, "50000-50049")
 kept = [to(9203) for _ in range(20)]
-""")
+""", {"ip_local_port_range": [40000, 40005]}, {"ip_local_port_range": [50000, 50099]})
 
     def test_a_range_that_changes(self):
         self.assertEqual(self.rows("changed"), {("127.0.0.1", 9203, None, False): (6, 6, 0)})
@@ -188,7 +206,7 @@ servers = [listener(port) for port in range(9210, 9215)]
 turn = itertools.cycle(range(9210, 9215))
 kept = fill(lambda: to(next(turn), bound()))
 equal(len(kept), 10)
-""", LOOKED_AT)
+""", {"bound": 10, "unconnected": 0})
 
     def test_what_is_bound_before_is_taken_for_all_destinations(self):
         self.assertEqual(self.rows("bound_first"), {("any", 0, None, False): (10, 10, 0)})
@@ -206,7 +224,7 @@ ports(40000, 40009)
 servers = [listener(port) for port in range(9220, 9225)]
 kept = [to(port, bound(("127.0.0.1", 40003), reuse=True)) for port in range(9220, 9225)]
 kept.append(to(9220, bound(("127.0.0.1", 20000), reuse=True)))
-""", LOOKED_AT)
+""", {"bound": 1})
 
     def test_a_port_that_several_share_is_one(self):
         self.assertEqual(self.rows("reuseaddr"), {("any", 0, None, False): (1, 10, 0)})
@@ -220,7 +238,7 @@ server = listener(9231)
 kept = fill(bound)
 equal(len(kept), 10)
 equal(len(fill(lambda: to(9231), 3)), 0)
-""", LOOKED_AT)
+""", {"bound": 10, "unconnected": 10})
 
     def test_what_is_bound_and_never_connects(self):
         self.assertEqual(self.rows("unconnected"), {})
@@ -238,7 +256,7 @@ server = listener(9241)
 kept = [bound(("127.0.0.1", port)) for port in (40001, 40003, 40005, 20000)]
 another = listener(40007)
 more = [to(9241) for _ in range(3)]
-""", LOOKED_AT)
+""", {"bound": 4, "unconnected": 3})
 
     def test_a_warning_before_it_is_too_late(self):
         told = self.namespace("some_bound")
@@ -330,7 +348,7 @@ for n in range(3):
     kept.append(to(9271, one))
 more = fill(lambda: to(9271))
 equal(len(more), 9)
-""", LOOKED_AT)
+""", {"bound": 1})
 
     def test_a_port_of_an_address_that_is_not_the_hosts_is_taken_all_the_same(self):
         rows = [(r["laddr"], r["raddr"], r["peak"], r["bound"]) for r in self.of_ours() if r["netns"] == self.netns["transparent"]]
@@ -347,7 +365,7 @@ equal(len(more), 9)
         names = [f"{letter}{os.getpid()}" for letter in "abc"]
         servers = []
         try:
-            made = subprocess.run(["sh", "-c", LINKS, "sh", *names], capture_output=True, text=True, check=True, timeout=30)
+            made = subprocess.run(["sh", "-c", LINKS, "sh", *names], capture_output=True, text=True, check=True, timeout=support.TIMEOUT)
             for name in names:
                 cls.keep(f"/run/netns/{name}")
             for name in names[1:]:
@@ -355,7 +373,11 @@ equal(len(more), 9)
                     ["ip", "netns", "exec", name, sys.executable, "-c", SERVE, "99"],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))  # fmt: skip
                 servers[-1].stdout.readline()
-            subprocess.run(["ip", "netns", "exec", names[0], sys.executable, "-c", script], check=True, timeout=30)
+            script += '\nimport sys\nprint("made", flush=True)\nsys.stdin.readline()\n'
+            with subprocess.Popen(["ip", "netns", "exec", names[0], sys.executable, "-c", script],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # fmt: skip
+                cls.until_told(process, int(made.stdout.split()[0]), {})
+            assert process.returncode == 0, script
         finally:
             for server in servers:
                 server.kill()
@@ -377,7 +399,6 @@ for device in ("v0", "v1"):
         one.bind(("fe80::2", 0, 0, socket.if_nametoindex(device)))
         one.connect(("fe80::1", 9913, 0, socket.if_nametoindex(device)))
         kept.append(one)
-time.sleep(0.3)
 """)
 
     def test_a_link_local_address_is_one_devices(self):
@@ -404,7 +425,6 @@ for device in (b"v0", b"v1"):
         one.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
         one.connect(("10.8.0.1", 9913))
         kept.append(one)
-time.sleep(0.3)
 """)
 
     def test_a_socket_bound_to_a_device(self):
