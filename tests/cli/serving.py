@@ -9,25 +9,29 @@ import subprocess
 import sys
 import time
 
-from support import HERE, Live, free_port, scratch_file, wait_for
+from support import HERE, TIMEOUT, Live, free_port, scratch_file, wait_for
 
 # Both ends of connections, one after the other: argv is seconds to go on, milliseconds that the server waits
-# in CLOSE_WAIT (each in turn), a rate limit, the server's port. Prints how many there were.
+# in CLOSE_WAIT (each in turn), a rate limit, the server's port. Prints how long it did, at least and at most, in seconds.
 STORM = """
-import socket, sys, time
+import json, socket, sys, time
 seconds, waits, rate = float(sys.argv[1]), [float(w) / 1000 for w in sys.argv[2].split(",")], float(sys.argv[3])
 server = socket.create_server(("127.0.0.1", int(sys.argv[4])), backlog=512)
-begin, n = time.monotonic(), 0
+begin, n, waited = time.monotonic(), 0, []
 while time.monotonic() - begin < seconds:
     client = socket.create_connection(server.getsockname())
     kept, _ = server.accept()
+    closing = time.monotonic()
     client.close()
+    closed = time.monotonic()
     time.sleep(waits[n % len(waits)])
+    leaving = time.monotonic()
     kept.close()
+    waited.append((leaving - closed, time.monotonic() - closing))
     n += 1
     ahead = n / rate - (time.monotonic() - begin)
     if ahead > 0: time.sleep(ahead)
-print(n, flush=True)
+print(json.dumps(waited), flush=True)
 """
 
 
@@ -39,11 +43,16 @@ def storm(seconds, waits="0", rate=1e9):
     )
 
 
-def made_by(process):
-    """How many connections a storm made, when it is over."""
+def waits_of(process):
+    """When a storm is over: for how many seconds each of its connections was in CLOSE_WAIT, at least and at most."""
     out, _ = process.communicate(timeout=100)
     assert process.returncode == 0
-    return int(out)
+    return json.loads(out)
+
+
+def made_by(process):
+    """How many connections a storm made, when it is over."""
+    return len(waits_of(process))
 
 
 class Serving(Live):
@@ -65,7 +74,7 @@ class Serving(Live):
 
     def get(self, path, method="GET", headers=None):
         """Status, headers (lower case) and text of an answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
         try:
             connection.request(method, path, headers=headers or {})
             answer = connection.getresponse()
@@ -77,7 +86,7 @@ class Serving(Live):
     def ask(self, path):
         """Over the unix socket: no TCP connection that would be counted itself."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(20)
+            connection.settimeout(TIMEOUT)
             connection.connect(self.socket)
             connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
             answer = b""
@@ -108,12 +117,13 @@ def lost_by_place(metrics):
 
 
 class Leak:
-    """Sockets of this process in CLOSE_WAIT."""
+    """Sockets of this process that came to CLOSE_WAIT between `began` and `since`."""
 
     def __init__(self, count):
         self.server = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self.server.getsockname()[1]
         self.kept = []
+        self.began = time.monotonic()
         for _ in range(count):
             client = socket.create_connection(self.server.getsockname())
             self.kept.append(self.server.accept()[0])

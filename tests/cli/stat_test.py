@@ -211,7 +211,7 @@ class Intervals(support.TestCase):
             "--format",
             "json",
             "--",
-            *peers("both", port, "--count", 5, "--talk", 0.15),
+            *peers("both", port, "--count", 5, "--talk", 0.3),
         )
         counts = [
             row["count"]
@@ -241,16 +241,18 @@ class Intervals(support.TestCase):
         outcome = run(
             "stat",
             "200ms",
-            "2",
             *HERE,
             "--format",
             "json",
             "--",
-            *peers("both", free_port(), "--talk", 5),
+            *peers("both", free_port(), "--talk", 2),
         )
-        rows = {row["state"]: row for row in tables(outcome.out)[-1]["rows"]}
-        self.assertEqual(rows["ESTABLISHED"]["open"], 2)
-        self.assertEqual(rows["LISTEN"]["open"], 1)
+        seen = []
+        for table in tables(outcome.out):
+            rows = {row["state"]: row["open"] for row in table["rows"]}
+            seen.append((rows.get("ESTABLISHED", 0), rows.get("LISTEN", 0)))
+        self.assertIn((2, 1), seen[:-1])
+        self.assertEqual(seen[-1], (0, 0))
 
 
 if __name__ == "__main__":
