@@ -9,7 +9,7 @@ import time
 import urllib.parse
 import urllib.request
 
-from serving import Serving, made_by, storm
+from serving import Serving, storm, waits_of
 from support import HERE, Live, TestCase, free_port, main, needs, needs_root, own_network, scratch, scratch_file, wait_for
 
 CONFIG = """
@@ -69,7 +69,8 @@ class Prometheus(TestCase):
         with Serving() as serve, Live("stat", "--format", "json") as stat, prometheus(serve.port) as address:
             wait_for(lambda: query(address, 'up{job="tcpdwell"}') == 1)  # what comes before the first scrape has no rate
             # A server that waits 5, 30 or 150 ms in CLOSE_WAIT. The clients' TIME_WAIT takes a minute.
-            made = made_by(storm(8, waits="5,5,30,150", rate=60))
+            waits = waits_of(storm(8, waits="5,5,30,150", rate=60))
+            made = len(waits)
             over = time.monotonic()
             self.assertGreater(made, 50)
             wait_for(lambda: serve.metrics()['tcpdwell_sockets{state="TIME_WAIT"}'] >= made)
@@ -78,7 +79,7 @@ class Prometheus(TestCase):
             wait_for(lambda: serve.metrics()[count] >= made)
             scraped = f'sum({count.replace("}", ",job=" + chr(34) + "tcpdwell" + chr(34) + "}")})'
             wait_for(lambda: query(address, scraped) >= made)
-            self.assertEqual(query(address, 'up{job="tcpdwell"}'), 1)
+            wait_for(lambda: query(address, 'up{job="tcpdwell"}') == 1)  # one scrape may have come too late
             lost = {place: query(address, f'tcpdwell_lost_total{{where="{place}"}}') for place in ("ring", "recursion", "map")}
             self.assertEqual(lost, dict.fromkeys(lost, 0))
             rows = {row["state"]: row for row in serve.json("/api/states")["rows"]}
@@ -98,7 +99,9 @@ class Prometheus(TestCase):
                     truth = ours[state][f"p{percent}_ns"] / 1e9
                     self.assertLessEqual(abs(bucket_of(value) - bucket_of(truth)), 1, (value, truth))
         self.assertTrue(60 <= theirs["TIME_WAIT", 50] <= 70, theirs)
-        self.assertTrue(0.1 <= theirs["CLOSE_WAIT", 99] <= 0.2, theirs)
+        # 150 ms and what the machine added to them: the bucket of the workload's own, or one beside it.
+        least, most = (sorted(of)[int(0.99 * made)] for of in zip(*waits))
+        self.assertTrue(bucket_of(least) - 1 <= bucket_of(theirs["CLOSE_WAIT", 99]) <= bucket_of(most) + 1, (theirs, least, most))
         self.assertGreaterEqual(table["CLOSE_WAIT"]["count"], made)
 
 
