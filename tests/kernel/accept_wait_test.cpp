@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "model/survey.h"
 #include "model/tally.h"
 #include "support/collect.h"
+#include "support/counters.h"
 #include "support/netns.h"
 #include "support/sys.h"
 #include "support/truth.h"
@@ -173,7 +175,7 @@ TEST(AcceptWait, OfEachAcceptedConnectionIsTheScripts) {
     return;
   }
   for (const Waiter& one : all) expect_wait(wait_of(kept, one.cookie), one.wait());
-  expect_wait(wait_of(kept, early.cookie), {0, late.established.after - late.established.before});
+  expect_wait(wait_of(kept, early.cookie), between(late.established, early.accepted));
   EXPECT_EQ(kept.counted, all.size() + 1);
 }
 
@@ -229,15 +231,22 @@ TEST(AcceptWait, OfConnectionsAndOverflows) {
   ASSERT_TRUE(tracer->tally(kept).ok());
   EXPECT_EQ(kept.counted, known ? 2U : 0U) << "both are open";
   Waiter first = server.connect(), second = server.connect();  // the queue of 1 is full
+  const auto drops = [&] { return read_counters(netns).at("ListenDrops"); };
+  const std::uint64_t earlier = drops();
   const auto dropped = server.knock(3);
-  hold(20);
+  while (drops() < earlier + 3) hold(1);
+  // They knock again after a second, which a slow machine's survey may see.
+  const std::uint64_t least = drops() - earlier;
   const auto survey = tracer->survey({}, kept);
+  const std::uint64_t most = drops() - earlier;
   ASSERT_TRUE(survey.ok());
   ASSERT_EQ(survey->listeners.size(), 1U);
   EXPECT_EQ(survey->listeners[0].waiting, 2U);
-  EXPECT_EQ(survey->listeners[0].drops, 3U);
+  EXPECT_GE(survey->listeners[0].drops, least);
+  EXPECT_LE(survey->listeners[0].drops, most);
   if (survey->listeners[0].overflows) {
-    EXPECT_EQ(survey->listeners[0].overflows, 3U);
+    EXPECT_GE(survey->listeners[0].overflows, least);
+    EXPECT_LE(survey->listeners[0].overflows, most);
   }
   if (!known) {
     EXPECT_FALSE(survey->listeners[0].overflows);
@@ -251,7 +260,12 @@ TEST(AcceptWait, OfConnectionsAndOverflows) {
     one.client.reset();
     one.server.reset();
   }
-  drain_for(*tracer, kept, std::chrono::milliseconds(100));
+  const auto told = [&](const Waiter& one) {
+    return std::any_of(kept.connections.begin(), kept.connections.end(),
+                       [&](const auto& line) { return line.socket.id.cookie == one.cookie; });
+  };
+  ASSERT_TRUE(
+      drain_until(*tracer, kept, [&] { return std::all_of(all.begin(), all.end(), told); }));
   for (const tcpdwell::Connection& connection : kept.connections)
     for (const Waiter& one : all) {
       if (connection.socket.id.cookie != one.cookie) continue;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /// A host may keep programs from running, for a moment and without telling. What happens meanwhile
 /// to time-wait sockets is found out later, and said to be unknown where it is.
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <tcpdwell/config.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
-#include <future>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -20,6 +21,7 @@
 
 #include "support/collect.h"
 #include "support/netns.h"
+#include "support/sys.h"
 #include "support/workload.h"
 #include "tcpdwell_bpf.skel.h"
 
@@ -98,8 +100,8 @@ TEST(Unseen, TimeWaitSocketsThatEndedAreFoundOut) {
   ASSERT_TRUE(drain_until(*tracer, collected, [&] { return in_time_wait() == kConnections; }));
   {
     const Blindfold blindfold;
-    netns.reset();  // takes its time-wait sockets down
-    std::this_thread::sleep_for(seconds(1));
+    netns.reset();                            // takes its time-wait sockets down
+    std::this_thread::sleep_for(seconds(5));  // at the kernel's leisure
   }
   ASSERT_EQ(lines_to(State::Close), 0);
   ASSERT_TRUE(drain_until(
@@ -129,32 +131,49 @@ TEST(Unseen, LivingTimeWaitSocketsAreLeftAlone) {
   EXPECT_EQ(found_out(*tracer), 0U);
 }
 
+sockaddr_in address_of(int fd, decltype(getsockname)* end) {
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  sys(end(fd, reinterpret_cast<sockaddr*>(&address), &size), "an address");
+  return address;
+}
+
 TEST(Unseen, AHandOverIsHeardOfAtItsEnd) {
   TD_REQUIRE_KERNEL_TESTS();
   Collector collected;
   Netns netns;
-  netns.set_sysctl("net.ipv4.tcp_fin_timeout", "1");
+  netns.set_sysctl("net.ipv4.tcp_fin_timeout", "4");
   const auto tracer = seeded_tracer(netns, collected);
-  Workload workload;
-  auto running = std::async(std::launch::async, [&] {
-    return workload.run({Net::V4, Side::Client, Ending::Close, 400, 2'000});
-  });
-  drain_for(*tracer, collected, milliseconds(200));
+  const Fd listener(sys(socket(AF_INET, SOCK_STREAM, 0), "socket"));
+  sys(listen(listener.get(), 1), "listen");
+  const sockaddr_in there = address_of(listener.get(), getsockname);
+  Fd client(sys(socket(AF_INET, SOCK_STREAM, 0), "socket"));
+  sys(connect(client.get(), reinterpret_cast<const sockaddr*>(&there), sizeof there), "connect");
+  const Fd server(sys(accept(listener.get(), nullptr, nullptr), "accept"));
+  const sockaddr_in here = address_of(server.get(), getpeername);
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  sys(getsockopt(client.get(), SOL_SOCKET, SO_COOKIE, &cookie, &size), "getsockopt");
+  const auto came_to = [&](State state) {
+    const auto chain = collected.chain(cookie);
+    return !chain.empty() && chain.back().to == state;
+  };
+  ASSERT_TRUE(drain_until(*tracer, collected, [&] { return came_to(State::Established); }));
   {
     const Blindfold blindfold;
-    std::this_thread::sleep_for(milliseconds(500));  // the client closes
+    client = Fd();
+    std::this_thread::sleep_for(milliseconds(500));  // an acknowledgment may be delayed
   }
-  drain_for(*tracer, collected, milliseconds(2'500));
-  const Connection connection = running.get();
-  const auto chain = collected.chain(connection.client.socket.cookie);
-  ASSERT_FALSE(chain.empty());
+  ASSERT_TRUE(drain_until(
+      *tracer, collected, [&] { return came_to(State::Close); }, seconds(30)));
+  const auto chain = collected.chain(cookie);
   EXPECT_EQ(chain.back().from, State::FinWait2);
   EXPECT_EQ(chain.back().to, State::Close);
   EXPECT_EQ(chain.back().reason, Reason::Expired);
   EXPECT_EQ(chain.back().dwell.bound, Bound::Unknown);
   EXPECT_TRUE(chain.back().gap);
-  EXPECT_EQ(chain.back().socket.local.port, connection.client.socket.local.port);
-  EXPECT_EQ(chain.back().socket.remote, connection.client.socket.remote);
+  EXPECT_EQ(chain.back().socket.local.port, ntohs(here.sin_port));
+  EXPECT_EQ(chain.back().socket.remote.port, ntohs(there.sin_port));
   finish(*tracer, collected);
   EXPECT_EQ(found_out(*tracer), 1U);
 }
