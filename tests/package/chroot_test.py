@@ -99,17 +99,19 @@ class Chroot(unittest.TestCase):
 
     def test_2_it_traces_a_connection(self):
         with tempfile.TemporaryFile("w+") as lines:
-            tracer = subprocess.Popen(["chroot", str(self.root), "tcpdwell", "trace", "--format", "json", "--netns", "/proc/self/ns/net"],
+            tracer = subprocess.Popen(["chroot", str(self.root), "tcpdwell", "trace", "--format", "json", "--netns", "/proc/self/ns/net", "-v"],
                                       stdout=lines, stderr=subprocess.PIPE, text=True)
             try:
-                until = time.monotonic() + 30
-                while os.fstat(lines.fileno()).st_size == 0 and tracer.poll() is None and time.monotonic() < until:
-                    time.sleep(0.05)
-                time.sleep(0.5)
+                said = ""
+                while " existed before" not in said:  # it is attached then
+                    line = tracer.stderr.readline()
+                    self.assertTrue(line, said)
+                    said += line
                 port = connect_and_close()
                 time.sleep(0.5)
                 tracer.send_signal(signal.SIGINT)
-                _, said = tracer.communicate(timeout=30)
+                _, rest = tracer.communicate(timeout=60)
+                said += rest
             finally:
                 tracer.kill()
             self.assertEqual(tracer.returncode, 0, said)

@@ -114,11 +114,11 @@ class Alone(unittest.TestCase):
         for way in (socket.AF_INET, ("127.0.0.1", port)), (socket.AF_UNIX, str(self.root / "serve.sock")):
             self.assertIn(b"tcpdwell_build_info", self.asked(process, *way))
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, said)
 
     def asked(self, process, family, address):
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < until:
             try:
                 with socket.socket(family) as client:
