@@ -167,7 +167,7 @@ class Names(support.TestCase):
         os.chown(directory, support.NOBODY, support.NOBODY)
         victim = scratch_file("planted-victim", "precious")
         planted = []
-        for second in range(int(time.time()), int(time.time()) + 15):
+        for second in range(int(time.time()), int(time.time()) + 60):
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
             planted += [f"t-{stamp}-{number:04}.json.part" for number in (1, 2, 3)] + [f"t-{stamp}-0004.json"]
         for name in planted:

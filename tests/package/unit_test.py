@@ -90,7 +90,7 @@ class Unit(unittest.TestCase):
             path = f"{scratch}/socket"
             # The unit's user is its own, and has no other to become.
             serve = subprocess.Popen(["strace", "-f", "-qq", "-o", log, TCPDWELL, "serve", "--listen", "127.0.0.1:0", "--socket",
-                                      path, "--duration", "2s", "--user", "root"])  # fmt: skip
+                                      path, "--duration", "6s", "--user", "root"])  # fmt: skip
             self.answer_of(path)
             self.assertEqual(serve.wait(timeout=60), 0)
             made = set(re.findall(r"^\d+ +([a-z0-9_]+)\(", log.read_text(), re.M))

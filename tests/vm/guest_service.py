@@ -177,8 +177,12 @@ class First(Case):
             with socket.create_connection(("127.0.0.1", port)):
                 server, _ = listener.accept()
                 server.close()
-                time.sleep(0.5)
-                said = output("tcpdwell", "stuck", "-v", "--state", "close-wait", "--format", "json", "-D", str(port))
+
+                def ask():
+                    said = output("tcpdwell", "stuck", "-v", "--state", "close-wait", "--format", "json", "-D", str(port))
+                    return said if '"CLOSE_WAIT"' in said and '"exact"' in said else None
+
+                said = until(ask)
         [line] = [json.loads(line) for line in said.splitlines() if '"CLOSE_WAIT"' in line]
         # Without the service it would be at least so long.
         self.assertEqual((line["age"], line["unit"], line["pid"]), ("exact", "the-test.service", os.getpid()), said)
