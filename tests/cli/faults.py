@@ -118,16 +118,17 @@ def state_of(pid):
 
 
 def wait_until_idle(pid):
-    """Until it mostly sleeps, for which a reader has read all; one that has much to read runs, or waits for a processor."""
+    """Until it sleeps a third of the time, for which a reader has read all; one that has much to read runs, or waits for a
+    processor."""
 
-    def mostly_sleeps():
+    def sleeps():
         states = []
         for _ in range(30):
             states.append(state_of(pid))
             time.sleep(0.01)
-        return states.count("S") > 20
+        return states.count("S") > 10
 
-    support.wait_for(mostly_sleeps)
+    support.wait_for(sleeps)
 
 
 def is_writing_to_a_full_pipe(pid):
