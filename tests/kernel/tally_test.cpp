@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <memory>
 #include <random>
 #include <string>
 #include <thread>
@@ -123,17 +124,20 @@ void expect_near(const char* what, std::optional<std::uint64_t> counted,
 }
 
 /// What two tracers have to agree on, and one with itself; `more(counted, told)` looks at the
-/// lengths.
+/// lengths. `judged`: of so many dwells in FIN_WAIT2 each tracer may judge for itself whether its
+/// FIN came unseen, and they are a lower bound to one of the two.
 template <class More>
-void expect_rows(const Summary& counted, const Summary& told, const More& more) {
+void expect_rows(const Summary& counted, const Summary& told, const More& more,
+                 std::uint64_t judged = 0) {
   ASSERT_EQ(counted.rows.size(), told.rows.size());
   for (std::size_t i = 0; i < told.rows.size(); ++i) {
     const Row& a = counted.rows[i];
     const Row& b = told.rows[i];
     SCOPED_TRACE(b.keys[0]);
     EXPECT_EQ(a.keys, b.keys);
-    EXPECT_EQ(a.exact.count(), b.exact.count());
-    EXPECT_EQ(a.at_least, b.at_least);
+    EXPECT_EQ(a.exact.count() + a.at_least, b.exact.count() + b.at_least);
+    EXPECT_LE(std::max(a.at_least, b.at_least) - std::min(a.at_least, b.at_least),
+              b.keys[0] == "FIN_WAIT2" ? judged : 0);
     EXPECT_EQ(a.unknown, b.unknown);
     EXPECT_EQ(a.open, b.open);
     more(a.exact, b.exact);
@@ -141,13 +145,15 @@ void expect_rows(const Summary& counted, const Summary& told, const More& more) 
 }
 
 void expect_same(const Summary& counted, const Summary& told) {
-  expect_rows(counted, told, [](const Histogram& a, const Histogram& b) {
+  constexpr std::uint64_t kJudged = 2;
+  const auto near = [](const Histogram& a, const Histogram& b) {
     expect_near("min", a.min(), b.min(), kApartOnce);
     expect_near("max", a.max(), b.max(), kApartOnce);
     expect_near("total", a.total(), b.total(), b.count() * kApart + kApartOnce);
     const auto median = b.percentile(50);
     if (median) expect_near("p50", a.percentile(50), median, kApart + *median / 64);
-  });
+  };
+  expect_rows(counted, told, near, kJudged);
 }
 
 void expect_equal(const Summary& counted, const Summary& told) {
@@ -324,6 +330,7 @@ class OfLines : public Consumer {
  public:
   Status transition(const Transition&) override { return Ok; }
   Status connection(const tcpdwell::Connection& c) override {
+    gaps += c.gap;
     State before = c.path.first() == State::SynRecv ? State::Listen : State::Close;
     for (const Stay& stay : c.stays) {
       ++moved[at(before)][at(stay.state)];
@@ -345,6 +352,7 @@ class OfLines : public Consumer {
   decltype(tcpdwell::Tally::transitions) moved{};
   decltype(tcpdwell::Tally::ends) ends{};
   std::array<std::array<std::uint32_t, kBucketCount + 1>, kStateCount> within{};
+  std::uint64_t gaps = 0;
 };
 
 class Last : public Consumer {
@@ -357,32 +365,45 @@ class Last : public Consumer {
   tcpdwell::Tally tally_;
 };
 
+/// What one run of connections gave, by its lines and by its sums.
+struct Twofold {
+  explicit Twofold(unsigned seed) {
+    Netns netns;
+    TracerOptions options;
+    options.filter.netns = netns.inode();
+    options.detail = Detail::Connections;
+    options.surveys = true;
+    const auto tracer = start_tracer(options);
+    EXPECT_TRUE(tracer->seed(lines).ok());
+    {
+      Workload workload;
+      run_mixed(workload, seed);
+    }
+    drain_for(*tracer, lines, std::chrono::milliseconds(300));
+    finish(*tracer, lines);
+    EXPECT_TRUE(tracer->tally(sums).ok());
+    EXPECT_TRUE(tracer->tell_open(lines).ok());
+  }
+  OfLines lines;
+  Last sums;
+};
+
 TEST(CountedForServe, EqualsTheLinesOfConnections) {
   TD_REQUIRE_KERNEL_TESTS();
   const unsigned seed = testing::UnitTest::GetInstance()->random_seed() + std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
-  Netns netns;
-  TracerOptions options;
-  options.filter.netns = netns.inode();
-  options.detail = Detail::Connections;
-  options.surveys = true;
-  OfLines lines;
-  const auto tracer = start_tracer(options);
-  ASSERT_TRUE(tracer->seed(lines).ok());
-  {
-    Workload workload;
-    run_mixed(workload, seed);
-  }
-  drain_for(*tracer, lines, std::chrono::milliseconds(300));
-  finish(*tracer, lines);
-  Last last;
-  ASSERT_TRUE(tracer->tally(last).ok());
-  ASSERT_TRUE(tracer->tell_open(lines).ok());
-  EXPECT_EQ(last.tally_.transitions, lines.moved);
-  EXPECT_EQ(last.tally_.ends, lines.ends);
+  // A line whose connection has a gap says that the host showed the program less than there was:
+  // then there is nothing that its stays add up to.
+  auto both = std::make_unique<Twofold>(seed);
+  for (int again = 0; both->lines.gaps != 0 && again < 3; ++again)
+    both = std::make_unique<Twofold>(seed);
+  const OfLines& lines = both->lines;
+  const tcpdwell::Tally& sums = both->sums.tally_;
+  EXPECT_EQ(lines.gaps, 0U);
+  EXPECT_EQ(sums.transitions, lines.moved);
+  EXPECT_EQ(sums.ends, lines.ends);
   for (std::size_t state = 0; state < kStateCount; ++state)
-    EXPECT_EQ(last.tally_.states[state].within, lines.within[state])
-        << name_of(static_cast<State>(state));
+    EXPECT_EQ(sums.states[state].within, lines.within[state]) << name_of(static_cast<State>(state));
   std::uint64_t ended = 0;
   for (const auto& by_closer : lines.ends)
     for (const std::uint64_t count : by_closer) ended += count;

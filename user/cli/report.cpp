@@ -61,8 +61,6 @@ Status write_report(ReportFormat format, CsvTable table, const RawOptions& raw, 
       out, report, TableOptions{want_colour(raw, fd), raw.wide, raw.limit, terminal_columns(fd)});
 }
 
-/// Rows of the page's table.
-
 struct Asked {
   ReportFormat format;
   CsvTable table;
