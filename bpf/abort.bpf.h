@@ -17,34 +17,43 @@
 
 #define RCV_SHUTDOWN 1 /* include/net/sock.h: nobody will read what comes */
 
-static __always_inline bool may_be_our_abort(const struct sock *sk, const struct td_line *line)
+static __always_inline bool may_be_our_abort(const struct sock *sk, const struct td_sock *s,
+					     const struct td_line *line)
 {
-	return line->reason == TD_REASON_RESET_BY_PEER && sk->sk_shutdown & RCV_SHUTDOWN &&
-	       (line->old_state == TD_FIN_WAIT1 || line->old_state == TD_FIN_WAIT2);
+	__u32 zero = 0;
+	struct td_reset *here = bpf_map_lookup_elem(&resets, &zero);
+
+	if (!here || line->reason != TD_REASON_RESET_BY_PEER || !(sk->sk_shutdown & RCV_SHUTDOWN) ||
+	    (line->old_state != TD_FIN_WAIT1 && line->old_state != TD_FIN_WAIT2))
+		return false;
+	here->ended = (__u64)sk;
+	here->ended_use = s->use;
+	return true;
 }
 
 /* This CPU wrote the line just now, and the sweep leaves it alone for a moment (TD_MOMENT_NS). */
-static __always_inline void it_was_our_abort(struct sock *sk, __u32 why)
+static __always_inline void it_was_our_abort(struct sock *sk, const struct td_reset *here)
 {
-	struct td_sock *s = bpf_sk_storage_get(&socks, sk, NULL, 0);
-	struct td_owed_key key = {};
+	struct td_owed_key key = {.use = 1};
 	struct td_connection *c;
+	__u64 path;
 	__u32 closer;
 
-	if (!s || !(s->flags & TD_S_RST_IN))
-		return;
+	/* Else it was moved to another CPU in between. */
+	if (here->ended == (__u64)sk)
+		key.use = here->ended_use;
 	key.cookie = bpf_get_socket_cookie(sk);
-	key.use = s->use;
 	c = bpf_map_lookup_elem(&owed, &key);
 	if (!c || c->last.reason != TD_REASON_RESET_BY_PEER)
 		return;
 	c->last.reason = TD_REASON_RESET_LOCAL;
-	c->last.stats.rst = why;
+	c->last.stats.rst = here->why;
 	if (cfg.counts != TD_COUNTS_ALL)
 		return;
-	closer = closer_of(s->path, TD_REASON_RESET_BY_PEER);
+	path = c->last.path;
+	closer = closer_of(path, TD_REASON_RESET_BY_PEER);
 	tally_end(TD_REASON_RESET_BY_PEER, closer, -1);
-	closer = closer_of(s->path, TD_REASON_RESET_LOCAL);
+	closer = closer_of(path, TD_REASON_RESET_LOCAL);
 	tally_end(TD_REASON_RESET_LOCAL, closer, 1);
 }
 
@@ -67,7 +76,8 @@ int BPF_PROG(on_send_reset, struct sock *sk, const struct sk_buff *skb)
 		last->rport = bpf_ntohs(READ(header, source));
 	}
 	last->sk = (__u64)sk;
-	it_was_our_abort(sk, last->why);
+	it_was_our_abort(sk, last);
+	last->ended = 0;
 	return 0;
 }
 

@@ -37,13 +37,14 @@ static __always_inline bool has_sent_fin(__u8 state)
 	       state == TD_LAST_ACK;
 }
 
-/* Whether its SYN is counted among the bytes that the peer acknowledged: of one that connected. */
-static __always_inline bool has_sent_syn(__u64 path)
+/* Whether its SYN is counted among the bytes that the peer acknowledged: of one that connected. For
+ * every value, as tally_move(). */
+__noinline int has_sent_syn(__u64 path)
 {
 	for (int i = 0; i < 16; i++, path >>= 4)
 		if ((path & 15) == TD_SYN_SENT)
-			return true;
-	return false;
+			return 1;
+	return 0;
 }
 
 /*
@@ -285,11 +286,22 @@ static __always_inline void emit_connection(struct td_counters *count, const str
 		write_connection(count, line, who, s, stats);
 }
 
-/* `stats` on a connection's last line, else NULL. */
-static __noinline int emit(struct td_counters *count, const struct td_line *line,
-			   const struct td_who *who, struct td_sock *s,
-			   const struct td_stats *stats)
+/* Where there are only counts, of brief entries. */
+static __noinline int emit_brief(const struct td_line *line, struct td_sock *s)
 {
+	if (cfg.counts &&
+	    change_passes(line->old_state, line->new_state, line->dwell, line->dwell_ns))
+		tally_line(line, s);
+	return 0;
+}
+
+/* For every value, as tally_move(): what comes after it in whatever program is then not looked at
+ * once for each way through it. */
+__noinline int emit_whole(struct td_counters *count, const struct td_line *line,
+			  const struct td_who *who, struct td_sock *s, const struct td_stats *stats)
+{
+	if (!count || !line || !who || !s)
+		return 0;
 	if (cfg.detail == TD_DETAIL_CONNECTIONS) {
 		emit_connection(count, line, who, s, stats);
 		return 0;
@@ -306,6 +318,14 @@ static __noinline int emit(struct td_counters *count, const struct td_line *line
 	else
 		write_record(count, line, who, s, NULL, TD_OFFSETOF(struct td_event, stats));
 	return 0;
+}
+
+/* `stats` on a connection's last line, else NULL. */
+static __always_inline int emit(struct td_counters *count, const struct td_line *line,
+				const struct td_who *who, struct td_sock *s,
+				const struct td_stats *stats)
+{
+	return cfg.only_counts ? emit_brief(line, s) : emit_whole(count, line, who, s, stats);
 }
 
 #endif

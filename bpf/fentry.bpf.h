@@ -202,7 +202,7 @@ static __always_inline int added(const struct sock *sk, struct request_sock *req
 		return 0;
 	bpf_get_socket_cookie(req);
 	tuple_of_req(&t, req);
-	req_begin(count, &t, req, bpf_ktime_get_ns());
+	req_begin(count, &t, req, bpf_ktime_get_ns(), BPF_ANY);
 	return 0;
 }
 
@@ -298,7 +298,7 @@ int BPF_PROG(on_req_timeout, struct timer_list *timer)
 
 static __always_inline void accepted(struct sock *sk)
 {
-	struct td_sock *s = sk ? bpf_sk_storage_get(&socks, sk, NULL, 0) : NULL;
+	struct td_sock *s = sk && asks_for_owners() ? known(sk) : NULL;
 
 	if (!s)
 		return;

@@ -24,10 +24,19 @@ static __always_inline bool asks_for_owners(void)
 	       cfg.of_command;
 }
 
-static __always_inline bool asks_for_addresses(void)
+static __always_inline bool filters_addresses(void)
 {
-	return makes_records() || cfg.family || cfg.netns || cfg.filter_lports ||
-	       cfg.filter_rports || cfg.n_local || cfg.n_remote;
+	return cfg.family || cfg.netns || cfg.filter_lports || cfg.filter_rports || cfg.n_local ||
+	       cfg.n_remote;
+}
+
+/* The one record of a connection has them from its end. */
+static __always_inline bool asks_for_addresses(int new_state)
+{
+	if (cfg.detail != TD_DETAIL_CONNECTIONS)
+		return makes_records() || filters_addresses();
+	return filters_addresses() || new_state == TD_CLOSE || new_state == TD_SYN_SENT ||
+	       new_state == TD_ESTABLISHED;
 }
 
 /* IPv4 as its IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2). */
@@ -65,13 +74,17 @@ static __always_inline bool cidr_in(const volatile struct td_cidr *cidrs, __u8 n
  * first owner that matches to its end, so that no chain breaks off. */
 static __always_inline bool owner_passes(const struct td_sock *s)
 {
+	char comm[TD_COMM_LEN];
 	__u32 pid = s->pid;
 
 	if (s->flags & TD_S_SHOWN)
 		return true;
 	if (cfg.filter_pids && !bpf_map_lookup_elem(&wanted_pids, &pid))
 		return false;
-	if (cfg.filter_comms && !bpf_map_lookup_elem(&wanted_comms, s->comm))
+	/* Until some Linux after 6.1 a key may not be in memory that a global function was given.
+	 */
+	__builtin_memcpy(comm, s->comm, sizeof(comm));
+	if (cfg.filter_comms && !bpf_map_lookup_elem(&wanted_comms, comm))
 		return false;
 	if (cfg.of_command && !s->of_command)
 		return false;

@@ -35,7 +35,7 @@ static __always_inline struct td_gone *gone_here(void)
  * claimed. */
 static __noinline int tell_gone(struct td_counters *count, struct td_gone *g)
 {
-	__u64 slot[TD_SLOT_BYTES / 8] = {}; /* as in struct td_slot */
+	__u64 slot[TD_BRIEF_BYTES / 8] = {}; /* as in slots */
 	struct td_sock *s = (struct td_sock *)slot;
 	__u64 ended_ns = g->ended_ns, start_ns = g->start_ns;
 	bool timed = start_ns && !g->untimed;

@@ -6,6 +6,8 @@
 #include "kernel.bpf.h"
 #include "command.bpf.h"
 #include "maps.bpf.h"
+#include "owner.bpf.h"
+#include "read.bpf.h"
 
 #define IPPROTO_MPTCP 262 /* include/uapi/linux/in.h */
 
@@ -13,12 +15,6 @@
 #define SOCK_DEAD 0 /* no process has it open any more */
 
 /* What is needed of the kernel's types for this alone. */
-struct sock_common___cookie {
-	struct {
-		__s64 counter;
-	} skc_cookie;
-} __attribute__((preserve_access_index));
-
 struct sock___held {
 	void *sk_socket;
 	__u8 sk_kern_sock : 1;
@@ -196,25 +192,16 @@ __noinline int note_accept_queue(__u64 listener)
 	return 0;
 }
 
-/* Until somebody accepts it a connection is the listener's. */
 static __noinline void take_owner_of_listener(struct td_sock *s, __u64 child)
 {
 	__u64 *key = bpf_map_lookup_elem(&unaccepted, &child), listener;
-	struct td_sock *owner;
 
 	if (!key || !s)
 		return;
 	listener = *key;
 	bpf_map_delete_elem(&unaccepted, &child);
-	owner = bpf_map_lookup_elem(&listeners, &listener);
-	if (!owner || owner->owner == TD_OWNER_NONE || s->owner != TD_OWNER_NONE)
-		return;
-	s->pid = owner->pid;
-	__builtin_memcpy(s->comm, owner->comm, sizeof(s->comm));
-	s->cgroup_id = owner->cgroup_id;
-	s->in_cgroup = owner->in_cgroup;
-	s->of_command = owner->of_command;
-	s->owner = TD_OWNER_LISTEN;
+	if (s->owner == TD_OWNER_NONE)
+		inherit(s, listener);
 }
 
 #endif

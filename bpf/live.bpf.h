@@ -107,27 +107,27 @@ static __always_inline void runs_until(struct td_live *live, __u8 timer, __u64 e
 static __always_inline void live_of_full(struct td_live *live, struct tcp_sock *tp, __u8 state)
 {
 	struct sock *sk = (struct sock *)tp;
+	__u8 pending = READ(tp, inet_conn.icsk_pending);
 	__u64 expires;
 	__s32 unread;
 
 	live->known = TD_KNOWN_QUEUES;
-	live->retrans = tp->total_retrans;
+	live->retrans = READ(tp, total_retrans);
 	if (state == TD_LISTEN) {
 		live_of_listener(live, sk);
 	} else {
 		live->drops = drops_of(sk);
 		/* The peer's FIN is counted in rcv_nxt until it is read over. */
-		unread = tp->rcv_nxt - tp->copied_seq;
+		unread = READ(tp, rcv_nxt) - READ(tp, copied_seq);
 		live->recv_queue = unread > 0 ? unread : 0;
-		live->send_queue = tp->write_seq - tp->snd_una;
+		live->send_queue = READ(tp, write_seq) - READ(tp, snd_una);
 	}
-	if (tp->inet_conn.icsk_pending) {
+	if (pending) {
 		expires = pending_expires(tp);
 		if (expires)
 			runs_until(live,
-				   tp->inet_conn.icsk_pending == ICSK_TIME_PROBE0
-				       ? TD_TIMER_PERSIST
-				       : TD_TIMER_RETRANSMIT,
+				   pending == ICSK_TIME_PROBE0 ? TD_TIMER_PERSIST
+							       : TD_TIMER_RETRANSMIT,
 				   expires);
 		return;
 	}

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What the kernel program remembers: one entry a socket, counters a CPU, and the ring. */
+/* What the kernel program remembers beside full sockets (sock.bpf.h): request and time-wait
+ * sockets, listeners, counters a CPU, and the ring. */
 #ifndef TCPDWELL_MAPS_BPF_H
 #define TCPDWELL_MAPS_BPF_H
 
 #include "kernel.bpf.h"
+#include "sock.bpf.h"
 #include <tcpdwell/config.h>
 #include <tcpdwell/ports.h>
 
@@ -11,134 +13,6 @@ const volatile struct td_config cfg = {};
 const volatile __u64 td_lports[TD_PORT_WORDS] = {};
 const volatile __u64 td_rports[TD_PORT_WORDS] = {};
 const volatile __u64 td_bounds[TD_BOUNDS] = {};
-
-/* Bits of td_sock.flags. */
-#define TD_S_GAP 0x01	    /* a line of this connection was lost */
-#define TD_S_FIRST_DUE 0x02 /* the connection's first line is still to be written */
-#define TD_S_PASSIVE 0x10   /* SYN_RECV after LISTEN: its past is with the request socket */
-#define TD_S_FIN_IN 0x20    /* the peer's FIN was received */
-#define TD_S_RST_IN 0x40    /* a RST of the peer's was received: it ends */
-#define TD_S_TOLD 0x04	    /* a record of it was made */
-#define TD_S_SHOWN 0x08	    /* the owner passed the filter once: shown to the end */
-#define TD_S_BOUND 0x80	    /* bind() took its port */
-
-/*
- * What is known of one connection. Lives in socket storage: freed with the socket, so there is no
- * map to fill up and no address to mistake for another.
- *
- * Transitions of one socket come one after the other, under its lock, and the walk over sockets
- * takes that lock too. But accept() and the walk over open files learn the owner without it, while
- * the other CPU may have the socket's next transition. So in_cgroup and of_command are bytes of
- * their own, for a flag that is set there could undo one that is set here. A line written at that
- * very moment may have the owner's old name with the new number; the next one has both.
- */
-struct td_sock {
-	/* These alone where there are only counts (struct td_slot). */
-	__u64 since_ns; /* when `state` was entered */
-	__u64 start_ns; /* when the connection began; 0 = unknown */
-	__u64 path;
-	__u64 first_ns; /* with TD_S_FIRST_DUE: of the first line */
-	__u32 use;
-	__u32 pid;
-	__u8 state;
-	__u8 since; /* enum td_dwell: what now - since_ns will be worth */
-	__u8 owner;
-	__u8 flags;
-	__u8 first_old; /* with TD_S_FIRST_DUE: the first line is first_old -> first_new */
-	__u8 first_new;
-	__u8 in_cgroup; /* it is inside cfg.cgroup_id (bpf/cgroup.bpf.h) */
-	__u8 counted;	/* state as which it is counted among the open ones (tally.bpf.h); 0 = none
-			 */
-	/* From here on for those who ask for owners, */
-	__u64 cgroup_id;	/* the owner's */
-	__u64 socket_cgroup_id; /* its own; 0 where the kernel keeps none */
-	char comm[TD_COMM_LEN];
-	/* and with TD_DETAIL_CONNECTIONS only: the stays that are over, as struct td_connection has
-	 * them. */
-	__u64 stays[TD_STAYS];
-	__u32 told; /* how many of them a record has had, or TD_TOLD_LAST (bpf/stays.bpf.h) */
-	__u16 look; /* the last one that it was told in (bpf/open.bpf.h) */
-	__u8 stays_left_out;
-	__u8 n_stays;
-	__u8 error;	 /* the last that the stack reported to whoever has it open */
-	__u8 request;	 /* TD_F_DEFERRED or TD_F_QUEUE_FULL of the request it was */
-	__u8 of_command; /* the owner is of the command asked for (bpf/command.bpf.h) */
-	__u8 restored;	 /* TCP_REPAIR brought it back: it sent no SYN */
-	/* Of a listener, in `listeners`: */
-	__u32 overflows; /* as td_survey_listener.overflows */
-	union {
-		struct {
-			__u32 peak;	    /* as td_live.peak */
-			__u32 drops_before; /* what it had dropped when it was first seen */
-		};
-		/* Of a child, with TD_MINI_FENTRY: 0 until accept() fetches it, then when it did,
-		 * and since it left ESTABLISHED how long it waited there (TD_WAIT_OVER). */
-		__u64 accept;
-	};
-};
-
-#define TD_WAIT_OVER (1ull << 63)
-#define TD_WAIT_UNACCEPTED (1ull << 62) /* nobody had fetched it by then */
-#define TD_WAIT_NS (TD_WAIT_UNACCEPTED - 1)
-#define TD_WAIT_UNKNOWN ~0ull
-
-/* The path of a server's connection that is ESTABLISHED and whose beginning was seen. */
-#define TD_PATH_PASSIVE (TD_SYN_RECV << 4 | TD_ESTABLISHED)
-
-/* Who a line is about: addresses and ports as in struct td_event. */
-struct td_who {
-	__u32 laddr[4], raddr[4];
-	__u16 lport, rport;
-	__u32 netns;
-	__u32 family;  /* 4 or 6; a word, so that the struct has no holes */
-	__u32 ifindex; /* bound device, or a link-local address's; 0 if none */
-};
-
-/* One line about to be written or counted. */
-struct td_line {
-	__u64 mono_ns, dwell_ns, cookie;
-	__u8 old_state, new_state, dwell, reason;
-	__u8 restarts;
-	__u8 error;
-	__u8 waits; /* for what may yet say another reason (bpf/abort.bpf.h) */
-	__u8 pad;
-	__u16 first_port, last_port, reserved; /* as in struct td_event */
-	__u16 pad2;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	/* A child socket starts with a copy of its listener's entry: the owner. */
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-	__type(key, int);
-	__type(value, struct td_sock);
-} socks SEC(".maps");
-
-/*
- * Socket storage is the dearest part of a connection: two allocations when its socket appears, two
- * when a listener's is cloned, and as many to free. Counts alone need 48 bytes of a socket, so they
- * have a table of slots for these, which is found and left without an allocation or a lock. A
- * socket that finds its places taken has socket storage all the same.
- *
- * A socket's transitions come one after the other, and its slot is left after the last one. If the
- * host hides that one, the slot is the next socket's that has the address, which begins anew in it.
- */
-#define TD_SLOT_BYTES TD_OFFSETOF(struct td_sock, cgroup_id)
-#define TD_SLOT_BITS 16
-#define TD_SLOT_PLACES 4 /* where a socket may be */
-
-struct td_slot {
-	__u64 sk; /* address of the socket; 0 = free */
-	__u64 sock[TD_SLOT_BYTES / 8];
-	__u64 pad; /* to a line of the cache */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1 << TD_SLOT_BITS); /* 1 where there are not only counts */
-	__type(key, __u32);
-	__type(value, struct td_slot);
-} slots SEC(".maps");
 
 /* Whether a FIN came before the restart of the timer at hand. */
 enum td_unseen {
@@ -193,7 +67,7 @@ struct td_mini {
 	struct td_stats stats;
 };
 
-#define TD_MINI_BYTES (TD_OFFSETOF(struct td_mini, s) + TD_SLOT_BYTES)
+#define TD_MINI_BYTES (TD_OFFSETOF(struct td_mini, s) + TD_BRIEF_BYTES)
 
 /* Time-wait sockets by socket cookie, which is the full socket's. Sizes and no types: the kernel
  * holds a type to its size. */
@@ -204,8 +78,16 @@ struct {
 	__uint(value_size, sizeof(struct td_mini)); /* TD_MINI_BYTES where there are only counts */
 } minis SEC(".maps");
 
-/* User space learns it from here. */
+/* User space learns them from here. */
 const volatile __u32 td_mini_bytes = TD_MINI_BYTES;
+const volatile __u32 td_brief_slot_bytes = TD_BRIEF_BYTES;
+const volatile __u32 td_brief_slots = 1 << TD_BRIEF_SLOT_BITS;
+
+/* Those that the program which the reader runs next is to look at: it takes their cookies from
+ * `minis`. */
+#define TD_NAMED_AT_ONCE 512
+__u64 named_cookies[TD_NAMED_AT_ONCE];
+volatile __u32 named_cookies_n;
 
 /* Cookies of time-wait sockets in FIN_WAIT2: the sweep looks for FINs whose rearming went unseen.
  * Each is in `minis` too, so with as much room none is refused but for want of memory. */
@@ -216,6 +98,9 @@ struct {
 	__type(key, __u64);
 	__type(value, __u8);
 } orphans SEC(".maps");
+/* How many, at least once nothing happens: a walk over a table without any takes half a
+ * millisecond. */
+volatile __s64 orphans_n;
 
 /* Most FINs come soon: a cookie is in its place here, and among `orphans` only where that is taken.
  */

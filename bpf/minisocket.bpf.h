@@ -46,22 +46,6 @@ static __always_inline bool tw_lives(__u64 tw, __u64 cookie)
 	       timer_runs(tw + bpf_core_field_offset(struct inet_timewait_sock, tw_timer));
 }
 
-static __always_inline void who_of_tw(struct td_who *who, const struct inet_timewait_sock *tw)
-{
-	who->netns = READ(tw, __tw_common.skc_net.net, ns.inum);
-	who->lport = READ(tw, __tw_common.skc_num);
-	who->rport = bpf_ntohs(READ(tw, __tw_common.skc_dport));
-	who->ifindex = READ(tw, __tw_common.skc_bound_dev_if);
-	who->family = READ(tw, __tw_common.skc_family) == AF_INET6 ? 6 : 4;
-	if (who->family == 6) {
-		BPF_CORE_READ_INTO(&who->laddr, tw, __tw_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
-		BPF_CORE_READ_INTO(&who->raddr, tw, __tw_common.skc_v6_daddr.in6_u.u6_addr32);
-	} else {
-		who->laddr[0] = READ(tw, __tw_common.skc_rcv_saddr);
-		who->raddr[0] = READ(tw, __tw_common.skc_daddr);
-	}
-}
-
 /* When TIME_WAIT began. */
 struct td_began {
 	__u64 at_ns;
@@ -188,6 +172,8 @@ static __always_inline void note_orphan(struct td_counters *count, __u64 cookie)
 		return;
 	if (bpf_map_update_elem(&orphans, &cookie, &value, BPF_ANY))
 		count_one(&count->map_full);
+	else
+		__sync_fetch_and_add(&orphans_n, 1);
 }
 
 static __always_inline void forget_orphan(__u64 cookie)
@@ -197,8 +183,10 @@ static __always_inline void forget_orphan(__u64 cookie)
 	if (cfg.minisockets != TD_MINI_TIMER)
 		return;
 	place = orphan_place(cookie);
-	if (!place || !claim(place, cookie))
-		bpf_map_delete_elem(&orphans, &cookie);
+	if (place && claim(place, cookie))
+		return;
+	if (!bpf_map_delete_elem(&orphans, &cookie))
+		__sync_fetch_and_add(&orphans_n, -1);
 }
 
 /* FIN_WAIT2 -> TIME_WAIT inside the time-wait socket. Where the FIN may have come earlier than
@@ -257,7 +245,7 @@ static __noinline int end_unheard_of(struct td_counters *count, __u64 cookie,
 
 	if (!all_known || minis_refused)
 		return 0; /* older than the tracer, or counted as refused */
-	who_of_tw(&who, tw);
+	who_at(&who, &tw->__tw_common);
 	if (cfg.netns && cfg.netns != who.netns)
 		return 0;
 	if (line.old_state == TD_TIME_WAIT)
@@ -368,7 +356,7 @@ static __always_inline void mini_link(struct td_counters *count, struct td_mini 
 	__u64 cookie = line->cookie;
 
 	if (cfg.only_counts) {
-		__builtin_memcpy(&m->s, s, TD_SLOT_BYTES);
+		__builtin_memcpy(&m->s, s, TD_BRIEF_BYTES);
 	} else {
 		m->who = *who;
 		m->s = *s;

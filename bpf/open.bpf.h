@@ -7,7 +7,8 @@
  * Nothing is made for it that grows with the number of sockets, and it has to work for a reader
  * that has given up its privileges and can enter no network namespace. So full sockets are found in
  * its own (iter/tcp), wherever they are where a process has them open (iter/task_file), and the
- * others by what is stored with them (stuck.bpf.h); time-wait and request sockets in their maps.
+ * others by what is kept of them: in slots, and stored with them (stuck.bpf.h); time-wait and
+ * request sockets in their maps.
  * Records go through the ring, so they come before those of what happens afterwards. A look stops
  * when the ring is half full. The reader makes room and asks again with the same number, and what
  * has been told or counted is passed by.
@@ -20,6 +21,7 @@
 #include "lockless.bpf.h"
 #include "maps.bpf.h"
 #include "request.bpf.h"
+#include "slots.bpf.h"
 #include "stays.bpf.h"
 #include "survey.bpf.h"
 
@@ -28,11 +30,6 @@ struct bpf_map;
 /* Written by the reader between looks. */
 volatile __u16 look_number;   /* of this look */
 volatile __u64 look_since_ns; /* tell of what has changed since alone; 0 = of all */
-
-/* Time-wait sockets that a walk is to look at: the reader takes their cookies from `minis`. */
-#define TD_LOOK_AT_ONCE 512
-__u64 look_cookies[TD_LOOK_AT_ONCE];
-volatile __u32 look_cookies_n;
 
 /* Of an entry that another CPU may be changing. A change sets the path first and the state last,
  * with the stay in between: where they agree before and after, what was read in between belongs
@@ -120,7 +117,7 @@ static __noinline int look_at(struct sock *sk, struct tcp_sock *tp, __u64 cookie
 {
 	struct td_line line = {.mono_ns = bpf_ktime_get_ns(), .cookie = cookie};
 	struct td_who who = {};
-	struct td_sock *s = bpf_sk_storage_get(&socks, sk, NULL, 0);
+	struct td_sock *s = known(sk);
 
 	if (!s || s->look == look_number || s->flags & TD_S_PASSIVE)
 		return 0;
@@ -214,9 +211,9 @@ __noinline int look_at_mini(__u32 i)
 	struct td_line line = {.mono_ns = bpf_ktime_get_ns()};
 	struct td_mini *m;
 
-	if (i >= TD_LOOK_AT_ONCE)
+	if (i >= TD_NAMED_AT_ONCE)
 		return 0;
-	line.cookie = look_cookies[i];
+	line.cookie = named_cookies[i];
 	m = bpf_map_lookup_elem(&minis, &line.cookie);
 	if (!m || m->s.look == look_number || published(&m->linked) != TD_LINK_DONE ||
 	    m->ended_ns || m->end_due != line.cookie)
@@ -230,7 +227,7 @@ int look_at_minis(void *ctx)
 {
 	__u32 i;
 
-	for (i = 0; i < TD_LOOK_AT_ONCE && i < look_cookies_n; i++)
+	for (i = 0; i < TD_NAMED_AT_ONCE && i < named_cookies_n; i++)
 		if (look_at_mini(i))
 			break;
 	return i;
@@ -239,6 +236,45 @@ int look_at_minis(void *ctx)
 struct td_look {
 	__u32 stopped;
 };
+
+/* What the walks before have not met, of any network namespace. The socket may go while it is read:
+ * then it is in no state, or another has its place. */
+static __noinline int look_at_slot(struct td_sock *s, const __u64 *at)
+{
+	struct td_line line = {.mono_ns = bpf_ktime_get_ns()};
+	struct sock *sk = (void *)*at;
+	struct td_who who = {};
+
+	if (!s || !sk || !s->cookie || s->look == look_number || s->flags & TD_S_PASSIVE)
+		return 0;
+	line.cookie = s->cookie;
+	if (sockets_kept)
+		take_kept_owner(sk, s);
+	who_at(&who, &sk->__sk_common);
+	if (!is_still_in(s, at, line.cookie))
+		return 0;
+	if (look_at_entry(&line, &who, s))
+		return 1;
+	if (look_for == TD_LOOK_COUNT && s->look == look_number && s->state == TD_LISTEN)
+		count_listener(sk, &who);
+	return 0;
+}
+
+static long look_at_nth_slot(struct bpf_map *map, __u32 *nth, __u64 *sk, struct td_look *look)
+{
+	look->stopped = *sk ? look_at_slot(slot_at(*nth), sk) : 0;
+	return look->stopped;
+}
+
+/* 1 when it stopped for want of room. */
+SEC("syscall")
+int look_at_slots(void *ctx)
+{
+	struct td_look look = {};
+
+	bpf_for_each_map_elem(&slot_sks, look_at_nth_slot, &look, 0);
+	return look.stopped;
+}
 
 /* One that nobody has asked the kernel for a cookie of has no name yet, and no record. */
 static long look_at_req(struct bpf_map *map, struct td_tuple *t, struct td_req *r,

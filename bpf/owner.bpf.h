@@ -7,6 +7,7 @@
 #include "cgroup.bpf.h"
 #include "command.bpf.h"
 #include "maps.bpf.h"
+#include "read.bpf.h"
 
 /*
  * sk_lock.owned is set by lock_sock() and only by it; packets and timers that meet it wait in the
@@ -15,6 +16,43 @@
 static __always_inline bool driven_by_process(const struct sock *sk)
 {
 	return sk->sk_lock.owned != 0;
+}
+
+struct tcp_sock___sent {
+	struct {
+		void *next;
+	} tsorted_sent_queue;
+} __attribute__((preserve_access_index));
+
+/*
+ * The address of the listener that a child was copied from, while its first transition is told
+ * (inet_csk_clone_lock, net/ipv4/inet_connection_sock.c). Nothing that a listener sent waits for an
+ * acknowledgement, and a list without members points at itself (tcp_init_sock,
+ * tcp_write_queue_purge): so the copy's points at the listener's, until tcp_create_openreq_child()
+ * makes the child's own.
+ */
+static __always_inline __u64 listener_of(const struct sock *child)
+{
+	struct tcp_sock___sent *tp = (void *)child;
+
+	return (__u64)READ(tp, tsorted_sent_queue.next) -
+	       bpf_core_field_offset(tp->tsorted_sent_queue);
+}
+
+/* Until somebody accepts it a connection is the listener's, should that have an owner. */
+static __noinline int inherit(struct td_sock *s, __u64 listener)
+{
+	struct td_sock *from = bpf_map_lookup_elem(&listeners, &listener);
+
+	if (!s || !from || from->owner == TD_OWNER_NONE)
+		return 0;
+	s->pid = from->pid;
+	__builtin_memcpy(s->comm, from->comm, sizeof(s->comm));
+	s->cgroup_id = from->cgroup_id;
+	s->in_cgroup = from->in_cgroup;
+	s->of_command = from->of_command;
+	s->owner = TD_OWNER_LISTEN;
+	return 0;
 }
 
 /* `task` leads a process that has the socket open. */

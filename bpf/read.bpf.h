@@ -21,4 +21,28 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define READ(from, ...)                                                                            \
 	(cfg.casts ? ___arrow(TD_CAST(from), __VA_ARGS__) : BPF_CORE_READ(from, __VA_ARGS__))
 
+struct sock_common___cookie {
+	struct {
+		__u64 counter;
+	} skc_cookie;
+} __attribute__((preserve_access_index));
+
+/* Of a socket of any kind that may be another by now. The port is the one it has, none after the
+ * end. */
+static __always_inline void who_at(struct td_who *who, const struct sock_common *c)
+{
+	who->netns = READ(c, skc_net.net, ns.inum);
+	who->lport = READ(c, skc_num);
+	who->rport = bpf_ntohs(READ(c, skc_dport));
+	who->ifindex = READ(c, skc_bound_dev_if);
+	who->family = READ(c, skc_family) == AF_INET6 ? 6 : 4;
+	if (who->family == 6) {
+		BPF_CORE_READ_INTO(&who->laddr, c, skc_v6_rcv_saddr.in6_u.u6_addr32);
+		BPF_CORE_READ_INTO(&who->raddr, c, skc_v6_daddr.in6_u.u6_addr32);
+	} else {
+		who->laddr[0] = READ(c, skc_rcv_saddr);
+		who->raddr[0] = READ(c, skc_daddr);
+	}
+}
+
 #endif

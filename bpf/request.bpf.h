@@ -67,8 +67,9 @@ static __always_inline void tuple_of_req(struct td_tuple *t, const struct reques
 	t->ifindex = READ(req, __req_common.skc_bound_dev_if);
 }
 
-static __always_inline void req_begin(struct td_counters *count, const struct td_tuple *t,
-				      const struct request_sock *req, __u64 now)
+/* -EEXIST where `flags` is BPF_NOEXIST and there is one of the same two ends. */
+static __always_inline long req_begin(struct td_counters *count, const struct td_tuple *t,
+				      const struct request_sock *req, __u64 now, __u64 flags)
 {
 	struct td_req fresh = {
 	    .start_ns = now,
@@ -77,11 +78,14 @@ static __always_inline void req_begin(struct td_counters *count, const struct td
 	    .cookie = READ(req, __req_common.skc_cookie.counter),
 	    .family = READ(req, __req_common.skc_family) == AF_INET6 ? 6 : 4,
 	};
+	long error;
 
 	if (cfg.netns && cfg.netns != t->netns)
-		return;
-	if (bpf_map_update_elem(&reqs, t, &fresh, BPF_ANY))
+		return 0;
+	error = bpf_map_update_elem(&reqs, t, &fresh, flags);
+	if (error && error != -EEXIST)
 		count_one(&count->map_full);
+	return error;
 }
 
 /* 0, or an error where there is none. */

@@ -9,6 +9,7 @@
 
 #include "maps.bpf.h"
 #include "read.bpf.h"
+#include "slots.bpf.h"
 
 /* The RST that this CPU sent last. What it ends ends at once, on the same CPU: a segment's work, or
  * a timer's, goes on without a break. */
@@ -18,6 +19,11 @@ struct td_reset {
 	__u32 why;   /* as td_stats.rst */
 	__u16 rport; /* of the segment that it answers; 0 = it answers none */
 	__u16 pad;
+	/* Not of that RST: the socket that this CPU ended last and which one may explain yet
+	 * (abort.bpf.h), and its use. */
+	__u64 ended;
+	__u32 ended_use;
+	__u32 pad2;
 };
 
 struct {
@@ -89,7 +95,7 @@ static __always_inline __u32 idle_before_reset(const struct tcp_sock *tp, __u8 o
 SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(on_receive_reset, struct sock *sk)
 {
-	struct td_sock *s = bpf_sk_storage_get(&socks, sk, NULL, 0);
+	struct td_sock *s = known(sk);
 
 	if (s)
 		s->flags |= TD_S_RST_IN;
@@ -123,7 +129,7 @@ int BPF_PROG(on_error_report, const struct sock *sk)
 
 	if (sk->sk_protocol != IPPROTO_TCP || sk->__sk_common.skc_state != TD_SYN_SENT)
 		return 0;
-	s = bpf_sk_storage_get(&socks, (void *)sk, NULL, 0);
+	s = known(sk);
 	if (s)
 		s->error = sk->sk_err ?: queued_error(sk);
 	return 0;

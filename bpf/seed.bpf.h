@@ -87,7 +87,7 @@ int seed_owner(struct bpf_iter__task_file *ctx)
 	if (!sk || !is_tcp(sk))
 		return 0;
 	if (sk->sk_protocol == IPPROTO_TCP) {
-		s = bpf_sk_storage_get(&socks, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		s = lasting_entry_of(sk, NULL); /* seed_full() counts */
 		if (s)
 			note_owner(s, task);
 	}
@@ -173,6 +173,24 @@ static __always_inline bool note_seed(void *map, const void *key, const void *va
 	return !error;
 }
 
+/* Also of a listing: its requests have its owner. */
+static __noinline int seed_listener(const struct sock *sk, struct td_sock *s)
+{
+	__u64 key = (__u64)sk;
+
+	s->drops_before = cfg.listing ? 0 : drops_of(sk);
+	bpf_map_update_elem(&listeners, &key, s, BPF_NOEXIST);
+	note_accept_queue(as_number(sk));
+	return 0;
+}
+
+/* A function of its own for its room on the stack, as the one above: with what seed_full() calls it
+ * has little of it left. */
+static __noinline struct td_sock *entry_to_seed(struct sock *sk, struct td_counters *count)
+{
+	return cfg.only_counts ? entry_of(sk, count) : lasting_entry_of(sk, count);
+}
+
 static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64 cookie, __u8 state)
 {
 	struct sock *sk = (struct sock *)tp;
@@ -181,11 +199,11 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 	struct td_live live = {};
 	struct td_sock *s;
 	struct td_counters *count = counters_of(TD_PROGRAM_SWEEP);
-	__u64 quiet = 0, key = (__u64)tp;
+	__u64 quiet = 0;
 
 	if (!count || (state == TD_CLOSE && !(cfg.listing && cfg.states & 1u << TD_CLOSE)))
 		return 0;
-	s = entry_of(sk, count);
+	s = entry_to_seed(sk, count);
 	if (!s || s->state)
 		return 0;
 	if (asks_for_owners())
@@ -194,6 +212,8 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 		quiet = quiet_ns(tp);
 	s->use = 1;
 	s->path = state;
+	if (!cfg.only_counts)
+		s->cookie = line.cookie;
 	s->since_ns = line.mono_ns - quiet;
 	s->since = TD_DWELL_AT_LEAST;
 	if (state == TD_CLOSE_WAIT || state == TD_CLOSING || state == TD_LAST_ACK)
@@ -206,19 +226,13 @@ static __noinline int seed_full(struct seq_file *seq, struct tcp_sock *tp, __u64
 	identify(&who, tp);
 	if (makes_records() && state != TD_LISTEN && bind_took_port_of(sk))
 		s->flags |= TD_S_BOUND;
-	if (makes_records()) {
+	if (makes_records())
 		read_own_range(&line, sk);
-		note_ports_of(sk, who.ifindex);
-	}
-	if (state == TD_LISTEN &&
-	    asks_for_owners()) { /* also of a listing: its requests have its owner */
-		s->drops_before = cfg.listing ? 0 : drops_of(sk);
-		bpf_map_update_elem(&listeners, &key, s, BPF_NOEXIST);
-		note_accept_queue(as_number(tp));
-	}
+	if (state == TD_LISTEN && asks_for_owners())
+		seed_listener(sk, s);
 	held_of(&live, tp, cookie);
 	if (asks_for_owners() && live.held == TD_HELD_NOT_ACCEPTED)
-		take_owner_of_listener(s, key);
+		take_owner_of_listener(s, (__u64)tp);
 	expect_seed(&who, s, state);
 	live_of_full(&live, tp, state);
 	if (!write_seed(seq, &line, &who, s, &live))
@@ -354,6 +368,16 @@ static __noinline int seed_request(struct seq_file *seq, struct tcp_request_sock
 	return 0;
 }
 
+/* What local ports its network namespace has is noted here, where there is room on the stack. */
+static __always_inline void seed_with_ports(struct seq_file *seq, struct tcp_sock *tp, __u64 cookie)
+{
+	struct sock *sk = (struct sock *)tp;
+
+	seed_full(seq, tp, cookie, sk->__sk_common.skc_state);
+	if (makes_records())
+		note_ports_of(sk, sk->__sk_common.skc_bound_dev_if);
+}
+
 SEC("iter/tcp")
 int seed_socket(struct bpf_iter__tcp *ctx)
 {
@@ -374,7 +398,7 @@ int seed_socket(struct bpf_iter__tcp *ctx)
 		return 0;
 	}
 	if (tp) {
-		seed_full(seq, tp, cookie, c->skc_state);
+		seed_with_ports(seq, tp, cookie);
 		return 0;
 	}
 	if (!cfg.minisockets)
@@ -400,7 +424,7 @@ int seed_file(struct bpf_iter__task_file *ctx)
 	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
 
 	if (tp)
-		seed_full(ctx->meta->seq, tp, bpf_get_socket_cookie(sk), sk->__sk_common.skc_state);
+		seed_with_ports(ctx->meta->seq, tp, bpf_get_socket_cookie(sk));
 	return 0;
 }
 

@@ -2,8 +2,8 @@
 /*
  * What waits for somebody, looked at on the reader's request while all goes on: connections that
  * one side has closed and the other has not, those that nobody accepts, and listeners that have
- * such; and who has which of them open. The iterator over socket storage shows the sockets of every
- * network namespace to a reader that can enter none, also those that no process has open.
+ * such; and who has which of them open. Slots and the iterator over socket storage show the sockets
+ * of every network namespace to a reader that can enter none, also those that no process has open.
  */
 #ifndef TCPDWELL_STUCK_BPF_H
 #define TCPDWELL_STUCK_BPF_H
@@ -44,7 +44,7 @@ static __always_inline bool may_be_stuck(const struct td_live *live, __u8 state)
 /* Of most sockets one word tells that they are none of these. */
 static __always_inline bool is_worth_a_look(struct sock *sk)
 {
-	__u8 state = sk->__sk_common.skc_state;
+	__u8 state = READ(sk, __sk_common.skc_state);
 
 	if (state == TD_ESTABLISHED)
 		return !BPF_CORE_READ((struct sock___held *)sk, sk_socket);
@@ -57,7 +57,7 @@ static __noinline int tell_waiting(struct seq_file *seq, struct tcp_sock *tp, st
 	struct td_line line = {.mono_ns = bpf_ktime_get_ns(), .cookie = cookie};
 	struct td_scratch *space = scratch_space();
 	struct td_event *e = space ? &space->event : NULL;
-	__u8 state = tp->inet_conn.icsk_inet.sk.__sk_common.skc_state;
+	__u8 state = READ((struct sock *)tp, __sk_common.skc_state);
 	struct td_found found = {};
 	struct td_live live = {};
 	struct td_who who = {};
@@ -70,8 +70,8 @@ static __noinline int tell_waiting(struct seq_file *seq, struct tcp_sock *tp, st
 		return 0;
 	if (sockets_kept)
 		take_kept_owner((struct sock *)tp, s);
-	identify(&who, tp);
-	if (!address_passes(&who) || !owner_passes(s))
+	who_at(&who, (struct sock_common *)tp);
+	if (*(volatile __u64 *)&s->cookie != cookie || !address_passes(&who) || !owner_passes(s))
 		return 0;
 	line.new_state = state;
 	line.dwell = found.dwell;
@@ -89,9 +89,50 @@ static __noinline int tell_waiting(struct seq_file *seq, struct tcp_sock *tp, st
 static __always_inline int tell_if_stuck(struct seq_file *seq, struct sock *sk)
 {
 	struct tcp_sock *tp = sk && is_worth_a_look(sk) ? bpf_skc_to_tcp_sock(sk) : NULL;
-	struct td_sock *s = tp ? bpf_sk_storage_get(&socks, sk, NULL, 0) : NULL;
+	struct td_sock *s = tp ? known(sk) : NULL;
 
 	return s ? tell_waiting(seq, tp, s, bpf_get_socket_cookie(sk)) : 0;
+}
+
+/* TD_QUEUED_AT_ONCE of those in slots are told, from this one on. The reader begins with 0. */
+volatile __u32 slot_from;
+volatile __u32 slots_are_left; /* after what was told of them */
+/* Not on the stack, where the verifier would count along. */
+volatile __u32 slots_told;
+
+struct td_telling {
+	struct seq_file *seq;
+};
+
+static long tell_nth_slot(struct bpf_map *map, __u32 *nth, __u64 *at, struct td_telling *telling)
+{
+	struct sock *sk = (void *)*at;
+	struct td_sock *s = sk && *nth >= slot_from ? slot_at(*nth) : NULL;
+	__u64 cookie = s ? s->cookie : 0;
+
+	if (!s || !cookie || !is_worth_a_look(sk) || !is_still_in(s, at, cookie))
+		return 0;
+	if (slots_told >= TD_QUEUED_AT_ONCE) {
+		slot_from = *nth;
+		slots_are_left = 1;
+		return 1;
+	}
+	slots_told++;
+	tell_waiting(telling->seq, (struct tcp_sock *)sk, s, cookie);
+	return 0;
+}
+
+/* The kernel runs it once more when there is no task left. */
+SEC("iter/task")
+int tell_stuck_slots(struct bpf_iter__task *ctx)
+{
+	struct td_telling telling = {.seq = ctx->meta->seq};
+
+	if (ctx->task)
+		return 0;
+	slots_told = 0;
+	bpf_for_each_map_elem(&slot_sks, tell_nth_slot, &telling, 0);
+	return 0;
 }
 
 SEC("iter/bpf_sk_storage_map")

@@ -159,7 +159,8 @@ int sweep(void *ctx)
 	bpf_for_each_map_elem(&undecided, sweep_undecided, &arg, 0);
 	if (cfg.minisockets == TD_MINI_TIMER) {
 		bpf_for_each_map_elem(&orphan_places, sweep_place, &arg, 0);
-		bpf_for_each_map_elem(&orphans, sweep_orphan, &arg, 0);
+		if (orphans_n)
+			bpf_for_each_map_elem(&orphans, sweep_orphan, &arg, 0);
 	}
 	bpf_for_each_map_elem(&reqs, sweep_req, &arg, 0);
 	if (is_without_table())
@@ -169,25 +170,21 @@ int sweep(void *ctx)
 	return 0;
 }
 
-struct td_reap {
-	__u64 cookie;
-};
-
 /*
  * Ends a time-wait socket whose end no program was shown, so that such neither fill the map nor
  * seem to live for ever. The timer of a living one is off for an instant only, so whoever is found
- * without twice is gone. The reader names the sockets, some at a time, for a walk over all in one
- * go would keep the processor too long.
+ * without twice is gone. A function of its own: a program may hold a variable index into .bss only
+ * where it is bounded.
  */
-SEC("syscall")
-int reap(struct td_reap *ctx)
+__noinline int reap_named(__u32 i)
 {
 	struct td_counters *count = counters_of(TD_PROGRAM_SWEEP);
-	__u64 now = bpf_ktime_get_ns(), cookie = ctx->cookie;
+	__u64 now = bpf_ktime_get_ns(), cookie;
 	struct td_mini *m;
 
-	if (!count)
+	if (!count || i >= TD_NAMED_AT_ONCE)
 		return 0;
+	cookie = named_cookies[i];
 	m = bpf_map_lookup_elem(&minis, &cookie);
 	if (!m || (m->ended_ns && now - m->ended_ns < LONG_AGO_NS))
 		return 0;
@@ -204,6 +201,15 @@ int reap(struct td_reap *ctx)
 	m->s.start_ns = 0;
 	m->s.since = TD_DWELL_UNKNOWN;
 	mini_end(count, cookie, m, now, TD_REASON_NONE);
+	return 0;
+}
+
+/* Some at a time, for a walk over all in one go would keep the processor too long. */
+SEC("syscall")
+int reap(void *ctx)
+{
+	for (__u32 i = 0; i < TD_NAMED_AT_ONCE && i < named_cookies_n; i++)
+		reap_named(i);
 	return 0;
 }
 

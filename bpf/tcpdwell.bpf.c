@@ -8,6 +8,7 @@
 #include "abort.bpf.h"
 #include "accept.bpf.h"
 #include "cgroup.bpf.h"
+#include "close.bpf.h"
 #include "context.bpf.h"
 #include "emit.bpf.h"
 #include "fentry.bpf.h"
@@ -33,26 +34,37 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* A passive open: the entry is a copy of the listener's, of which only the owner is ours. The
- * child's identity is not yet settled (until Linux 6.12 it still carries the listener's cookie
- * here), so the line waits for the next transition. */
-static __always_inline void begin_passive(struct td_sock *s, __u64 now)
+/* The last transition of whoever was in the slot was hidden. */
+static __always_inline void forget_other(struct td_sock *s)
 {
+	tally_leave(s->counted);
+	if (cfg.only_counts)
+		__builtin_memset(s, 0, TD_BRIEF_BYTES);
+	else
+		__builtin_memset(s, 0, sizeof(*s));
+}
+
+/* A passive open. The child's identity is not yet settled (until Linux 6.12 it still carries the
+ * listener's cookie here), so the line waits for the next transition. */
+static __always_inline void begin_passive(struct td_sock *s, const struct sock *child, __u64 now)
+{
+	__u64 listener;
+
+	forget_other(s);
 	s->use = 1;
-	if (s->owner != TD_OWNER_NONE)
-		s->owner = TD_OWNER_LISTEN;
-	s->start_ns = 0;
 	s->path = TD_SYN_RECV;
-	s->since = TD_DWELL_UNKNOWN;
-	s->state = TD_SYN_RECV;
 	s->flags = TD_S_FIRST_DUE | TD_S_PASSIVE;
 	s->first_old = TD_LISTEN;
 	s->first_new = TD_SYN_RECV;
 	s->first_ns = now;
-	s->counted = 0; /* the listener is, not the child */
-	if (makes_records())
-		s->accept = s->request = s->restored = s->overflows = 0;
-	forget_stays(s);
+	if (asks_for_owners()) {
+		listener = listener_of(child);
+		inherit(s, listener);
+		if (sockets_kept)
+			take_kept_owner((void *)listener, s);
+	}
+	barrier(); /* the state last: find() */
+	s->state = TD_SYN_RECV;
 }
 
 /* connect() or listen() on a socket that may have lived before. */
@@ -115,17 +127,13 @@ static __always_inline void write_first(struct td_counters *count, struct td_soc
 	emit(count, &first, who, s, NULL);
 }
 
-/* Requests know their listener, time-wait sockets who connects. */
-static __always_inline void note_for_minisockets(struct td_counters *count, const struct sock *sk,
-						 struct td_sock *s, const struct td_who *who,
-						 int old_state, int new_state)
+/* Requests know their listener, and so does a child when it is made. */
+static __always_inline void note_listener(struct td_counters *count, const struct sock *sk,
+					  struct td_sock *s, int old_state, int new_state)
 {
 	__u64 key = (__u64)sk;
-	struct td_connecting *task;
 	struct td_sock *listener;
 
-	if (!asks_for_owners())
-		return;
 	if (new_state == TD_LISTEN && bpf_map_update_elem(&listeners, &key, s, BPF_ANY))
 		count_one(&count->map_full);
 	if (old_state == TD_LISTEN) {
@@ -136,111 +144,19 @@ static __always_inline void note_for_minisockets(struct td_counters *count, cons
 		}
 		bpf_map_delete_elem(&listeners, &key);
 	}
-	if (new_state != TD_SYN_SENT || !makes_records())
-		return;
+}
+
+/* Time-wait sockets know who connects. */
+static __always_inline void note_connecting(const struct sock *sk, const struct td_who *who)
+{
+	struct td_connecting *task;
+
 	task = bpf_task_storage_get(&connecting, bpf_get_current_task_btf(), NULL,
 				    BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!task)
 		return;
 	tuple_of_who(&task->to, who);
-	task->sk = key;
-}
-
-/* The time-wait socket that was made for this one just now, or NULL. A second use of the socket may
- * find the first one's entry here. */
-static __always_inline struct td_mini *handed_over_to(__u64 cookie, int old_state)
-{
-	struct td_mini *m;
-
-	if (!cfg.minisockets || (old_state != TD_FIN_WAIT2 && old_state != TD_CLOSING))
-		return NULL;
-	m = bpf_map_lookup_elem(&minis, &cookie);
-	return m && published(&m->linked) == TD_LINK_DUE ? m : NULL;
-}
-
-/* It was handed over as far as its states tell, and no time-wait socket of it is known. */
-static __always_inline void note_no_mini(const struct sock *sk, struct td_sock *s,
-					 struct td_line *line)
-{
-	if (tw_table_full(sk))
-		line->reason = TD_REASON_OVERFLOW;
-	else if (!minis_refused)
-		line->reason = TD_REASON_RESET_LOCAL;
-	else
-		s->flags |= TD_S_GAP; /* perhaps it lives on, unobserved */
-}
-
-/* What waited to be accepted is still in its queue (__tcp_close, net/ipv4/tcp.c). */
-static __always_inline void emit_closed_listener(struct td_counters *count, const struct sock *sk,
-						 struct td_sock *s, const struct td_who *who,
-						 const struct tcp_sock *tp, struct td_line *line)
-{
-	union td_last last = {};
-
-	line->reason = reason_of(sk, tp, s, line);
-	live_of_listener(&last.live, sk);
-	last.live.peak = s->peak;
-	last.live.drops -= s->drops_before;
-	s->path = s->path << 4 | TD_CLOSE;
-	emit(count, line, who, s, &last.stats);
-}
-
-/* The last transition of a full socket: its end, or its hand-over. */
-static __always_inline void close_full(struct td_counters *count, const struct sock *sk,
-				       struct td_sock *s, const struct td_who *who,
-				       const struct tcp_sock *tp, struct td_line *line)
-{
-	struct td_mini *m = handed_over_to(line->cookie, line->old_state);
-	struct td_reset *sent;
-	struct td_stats stats;
-	bool handed;
-
-	if (m) {
-		if (makes_records()) {
-			read_stats(&m->stats, tp, s, m->substate == TD_TIME_WAIT);
-			m->has_stats = 1;
-		}
-		mini_link(count, m, s, who, line);
-		return;
-	}
-	handed = may_be_handed_over(tp, s, line->old_state);
-	if (handed && cfg.minisockets) {
-		/* Seen for the first time, its time-wait socket may have been made before the
-		 * programs began. Then the walk over older sockets shows it. */
-		if (!s->state && !all_known)
-			return;
-		note_no_mini(sk, s, line);
-	}
-	if (handed && !line->reason) {
-		/* The state may go on, unobserved; whether the FIN is counted as a byte is not
-		 * known. */
-		line->dwell = TD_DWELL_UNKNOWN;
-		s->start_ns = 0;
-		s->path = s->path << 4 | TD_CLOSE;
-		emit(count, line, who, s, NULL);
-		return;
-	}
-	if (!makes_records()) {
-		emit(count, line, who, s, NULL);
-		return;
-	}
-	if (line->old_state == TD_LISTEN) {
-		emit_closed_listener(count, sk, s, who, tp, line);
-		return;
-	}
-	read_stats(&stats, tp, s, s->flags & TD_S_FIN_IN);
-	if (!handed)
-		line->reason = reason_of(sk, tp, s, line);
-	if (line->reason == TD_REASON_NO_LOCAL_PORT)
-		__sync_fetch_and_add(&ports_ran_out, 1);
-	line->waits = may_be_our_abort(sk, line);
-	sent = reset_sent(sk);
-	if (sent && line->reason == TD_REASON_RESET_LOCAL)
-		stats.rst = sent->why;
-	if (line->reason == TD_REASON_RESET_BY_PEER)
-		stats.idle_ms = idle_before_reset(tp, line->old_state);
-	s->path = s->path << 4 | TD_CLOSE;
-	emit(count, line, who, s, &stats);
+	task->sk = (__u64)sk;
 }
 
 /* A connection that TCP_REPAIR brings back is in SYN_SENT for an instant, and sends no SYN
@@ -260,11 +176,77 @@ static __always_inline void note_restored(struct td_line *line, struct td_sock *
 	line->dwell_ns = 0;
 }
 
+/* A time-wait socket is known by the cookie, and may come after FIN_WAIT1 and after what ends. */
+static __always_inline void know_again(struct td_sock *s, const struct sock *sk,
+				       struct td_line *line)
+{
+	const volatile struct td_line *now = line;
+
+	if (!cfg.only_counts) {
+		line->cookie = cookie_of(sk);
+		if (s->cookie && s->cookie != line->cookie)
+			forget_other(s);
+		s->cookie = line->cookie;
+	} else if (now->new_state == TD_FIN_WAIT1 || now->new_state == TD_CLOSING ||
+		   (now->new_state == TD_CLOSE && now->old_state != TD_LAST_ACK)) {
+		line->cookie = cookie_of(sk);
+	}
+}
+
+/* What the transition ends, and since when that was. */
+static __always_inline void begin_line(struct td_sock *s, const struct td_who *who,
+				       const struct sock *sk, const struct tcp_sock *tp,
+				       struct td_line *line)
+{
+	const volatile struct td_line *now = line;
+
+	if (now->old_state == TD_CLOSE) {
+		begin_active(s, line->mono_ns);
+		return;
+	}
+	if (s->state != now->old_state)
+		begin_unknown(s, now->old_state);
+	else if (tp && s->flags & TD_S_PASSIVE)
+		req_take(s, who, tp);
+	line->dwell = s->since;
+	if (line->dwell)
+		line->dwell_ns = line->mono_ns - s->since_ns;
+	if (tp && now->old_state == TD_ESTABLISHED && knows_waits())
+		note_wait(sk, tp, s, line);
+}
+
+/* Whose it is, and what others will ask of it. */
+static __always_inline void learn(struct td_counters *count, const struct sock *sk,
+				  struct td_sock *s, const struct td_who *who, struct td_line *line)
+{
+	const volatile struct td_line *now = line;
+
+	if (asks_for_owners()) {
+		note_cgroup(s, sk);
+		if (sockets_kept)
+			take_kept_owner(sk, s);
+		learn_owner(s, sk, now->old_state, now->new_state);
+		if (now->old_state == TD_LISTEN || now->new_state == TD_LISTEN)
+			note_listener(count, sk, s, now->old_state, now->new_state);
+	}
+	if (!makes_records())
+		return;
+	if (now->new_state == TD_SYN_SENT) {
+		note_choice(line, s, sk, who);
+		if (cfg.minisockets)
+			note_connecting(sk, who);
+	} else if (who->ifindex && now->new_state == TD_ESTABLISHED) {
+		note_iface(as_number(sk->__sk_common.skc_net.net), who->ifindex);
+	}
+}
+
 static __always_inline void take(struct td_counters *count, const struct sock *sk,
 				 struct td_sock *s, int old_state, int new_state)
 {
 	struct td_line line = {
 	    .mono_ns = bpf_ktime_get_ns(), .old_state = old_state, .new_state = new_state};
+	/* Read anew each time: else the verifier looks at all that follows once for each state. */
+	const volatile struct td_line *now = &line;
 	struct td_who who = {};
 	struct tcp_sock *tp = NULL;
 
@@ -272,64 +254,37 @@ static __always_inline void take(struct td_counters *count, const struct sock *s
 	if (old_state == new_state) /* tcp_set_state() reports these too; nothing changed */
 		return;
 	if (old_state == TD_LISTEN && new_state == TD_SYN_RECV) {
-		begin_passive(s, line.mono_ns);
+		begin_passive(s, sk, line.mono_ns);
 		if (is_without_table())
 			expect_gone(count, line.mono_ns);
 		return;
 	}
-	if (!cfg.only_counts || s->flags & TD_S_PASSIVE) {
+	if (!cfg.only_counts || s->flags & TD_S_PASSIVE || now->new_state == TD_CLOSE) {
 		tp = bpf_skc_to_tcp_sock((void *)sk);
 		if (!tp)
 			return;
 	}
-	if (tp && (asks_for_addresses() || (looks_for_requests() && s->flags & TD_S_PASSIVE)))
+	if (tp && (asks_for_addresses(now->new_state) ||
+		   (looks_for_requests() && s->flags & TD_S_PASSIVE)))
 		identify(&who, tp);
-	/* A time-wait socket is known by it, and may come after these. */
-	if (makes_records() || new_state == TD_FIN_WAIT1 || new_state == TD_CLOSING ||
-	    (new_state == TD_CLOSE && old_state != TD_LAST_ACK))
-		line.cookie = bpf_get_socket_cookie((void *)sk);
-	if (old_state == TD_CLOSE) {
-		begin_active(s, line.mono_ns);
-	} else {
-		if (s->state != old_state)
-			begin_unknown(s, old_state);
-		else if (tp && s->flags & TD_S_PASSIVE)
-			req_take(s, &who, tp);
-		line.dwell = s->since;
-		if (line.dwell)
-			line.dwell_ns = line.mono_ns - s->since_ns;
-		if (tp && old_state == TD_ESTABLISHED && knows_waits())
-			note_wait(sk, tp, s, &line);
-	}
+	know_again(s, sk, &line);
+	begin_line(s, &who, sk, tp, &line);
 	s->flags &= ~TD_S_PASSIVE;
-	if (new_state == TD_CLOSE_WAIT || new_state == TD_CLOSING)
+	if (now->new_state == TD_CLOSE_WAIT || now->new_state == TD_CLOSING)
 		s->flags |= TD_S_FIN_IN;
-	if (asks_for_owners()) {
-		note_cgroup(s, sk);
-		if (sockets_kept)
-			take_kept_owner(sk, s);
-		learn_owner(s, sk, old_state, new_state);
-	}
-	if (makes_records() && new_state == TD_SYN_SENT)
-		note_choice(&line, s, sk, &who);
-	else if (who.ifindex && makes_records() && new_state == TD_ESTABLISHED)
-		note_iface(as_number(sk->__sk_common.skc_net.net), who.ifindex);
-	if (cfg.minisockets)
-		note_for_minisockets(count, sk, s, &who, old_state, new_state);
+	learn(count, sk, s, &who, &line);
 	write_first(count, s, &who, line.cookie);
-	if (new_state == TD_CLOSE) {
-		if (!tp)
-			tp = bpf_skc_to_tcp_sock((void *)sk);
+	if (now->new_state == TD_CLOSE) {
 		if (tp)
 			close_full(count, sk, s, &who, tp, &line);
+		if (sockets_kept)
+			forget_kept((__u64)sk);
 	} else {
-		s->path = s->path << 4 | new_state;
+		s->path = s->path << 4 | now->new_state;
 		note_restored(&line, s, sk);
 		if (!defer_first(&who, s, &line))
 			emit(count, &line, &who, s, NULL);
 	}
-	if (new_state == TD_CLOSE && sockets_kept)
-		forget_kept((__u64)sk);
 	s->since_ns = line.mono_ns;
 	s->since = TD_DWELL_EXACT;
 	barrier(); /* the state last: find() */
@@ -354,7 +309,7 @@ static __always_inline void note_handled(struct td_cpu *cpu, const struct sock *
  * atomic additions. last_sk and last_change are shared by the programs of a CPU, which may
  * interrupt each other. on_state forgets last_sk first and sets it last, so a program in between,
  * or after one in between, finds another socket or another change there, and looks at the socket's
- * stored state.
+ * stored state. So a slot is left after the last of them.
  */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_state, const struct sock *sk, const int old_state, const int new_state)
@@ -378,15 +333,6 @@ int BPF_PROG(on_state, const struct sock *sk, const int old_state, const int new
 	return 0;
 }
 
-/* After the last program: until then the state in the slot tells who comes behind that the end was
- * handled. */
-static __always_inline void be_done_with(const struct sock *sk, struct td_counters *count,
-					 int new_state)
-{
-	if (cfg.only_counts && new_state == TD_CLOSE)
-		leave_slot(address_of(sk, count));
-}
-
 static __always_inline int stand_in(const struct sock *sk, int old_state, int new_state,
 				    enum td_program program)
 {
@@ -399,8 +345,8 @@ static __always_inline int stand_in(const struct sock *sk, int old_state, int ne
 		return 0;
 	cpu->of[program].entered++;
 	if (cpu->last_sk == (__u64)sk && cpu->last_change == change_of(old_state, new_state)) {
-		if (last)
-			be_done_with(sk, &cpu->of[program], new_state);
+		if (last && new_state == TD_CLOSE)
+			be_done(sk, &cpu->of[program]);
 		if (last)
 			cpu->last_sk = 0;
 		return 0;
@@ -410,11 +356,10 @@ static __always_inline int stand_in(const struct sock *sk, int old_state, int ne
 	s = entry_of(sk, &cpu->of[program]);
 	if (s && s->state != new_state)
 		take(&cpu->of[program], sk, s, old_state, new_state);
-	if (last) {
-		be_done_with(sk, &cpu->of[program], new_state);
-	} else {
+	if (!last)
 		note_handled(cpu, sk, change_of(old_state, new_state));
-	}
+	else if (new_state == TD_CLOSE)
+		be_done(sk, &cpu->of[program]);
 	return 0;
 }
 

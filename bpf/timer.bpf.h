@@ -170,6 +170,7 @@ static __always_inline bool syn_ack_was_repeated(struct request_sock *req)
 
 static __always_inline void on_req_start(struct td_counters *count, struct request_sock *req)
 {
+	bool begins = !is_without_table() && !syn_ack_was_repeated(req);
 	struct td_tuple t = {};
 	struct td_req *r;
 
@@ -182,13 +183,15 @@ static __always_inline void on_req_start(struct td_counters *count, struct reque
 	tuple_of_req(&t, req);
 	if (!is_without_table())
 		maybe_reopened(count, &t);
+	if (begins && req_begin(count, &t, req, bpf_ktime_get_ns(), BPF_NOEXIST) != -EEXIST)
+		return;
 	r = bpf_map_lookup_elem(&reqs, &t);
 	if (r && r->req == (__u64)req)
 		r->ended_ns = 0; /* the SYN-ACK was sent again */
-	else if (!is_without_table() && r && r->ended_ns && syn_ack_was_repeated(req))
+	else if (begins)
+		req_begin(count, &t, req, bpf_ktime_get_ns(), BPF_ANY);
+	else if (!is_without_table() && r && r->ended_ns)
 		req_migrated(r, req);
-	else if (!is_without_table() && !syn_ack_was_repeated(req))
-		req_begin(count, &t, req, bpf_ktime_get_ns());
 }
 
 /*

@@ -86,6 +86,21 @@ class Connections(support.TestCase):
         self.assertGreater(len(seen), len(set(seen)), "a line each time")
         self.assertEqual(len(set(seen)), 6)
 
+    def test_whose_fin_came_just_now_is_told_in_time_wait(self):
+        """By timers some of these FINs fire no event, and are found by a look for them."""
+        path = scratch_file("now.json")
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            with Live("record", "--lines", "connections", "-o", path) as live:
+                for _ in range(3000):
+                    with socket.create_connection(listener.getsockname()) as client:
+                        server = listener.accept()[0]
+                    server.recv(1)
+                    server.close()
+                self.assertEqual(live.stop().status, 0)
+        states = [line["state"] for line in lines(path) if line.get("open")]
+        self.assertGreater(states.count("TIME_WAIT"), 1000)
+        self.assertEqual(states.count("FIN_WAIT2"), 0)
+
     def test_rotated_files_together_are_the_whole(self):
         told = self.record_both("--rotate", "1s", path="rotated.json", until=lambda: len(glob.glob(scratch_file("rotated-*"))) > 2)
         files = sorted(glob.glob(scratch_file("rotated-*.json")))

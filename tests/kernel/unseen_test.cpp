@@ -2,69 +2,27 @@
 /// A host may keep programs from running, for a moment and without telling. What happens meanwhile
 /// to time-wait sockets is found out later, and said to be unknown where it is.
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <tcpdwell/config.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
-#include <filesystem>
 #include <memory>
 #include <stdexcept>
-#include <string>
-#include <string_view>
 #include <thread>
-#include <type_traits>
 
+#include "support/blindfold.h"
 #include "support/collect.h"
 #include "support/netns.h"
 #include "support/sys.h"
 #include "support/workload.h"
-#include "tcpdwell_bpf.skel.h"
 
 namespace tcpdwell::test {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-/// The kernel side's variables, of the one tracer this process has.
-int variables_map() {
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    const int fd = std::stoi(entry.path().filename());
-    bpf_map_info info{};
-    __u32 size = sizeof info;
-    if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
-        std::string_view(info.name).ends_with(".bss"))
-      return fd;
-  }
-  throw std::runtime_error("the tracer has no variables");
-}
-
-/// While it exists the programs do nothing, as between attaching and the beginning.
-class Blindfold {
- public:
-  Blindfold() {
-    void* const memory =
-        mmap(nullptr, sizeof(Variables), PROT_READ | PROT_WRITE, MAP_SHARED, variables_map(), 0);
-    if (memory == MAP_FAILED) throw std::runtime_error("the tracer's variables cannot be mapped");
-    variables_ = static_cast<Variables*>(memory);
-    variables_->live = false;
-  }
-  ~Blindfold() {
-    variables_->live = true;
-    munmap(variables_, sizeof(Variables));
-  }
-  Blindfold(const Blindfold&) = delete;
-  Blindfold& operator=(const Blindfold&) = delete;
-
- private:
-  using Variables = std::remove_pointer_t<decltype(tcpdwell_bpf::bss)>;
-  Variables* variables_ = nullptr;
-};
 
 std::unique_ptr<Tracer> seeded_tracer(const Netns& netns, Collector& collected) {
   auto tracer = start_tracer(netns.inode(), Minisockets::Auto);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "support/collect.h"
+#include "support/listing.h"
 #include "support/netns.h"
 
 namespace tcpdwell::test {
@@ -16,6 +17,23 @@ TEST(Verifier, WalksFewInstructions) {
   if (!walked) GTEST_SKIP() << "this kernel does not tell (it is older than 5.16)";
   fmt::print("the verifier walked {} instructions\n", *walked);
   EXPECT_LT(*walked, 100'000U);
+}
+
+/// Each kind has other ways through the programs, with other needs of stack.
+TEST(Verifier, TakesTracersOfEveryKind) {
+  TD_REQUIRE_KERNEL_TESTS();
+  const Netns netns;
+  for (const Detail detail : {Detail::Counts, Detail::Connections, Detail::Transitions}) {
+    for (const bool of_comm : {false, true}) {
+      TracerOptions options;
+      options.detail = detail;
+      options.surveys = detail == Detail::Connections;
+      options.minisockets = Minisockets::Auto;
+      if (of_comm) options.filter.comms = {Comm("td-server")};
+      EXPECT_NO_THROW(start_tracer(options));
+    }
+  }
+  EXPECT_NO_THROW(list_sockets(netns));
 }
 
 }  // namespace

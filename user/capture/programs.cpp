@@ -167,6 +167,7 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
   bpf_program__set_autoload(skeleton.progs.look_at_stored, of_connections && storage);
   bpf_program__set_autoload(skeleton.progs.seed_file, false);  // of a listing
   bpf_program__set_autoload(skeleton.progs.tell_stuck, storage);
+  bpf_program__set_autoload(skeleton.progs.tell_stuck_slots, reasons);
   bpf_program__set_autoload(skeleton.progs.tell_stuck_socket, reasons && !storage);
   bpf_program__set_autoload(skeleton.progs.tell_stuck_file, reasons && !storage);
   for (bpf_program* of_command :
@@ -174,6 +175,7 @@ void load_only_chosen(tcpdwell_bpf& skeleton, Minisockets way) {
     bpf_program__set_autoload(of_command, config_of(skeleton).of_command);
   bpf_program__set_autoload(skeleton.progs.tell_holder, reasons);
   bpf_program__set_autoload(skeleton.progs.look_at_requests, of_connections);
+  bpf_program__set_autoload(skeleton.progs.look_at_slots, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_minis, of_connections);
   bpf_program__set_autoload(skeleton.progs.look_at_bound, reasons);
   bpf_program__set_autoload(skeleton.progs.forget_survey, config_of(skeleton).surveys);

@@ -89,10 +89,12 @@ void size_maps(tcpdwell_bpf& skeleton, const TracerOptions& options) {
   if (!options.of_command) bpf_map__set_max_entries(skeleton.maps.command_tasks, 1);
   bpf_map__set_max_entries(skeleton.maps.reqs,
                            options.max_requests ? options.max_requests : request_limit());
-  if (config_of(skeleton).only_counts)
+  if (config_of(skeleton).only_counts) {
     bpf_map__set_value_size(skeleton.maps.minis, skeleton.rodata->td_mini_bytes);
-  else
-    bpf_map__set_max_entries(skeleton.maps.slots, 1);
+    bpf_map__set_value_size(skeleton.maps.slots, skeleton.rodata->td_brief_slot_bytes);
+    for (bpf_map* map : {skeleton.maps.slots, skeleton.maps.slot_sks})
+      bpf_map__set_max_entries(map, skeleton.rodata->td_brief_slots);
+  }
   if (!kernel_has_safe_allocation()) return;
   for (bpf_map* map : {skeleton.maps.minis, skeleton.maps.orphans, skeleton.maps.reqs,
                        skeleton.maps.listeners, skeleton.maps.owed, skeleton.maps.command_tasks})

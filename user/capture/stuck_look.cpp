@@ -62,6 +62,8 @@ Result<StuckLook> StuckLook::make(tcpdwell_bpf& skeleton) {
                                    : bpf_program__attach_iter(program, nullptr));
     if (!look.sockets_.back()) return cannot_look(errno);
   }
+  look.slots_.reset(bpf_program__attach_iter(skeleton.progs.tell_stuck_slots, nullptr));
+  if (!look.slots_) return cannot_look(errno);
   look.holders_.reset(bpf_program__attach_iter(skeleton.progs.tell_holder, nullptr));
   if (!look.holders_) return cannot_look(errno);
   return look;
@@ -76,7 +78,7 @@ Result<std::vector<Listed>> StuckLook::sockets(PortWatch& ports) const {
     if (auto* seed = std::get_if<Seed>(&*event);
         seed != nullptr && found.size() < kMost && cookies.insert(seed->socket.id.cookie).second) {
       ports.name_iface(record, seed->socket);
-      found.push_back({std::move(*seed), nullptr, {}});
+      found.push_back({*seed, nullptr, {}});
     }
     return Ok;
   };
@@ -90,6 +92,11 @@ Result<std::vector<Listed>> StuckLook::sockets(PortWatch& ports) const {
     if (Status status = walk(sockets_.back().get(), sizeof(td_event), take); !status)
       return status.error();
   }
+  bss.slot_from = 0;
+  do {
+    bss.slots_are_left = 0;
+    if (Status status = walk(slots_.get(), sizeof(td_event), take); !status) return status.error();
+  } while (bss.slots_are_left != 0 && found.size() < kMost);
   return found;
 }
 

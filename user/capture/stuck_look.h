@@ -40,7 +40,9 @@ class StuckLook {
   Result<HolderTable> holders() const;
 
   tcpdwell_bpf* skeleton_;
-  std::vector<Link> sockets_;  ///< which together show them all; more than one may show a socket
+  /// Which together show them all; more than one may show a socket.
+  std::vector<Link> sockets_;
+  Link slots_;
   Link holders_;
 };
 

@@ -31,6 +31,11 @@ namespace {
 /// A drain gives its caller (signals, timers) a turn after this many records.
 constexpr unsigned kRecordsPerDrain = 32768;
 
+void wait_a_moment() {
+  timespec a_moment{0, TD_MOMENT_NS};
+  while (nanosleep(&a_moment, &a_moment) != 0 && errno == EINTR) continue;
+}
+
 }  // namespace
 
 /// All programs at once: detaching takes each of them some milliseconds.
@@ -51,6 +56,15 @@ void Tracer::Impl::sweep_if_due() {
 void Tracer::Impl::sweep() {
   LIBBPF_OPTS(bpf_test_run_opts, run);
   bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.sweep), &run);
+}
+
+/// A FIN whose restart of a timer fired no event: without this, who is TIME_WAIT would be told as
+/// FIN_WAIT2. The first look doubts what may be about to change, the second believes it.
+void Tracer::Impl::find_unseen_fins() {
+  if (!attached || way != Minisockets::Timer) return;
+  sweep();
+  wait_a_moment();
+  sweep();
 }
 
 bool Tracer::Impl::take(const void* data, std::size_t size) {
@@ -237,6 +251,7 @@ Status Tracer::tell_ports(Consumer& consumer) { return impl_->tell_ports(consume
 
 Status Tracer::tell_open(Consumer& consumer, bool changed) {
   if (!impl_->looker) return Ok;
+  impl_->find_unseen_fins();
   return impl_->looker->look(changed, [&] { return impl_->drain_all(*this, consumer); });
 }
 
@@ -276,9 +291,8 @@ void Tracer::detach() {
   if (!impl_->attached) return;
   impl_->stop_events();
   while (!impl_->links.empty()) impl_->links.pop_back();
-  timespec a_moment{0, TD_MOMENT_NS};
-  while (nanosleep(&a_moment, &a_moment) != 0 && errno == EINTR) continue;
-  // The first look doubts what may be about to change, the second believes it: nothing changes now.
+  wait_a_moment();
+  // As in find_unseen_fins(), but that nothing changes now.
   impl_->sweep();
   impl_->sweep();
   impl_->misses_at_detach = recursion_misses(impl_->skeleton->progs.on_state);

@@ -77,6 +77,7 @@ struct Tracer::Impl {
   void sweep_if_due();
   Status tell_ports(Consumer& to, bool now);
   void sweep();
+  void find_unseen_fins();
   bool take(const void* data, std::size_t size);  ///< whether to go on
   void play(const void* data, std::size_t size);
   void play(Connection& connection);

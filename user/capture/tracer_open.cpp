@@ -81,7 +81,7 @@ Status Tracer::Impl::open_listing(const TracerOptions& options) {
   for (bpf_map* unused :
        {skeleton->maps.minis, skeleton->maps.orphans, skeleton->maps.orphan_places,
         skeleton->maps.reqs, skeleton->maps.owed, skeleton->maps.command_tasks,
-        skeleton->maps.tallies, skeleton->maps.slots})
+        skeleton->maps.tallies, skeleton->maps.slots, skeleton->maps.slot_sks})
     bpf_map__set_max_entries(unused, 1);
   td_config& config = config_of(*skeleton);
   config.jiffy_ns = jiffy_ns();
@@ -144,8 +144,7 @@ Status Tracer::Impl::attach() {
     if (auto made = StuckLook::make(*skeleton)) stuck.emplace(std::move(made).value());
     resets = names_of_resets();
   }
-  if (way != Minisockets::Off)
-    reaper.emplace(bpf_program__fd(skeleton->progs.reap), bpf_map__fd(skeleton->maps.minis));
+  if (way != Minisockets::Off) reaper.emplace(*skeleton);
   attached = true;
   skeleton->bss->began_ns = host_clock_ns();
   skeleton->bss->live = true;

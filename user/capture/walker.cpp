@@ -68,7 +68,7 @@ Status Walker::walk(const Drain& drain) {
   drained_ns_ = host_clock_ns();
   // 0 is that of a socket that has been in none.
   skeleton_->bss->look_number = static_cast<__u16>(skeleton_->bss->look_number % 0xffff + 1);
-  for (const auto part : {&Walker::requests, &Walker::sockets, &Walker::time_waits})
+  for (const auto part : {&Walker::requests, &Walker::sockets, &Walker::slots, &Walker::time_waits})
     if (Status status = over_all(part, drain); !status) return status;
   return Ok;
 }
@@ -126,16 +126,24 @@ Result<bool> Walker::iterate(int link, const Drain& drain) {
   return !stopped;
 }
 
-Result<bool> Walker::requests(const Drain& drain) {
-  const auto stopped = run_program(skeleton_->progs.look_at_requests);
+Result<bool> Walker::in_one_run(const bpf_program* program, const Drain& drain) {
+  const auto stopped = run_program(program);
   if (!stopped) return stopped.error();
   if (const auto records = drain(); !records) return records.error();
   return *stopped == 0;
 }
 
+Result<bool> Walker::requests(const Drain& drain) {
+  return in_one_run(skeleton_->progs.look_at_requests, drain);
+}
+
+Result<bool> Walker::slots(const Drain& drain) {
+  return in_one_run(skeleton_->progs.look_at_slots, drain);
+}
+
 Result<bool> Walker::time_waits(const Drain& drain) {
   Batches entries(skeleton_->maps.minis);
-  auto& cookies = skeleton_->bss->look_cookies;
+  auto& cookies = skeleton_->bss->named_cookies;
   for (;;) {
     const auto count = entries.next();
     if (!count) return count.error();
@@ -152,9 +160,9 @@ Result<bool> Walker::time_waits(const Drain& drain) {
 }
 
 Status Walker::look_at_cookies(std::uint32_t count, const Drain& drain) {
-  auto& cookies = skeleton_->bss->look_cookies;
+  auto& cookies = skeleton_->bss->named_cookies;
   for (std::uint32_t done = 0;;) {
-    skeleton_->bss->look_cookies_n = count - done;
+    skeleton_->bss->named_cookies_n = count - done;
     const auto looked = run_program(skeleton_->progs.look_at_minis);
     if (!looked) return looked.error();
     done += *looked;

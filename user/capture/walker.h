@@ -28,8 +28,9 @@ class Walker {
   static Result<Walker> make(tcpdwell_bpf& skeleton);
 
   /// Each socket once, of every network namespace. Where the kernel lets nobody walk over socket
-  /// storage, of other namespaces than the reader's those alone that a process has open. `drain` is
-  /// called where the ring has no more room, in long walks now and then, and at the end.
+  /// storage, of other namespaces' than the reader's that no process has open those alone which
+  /// have come while all was traced. `drain` is called where the ring has no more room, in long
+  /// walks now and then, and at the end.
   Status walk(const Drain& drain);
 
  private:
@@ -39,8 +40,10 @@ class Walker {
   explicit Walker(tcpdwell_bpf& skeleton) : skeleton_(&skeleton) {}
   Status over_all(Result<bool> (Walker::*part)(const Drain&), const Drain& drain);
   Result<bool> iterate(int link, const Drain& drain);
+  static Result<bool> in_one_run(const bpf_program* program, const Drain& drain);
   Result<bool> sockets(const Drain& drain);
   Result<bool> requests(const Drain& drain);
+  Result<bool> slots(const Drain& drain);
   Result<bool> time_waits(const Drain& drain);
   Status look_at_cookies(std::uint32_t count, const Drain& drain);
   Status have_a_turn(const Drain& drain);
