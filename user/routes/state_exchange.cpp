@@ -12,13 +12,14 @@ namespace {
 
 constexpr std::uint64_t kMillisecond = 1'000'000, kSecond = 1000 * kMillisecond;
 constexpr std::uint64_t kBetweenNs = kSecond / 4;
-/// A survey that costs no more is waited for; else the last one is told, with how old it is, and a
-/// new one made for whoever asks next.
+/// A survey that costs no more is waited for.
 constexpr std::int64_t kQuickNs = 80'000'000;
-constexpr std::uint64_t kOldestToldNs = 20 * kSecond;
-/// Who asked so long ago may ask again: such a survey is made before he does, that he need not
-/// wait.
+/// A dear one, so old, is made again without being asked for while somebody asks now and then: then
+/// nobody waits, and the last one is told, with how old it is.
+constexpr std::uint64_t kOldNs = 10 * kSecond;
 constexpr std::uint64_t kAskedLatelyNs = 180 * kSecond;
+/// And one so old is not told to who has not asked lately.
+constexpr std::uint64_t kOldestToldNs = 20 * kSecond;
 constexpr std::uint64_t kListKeptNs = 5 * kSecond;
 
 bool lists(const SurveyWish& wish) { return wish.states != 0; }
@@ -27,7 +28,7 @@ bool lists(const SurveyWish& wish) { return wish.states != 0; }
 
 StateExchange::State StateExchange::get(std::uint64_t since_ns, const SurveyWish& wish) {
   const std::lock_guard lock(mutex_);
-  asked_ns_ = std::max(asked_ns_, since_ns);
+  if (since_ns > asked_ns_) asked_before_ns_ = std::exchange(asked_ns_, since_ns);
   if (!lists(wish)) {
     if (newest_ && (surveying_ || newest_->mono_ns >= since_ns)) return newest_;
     wanted_ = true;
@@ -79,15 +80,19 @@ StateExchange::Task StateExchange::choose(std::uint64_t now_ns) {
     return {true, SurveyWish{}, true};
   if (!wanted_ || (newest_ && now_ns - newest_->mono_ns < kBetweenNs)) return {};
   const bool may = of_numbers_.allows(now_ns);
-  const bool stale = now_ns - surveyed_ns_ >= kOldestToldNs;
-  if (may && (stale || of_numbers_.last_ns() <= kQuickNs)) return {true, SurveyWish{}, false};
-  if (stale) return {};
+  if (may && (is_worth_a_wait(now_ns) || of_numbers_.last_ns() <= kQuickNs))
+    return {true, SurveyWish{}, false};
   return {true, may ? std::optional(SurveyWish{}) : std::nullopt, true};
 }
 
 bool StateExchange::is_expected(std::uint64_t now_ns) const {
   return of_numbers_.last_ns() > kQuickNs && asked_ns_ != 0 &&
-         now_ns - asked_ns_ < kAskedLatelyNs && now_ns - surveyed_ns_ >= kOldestToldNs / 2;
+         now_ns - asked_ns_ < kAskedLatelyNs && now_ns - surveyed_ns_ >= kOldNs;
+}
+
+bool StateExchange::is_worth_a_wait(std::uint64_t now_ns) const {
+  const bool asked_lately = asked_before_ns_ != 0 && asked_ns_ - asked_before_ns_ < kAskedLatelyNs;
+  return !asked_lately && now_ns - surveyed_ns_ >= kOldestToldNs;
 }
 
 void StateExchange::surveyed(const Survey& survey, bool list) {

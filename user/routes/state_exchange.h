@@ -59,20 +59,21 @@ class StateExchange {
   Task choose(std::uint64_t now_ns);
   std::size_t lists_in_use();
   bool is_expected(std::uint64_t now_ns) const;
+  bool is_worth_a_wait(std::uint64_t now_ns) const;
 
   std::mutex mutex_;  ///< held for as long as it takes to copy a pointer
   State newest_;
   std::deque<State> lists_;        ///< the newest last
   std::deque<SurveyWish> wishes_;  ///< for lists, the first to come first
   bool wanted_ = false;
-  bool surveying_ = false;      ///< a dear one
-  std::uint64_t asked_ns_ = 0;  ///< by the newest who asked
+  bool surveying_ = false;                            ///< a dear one
+  std::uint64_t asked_ns_ = 0, asked_before_ns_ = 0;  ///< by the newest who asked, and before that
   // Of the thread that makes states.
   std::vector<std::weak_ptr<const LiveState>> lists_made_;
   bool begun_ = false;             ///< the first survey, which nobody has to ask for
   std::uint64_t surveyed_ns_ = 0;  ///< when the last survey was over
   // Lists are asked for more rarely.
-  SurveyBudget of_numbers_{33}, of_lists_{8};
+  SurveyBudget of_numbers_{50}, of_lists_{8};
 };
 
 }  // namespace tcpdwell

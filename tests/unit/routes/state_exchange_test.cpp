@@ -62,6 +62,23 @@ TEST_F(Exchange, NobodyWaitsForADearOne) {
   EXPECT_FALSE(exchange_.get(15 * kSecond, SurveyWish{}));
 }
 
+TEST_F(Exchange, WhoAsksAgainAndAgainIsToldAnOldOneWhereTheTimeIsSpent) {
+  ASSERT_TRUE(surveys_at(1, 3 * kSecond));
+  for (std::uint64_t s = 2; s < 90; s += 5) {
+    ask_at(s);
+    EXPECT_FALSE(surveys_at(s, 0)) << s;
+    ASSERT_TRUE(exchange_.get(s * kSecond, SurveyWish{})) << "after " << s << " s nobody is told";
+  }
+  EXPECT_TRUE(surveys_at(93, 3 * kSecond)) << "nobody has to ask for that one";
+}
+
+TEST_F(Exchange, WhoHasNotAskedForLongWaitsForOne) {
+  ASSERT_TRUE(surveys_at(1, 500 * kMillisecond));
+  ask_at(300);
+  const StateExchange::Task task = exchange_.next(300 * kSecond);
+  EXPECT_TRUE(task.make && task.wish && !task.later);
+}
+
 TEST_F(Exchange, ACheapOneIsMadeWhenSomebodyAsks) {
   ASSERT_TRUE(surveys_at(1, 5 * kMillisecond));
   ask_at(2);
