@@ -56,8 +56,9 @@ struct ComparedSide {
   /// there before, which are in no row.
   std::uint64_t opened = 0, accepted = 0, older = 0;
   std::uint64_t duration_ns() const {
-    return end_wall_ns > start_wall_ns ? static_cast<std::uint64_t>(end_wall_ns - start_wall_ns)
-                                       : 0;
+    return end_wall_ns > start_wall_ns
+               ? static_cast<std::uint64_t>(end_wall_ns) - static_cast<std::uint64_t>(start_wall_ns)
+               : 0;
   }
 };
 

@@ -55,7 +55,7 @@ class Writer {
       put("{}{}=\"{}\"", before, label, label_value(of));
       before = ',';
     }
-    if (labels.size() > 0) text_ += '}';
+    if (!std::empty(labels)) text_ += '}';
     put(" {}\n", value);
   }
   std::string end() {

@@ -40,6 +40,7 @@ struct KeyedHash {
   std::size_t operator()(const Key& key) const {
     static_assert(std::has_unique_object_representations_v<Key> &&
                   sizeof key % sizeof(std::uint64_t) == 0);
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): a key may be one word
     std::array<std::uint64_t, sizeof key / sizeof(std::uint64_t)> words;
     std::memcpy(words.data(), &key, sizeof key);
     return keyed_hash(words.data(), words.size());

@@ -38,9 +38,9 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return least[a.size()][b.size()];
 }
 
-std::optional<std::string_view> begun_with(std::string_view beginning,
-                                           const std::vector<std::string>& words) {
-  std::optional<std::string_view> found;
+std::optional<std::string> begun_with(std::string_view beginning,
+                                      const std::vector<std::string>& words) {
+  std::optional<std::string> found;
   if (beginning.size() < kShortestBeginning) return found;
   for (const std::string& word : words) {
     if (!plain(word).starts_with(beginning)) continue;
@@ -52,11 +52,10 @@ std::optional<std::string_view> begun_with(std::string_view beginning,
 
 }  // namespace
 
-std::optional<std::string_view> nearest(std::string_view typed,
-                                        const std::vector<std::string>& words) {
+std::optional<std::string> nearest(std::string_view typed, const std::vector<std::string>& words) {
   const std::string wanted = plain(typed);
   if (wanted.empty() || wanted.size() > kLongest) return std::nullopt;
-  std::optional<std::string_view> best;
+  std::optional<std::string> best;
   std::size_t least = std::max<std::size_t>(1, wanted.size() / 3) + 1;
   for (const std::string& word : words) {
     if (word.size() > kLongest) continue;
@@ -70,7 +69,7 @@ std::optional<std::string_view> nearest(std::string_view typed,
 
 std::string did_you_mean(std::string_view typed, const std::vector<std::string>& words) {
   const auto word = nearest(typed, words);
-  return word ? "; did you mean " + std::string(*word) + "?" : "";
+  return word ? "; did you mean " + *word + "?" : "";
 }
 
 }  // namespace tcpdwell

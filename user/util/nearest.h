@@ -12,8 +12,7 @@ namespace tcpdwell {
 /// The word of `words` nearest to `typed`: a third of its letters at most left out, put in, changed
 /// or swapped with the next one; or the only one that begins with it. Upper and lower case, - and _
 /// are the same. Absent where none is near.
-std::optional<std::string_view> nearest(std::string_view typed,
-                                        const std::vector<std::string>& words);
+std::optional<std::string> nearest(std::string_view typed, const std::vector<std::string>& words);
 
 /// "; did you mean time-wait?", to be put behind a message; "" where nothing is near.
 std::string did_you_mean(std::string_view typed, const std::vector<std::string>& words);

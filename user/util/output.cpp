@@ -87,7 +87,7 @@ Status FdOutput::flush() {
 
 Status FdOutput::close() {
   if (fd_ < 0) return state_;
-  static_cast<void>(flush());
+  static_cast<void>(FdOutput::flush());
   const int fd = std::exchange(fd_, -1);
   const bool lost = owned_ && has_no_name(fd);
   // Linux has closed the descriptor even where it reports EINTR.
