@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/// bench_load storm|exchange CONNECTIONS WORKERS, bench_load hold SOCKETS, bench_load timers TIMES:
-/// load for whatever traces this host, in a network namespace of its own. Prints one JSON object:
-/// how many a second, and the processor time of this process for one.
+/// bench_load storm|exchange CONNECTIONS WORKERS, bench_load dial CONNECTIONS, bench_load hold
+/// SOCKETS, bench_load timers TIMES: load for whatever traces this host, in a network namespace of
+/// its own. Prints one JSON object: how many a second, and the processor time of this process for
+/// one.
 ///   storm     connections that exchange nothing, as fast as the machine makes them
+///   dial      the same from one thread to one address, with ports as the kernel gives them
 ///   exchange  a worker is a client and a server; a request and a response a connection
 ///   hold      keeps sockets open: prints {"ready":…}, ends at the end of standard input
 ///   timers    starts and stops a kernel timer
@@ -24,6 +26,7 @@
 #include <vector>
 
 #include "exchange.h"
+#include "support/loopback.h"
 #include "support/netns.h"
 #include "support/storm.h"
 
@@ -56,6 +59,25 @@ void run_storm(std::uint32_t connections, unsigned workers) {
   const StormResult result = Storm(netns, options).result();
   if (result.connections != connections) throw std::runtime_error("the storm broke off");
   print(result.connections, result.seconds, cpu_seconds() - before);
+}
+
+/// At most as many as net.ipv4.ip_local_port_range has ports: they are as scarce as in a namespace
+/// that the kernel made, which the storm avoids. The client closes first.
+void run_dial(std::uint32_t connections) {
+  constexpr std::uint16_t kPort = 8000;
+  Netns netns;
+  LoopbackListener listener(kPort);
+  const double before = cpu_seconds();
+  const auto start = Clock::now();
+  for (std::uint32_t i = 0; i < connections; ++i) {
+    End client = End::to(kPort);
+    const End server = listener.accept();
+    client.close();
+    char byte = 0;
+    sys(static_cast<int>(recv(server.fd(), &byte, 1, 0)), "recv");
+  }
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  print(connections, seconds, cpu_seconds() - before);
 }
 
 void run_exchange(std::uint32_t connections, unsigned workers) {
@@ -132,10 +154,13 @@ int run(const std::vector<std::string_view>& words) {
   if (const auto why = why_no_kernel_tests()) throw std::runtime_error(*why);
   if (words.size() == 3 && words[0] == "storm") return run_storm(number(1), number(2)), 0;
   if (words.size() == 3 && words[0] == "exchange") return run_exchange(number(1), number(2)), 0;
+  if (words.size() == 2 && words[0] == "dial") return run_dial(number(1)), 0;
   if (words.size() == 2 && words[0] == "hold") return run_hold(number(1)), 0;
   if (words.size() == 2 && words[0] == "timers") return run_timers(number(1)), 0;
-  std::fputs("usage: bench_load storm|exchange CONNECTIONS WORKERS | hold SOCKETS | timers TIMES\n",
-             stderr);
+  std::fputs(
+      "usage: bench_load storm|exchange CONNECTIONS WORKERS | dial CONNECTIONS | hold SOCKETS | "
+      "timers TIMES\n",
+      stderr);
   return 2;
 }
 

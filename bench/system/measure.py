@@ -12,13 +12,13 @@ import subprocess
 import tempfile
 import time
 
-from tools import Running
+from tools import Running, on_cpu
 
 TRANSITIONS = 10  # of one loopback connection, both ends, to the client's TIME_WAIT
 
 
-def load(build, *args):
-    done = subprocess.run([os.path.join(build, "bench", "bench_load"), *map(str, args)],
+def load(build, *args, cpu=None):
+    done = subprocess.run([*on_cpu(cpu), os.path.join(build, "bench", "bench_load"), *map(str, args)],
                           capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
@@ -35,6 +35,10 @@ def bpf_stats():
 
 def medians(rows):
     return {key: statistics.median(row[key] for row in rows) for key in rows[0] if rows[0][key] is not None}
+
+
+def lower_quartile(values):
+    return statistics.quantiles(values, n=4, method="inclusive")[0]
 
 
 def spread(rows, key):
@@ -64,21 +68,32 @@ def storm(build, tool, kind, connections, workers, rounds):
             "lost": None if rows[0]["lost"] is None else sum(row["lost"] for row in rows)}
 
 
-def levels(build, tools, connections, rounds):
+def levels(build, tools, load_args, rounds, apart=False):
     """Microseconds of processor time a connection beyond an untraced one, all tools in turn in each round: of who makes
-    the connections (the kernel's part, which runs there) and of the tool."""
+    the connections (the kernel's part, which runs there) and of the tool. `apart`: each on a processor of its own.
+
+    A virtual machine's processors are slower for seconds at a time while its host does something else, which makes medians
+    of few rounds differ by a third. So the best quarter is told too: where the lower quartile of the runs traced is beyond
+    that of all runs untraced."""
     rows = {tool.name: [] for tool in tools}
+    untraced = []
+    made_on = 1 if apart else None
+    connections = load_args[1]
     for _ in range(rounds):
         for tool in tools:
-            plain = load(build, "storm", connections, 1)
-            with Running(tool) as run:
-                traced = load(build, "storm", connections, 1)
+            plain = load(build, *load_args, cpu=made_on)
+            with Running(tool, cpu=0 if apart else None) as run:
+                traced = load(build, *load_args, cpu=made_on)
+            untraced.append(plain["cpu_us"])
             kernel, reader = traced["cpu_us"] - plain["cpu_us"], 1e6 * run.cpu_s / connections
             rows[tool.name].append({
-                "kernel_us": kernel, "reader_us": reader, "both_us": kernel + reader,
+                "kernel_us": kernel, "reader_us": reader, "both_us": kernel + reader, "traced_us": traced["cpu_us"],
                 "ratio": traced["rate"] / plain["rate"], "rss_bytes": run.rss_bytes,
                 "bytes_per_connection": run.bytes_written / connections, "lost": run.lost})
-    return {name: {**medians(of), "spread": spread(of, "both_us")} for name, of in rows.items()}
+    best = lower_quartile(untraced)
+    return {name: {**medians(of), "spread": spread(of, "both_us"),
+                   "best_us": lower_quartile(row["traced_us"] + row["reader_us"] for row in of) - best}
+            for name, of in rows.items()}
 
 
 def kernel_ns(build, tool, connections, rounds, warm_up=0):
@@ -106,19 +121,40 @@ def timers(build, tool, times, rounds):
     return medians(rows)
 
 
-def growth(build, tool, sockets, connections):
-    """The kernel's and the consumer's cost of a transition while `sockets` others are open."""
+@contextlib.contextmanager
+def held(build, sockets):
+    """So many sockets are open meanwhile."""
     holder = subprocess.Popen([os.path.join(build, "bench", "bench_load"), "hold", str(sockets)],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         if not holder.stdout.readline():
             raise RuntimeError("the sockets could not be opened")
-        with bpf_stats(), Running(tool) as run:
-            load(build, "storm", connections, 1)
-            slowest = max((run.ask_metrics_s() for _ in range(10)), default=None) if run.is_serve else None
+        yield
     finally:
         holder.stdin.close()
         holder.wait()
+
+
+def scraping(build, serve, sockets, seconds):
+    """What serve takes of a processor while nothing else happens: never asked for anything, and then asked for /metrics
+    every five seconds."""
+    with held(build, sockets), Running(serve) as run:
+        time.sleep(seconds / 10)
+        unasked = run.cpu_since_s() / (seconds / 10)
+        run.begin_anew()
+        start, slowest_s = time.monotonic(), 0.0
+        while time.monotonic() - start < seconds:
+            slowest_s = max(slowest_s, run.ask_metrics_s())
+            time.sleep(5 - (time.monotonic() - start) % 5)
+        return {"sockets": sockets, "unasked": unasked, "share": run.cpu_since_s() / (time.monotonic() - start),
+                "slowest_ms": 1e3 * slowest_s}
+
+
+def growth(build, tool, sockets, connections):
+    """The kernel's and the consumer's cost of a transition while `sockets` others are open."""
+    with held(build, sockets), bpf_stats(), Running(tool) as run:
+        load(build, "storm", connections, 1)
+        slowest = max((run.ask_metrics_s() for _ in range(10)), default=None) if run.is_serve else None
     events = TRANSITIONS * connections
     return {"sockets": sockets, "metrics_ms": slowest and 1e3 * slowest, "kernel_ns": run.kernel_ns / events,
             "consumer_ns_per_event": 1e9 * run.cpu_s / events, "rss_bytes": run.rss_bytes, "lost": run.lost}

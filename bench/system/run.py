@@ -29,9 +29,9 @@ def say(text):
 def quick_or_full(quick):
     if quick:
         return {"connections": 20_000, "rounds": 1, "peers": 1, "web_seconds": 2, "web_rounds": 1,
-                "sockets": (1_000, 100_000), "micro_seconds": 0.1, "report": 20_000, "levels": 3, "level_connections": 20_000}
+                "sockets": (1_000, 100_000), "micro_seconds": 0.1, "scraping_seconds": 30, "report": 20_000, "levels": 3, "level_connections": 20_000, "dialled": 25_000}
     return {"connections": 50_000, "rounds": 3, "peers": 2, "web_seconds": 4, "web_rounds": 3,
-            "sockets": (1_000, 10_000, 100_000, 1_000_000), "micro_seconds": 0.5, "report": 100_000, "levels": 9, "level_connections": 20_000}
+            "sockets": (1_000, 10_000, 100_000, 1_000_000), "micro_seconds": 0.5, "scraping_seconds": 300, "report": 100_000, "levels": 9, "level_connections": 20_000, "dialled": 25_000}
 
 
 def measure_all(build, plan):
@@ -53,8 +53,9 @@ def measure_all(build, plan):
                 raise
             figures["missing"][name] = str(failure).strip().splitlines()[0]
     say("what a connection costs, in turn")
-    figures["levels"] = measure.levels(
-        build, [present[name] for name in LEVELS if name in present], plan["level_connections"], plan["levels"])
+    in_turn = [present[name] for name in LEVELS if name in present]
+    figures["dialled"] = measure.levels(build, in_turn, ("dial", plan["dialled"]), plan["levels"], apart=True)
+    figures["levels"] = measure.levels(build, in_turn, ("storm", plan["level_connections"], 1), plan["levels"])
     stat, record, serve = (present[f"tcpdwell {name}"] for name in ("stat", "record", "serve"))
     for kind, workers in (("storm", 2), ("exchange", 1)):
         for tool in (present["empty program"], stat, record):
@@ -72,6 +73,8 @@ def measure_all(build, plan):
         say(f"with {sockets:,} sockets open")
         for tool in (stat, serve):
             figures.setdefault(f"growth {tool.name}", []).append(measure.growth(build, tool, sockets, plan["connections"]))
+    say(f"/metrics, asked for again and again, with {plan['sockets'][-1]:,} sockets open")
+    figures["scraping"] = measure.scraping(build, serve, plan["sockets"][-1], plan["scraping_seconds"])
     say("rooms")
     figures["micro"] = measure.micro(build, MICRO, plan["micro_seconds"])
     say("report")
@@ -107,10 +110,10 @@ def level_table(levels):
     rows = []
     for name, at in levels.items():
         low, high = at["spread"]
-        rows.append([name, f"{at['kernel_us']:.1f}", f"{at['reader_us']:.1f}", f"{at['both_us']:.1f}", f"{low:.1f}-{high:.1f}",
+        rows.append([name, f"{at['kernel_us']:.1f}", f"{at['reader_us']:.1f}", f"{at['both_us']:.1f}", f"{low:.1f}-{high:.1f}", f"{at['best_us']:.1f}",
                      f"{at['ratio']:.2f}", number(at["rss_bytes"] / 2**20, "{:.0f}"), number(at["bytes_per_connection"]),
                      number(at.get("lost"))])
-    return table(["tool", "kernel us", "reader us", "together", "from-to", "rate, untraced = 1", "RSS MiB",
+    return table(["tool", "kernel us", "reader us", "together", "from-to", "best quarter", "rate, untraced = 1", "RSS MiB",
                   "bytes/connection", "lost"], rows)
 
 
@@ -118,7 +121,9 @@ def report(figures, plan, seconds):
     f = figures
     parts = [f"Kernel {platform.release()}, {os.cpu_count()} processors, {plan['connections']:,} connections a run, "
              f"medians of {plan['rounds']} (peers {plan['peers']}); {seconds:.0f} s in all.",
-             f"### A connection, beyond untraced: medians of {plan['levels']} in turn, {plan['level_connections']:,} connections each", level_table(f["levels"]),
+             f"### A connection, beyond untraced: medians of {plan['levels']} in turn",
+             f"{plan['dialled']:,} to one address, from one processor, the tool on the other:", level_table(f["dialled"]),
+             f"{plan['level_connections']:,} in a storm from one thread:", level_table(f["levels"]),
              "### A storm from one thread, a processor to spare", storm_table(f["storm"], f["kernel"]),
              "### A storm on both processors", storm_table(f["storm2"], {}),
              "### A client and a server, a request and a response a connection", storm_table(f["exchange1"], {}),
@@ -132,6 +137,9 @@ def report(figures, plan, seconds):
                    [[f"{g['sockets']:,}", name, number(g["kernel_ns"]), number(g["consumer_ns_per_event"]),
                      f"{g['rss_bytes'] / 2**20:.0f}", number(g.get("metrics_ms"), "{:.1f}"), g["lost"]]
                     for name in ("tcpdwell stat", "tcpdwell serve") for g in f["growth " + name]]),
+             f"serve with {f['scraping']['sockets']:,} sockets open and nothing else: {100 * f['scraping']['share']:.1f} % of a processor "
+             f"while it is asked for /metrics every 5 s ({100 * f['scraping']['unasked']:.1f} % before); the slowest answer took "
+             f"{f['scraping']['slowest_ms']:.0f} ms.",
              f"A timer of a socket's keep-alive, set or stopped by a system call: {f['timers']['timer_ns']:.0f} ns untraced, "
              f"{f['timers']['traced_timer_ns']:.0f} ns traced.",
              "### Rooms, without a kernel",

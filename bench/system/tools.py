@@ -69,6 +69,10 @@ def programs():
     return {p["id"]: p for p in json.loads(shown.stdout or "[]")}
 
 
+def on_cpu(cpu):
+    return [] if cpu is None else ["taskset", "-c", str(cpu)]
+
+
 class Running:
     """A tool from its being attached to its end.
 
@@ -76,8 +80,8 @@ class Running:
     run.cpu_s, run.rss_bytes, run.bytes_written, run.kernel_ns, run.lost
     """
 
-    def __init__(self, tool):
-        self.tool = tool
+    def __init__(self, tool, cpu=None):
+        self.tool, self.cpu = tool, cpu
         self.directory = tempfile.TemporaryDirectory(prefix="tcpdwell-bench-")
         self.path = os.path.join(self.directory.name, "out" + tool.suffix)
         self.before = set(programs())
@@ -87,7 +91,7 @@ class Running:
         stdout = open(self.path, "wb") if self.tool.writes_stdout else subprocess.DEVNULL
         self.errors = open(os.path.join(self.directory.name, "err"), "wb+")
         self.process = subprocess.Popen(
-            [word.format(out=self.path) if "{out}" in word else word for word in self.tool.command],
+            on_cpu(self.cpu) + [word.format(out=self.path) if "{out}" in word else word for word in self.tool.command],
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=self.errors)
         self._wait_until_attached()
         self._wait_until_at_rest()  # a walk over the sockets of before is another matter
@@ -97,6 +101,9 @@ class Running:
     def begin_anew(self):
         self.cpu_at_start = self._cpu_s()
         self.kernel_ns_at_start = self._kernel_ns()
+
+    def cpu_since_s(self):
+        return self._cpu_s() - self.cpu_at_start
 
     def _wait_until_at_rest(self):
         """Of a million sockets the walk takes seconds."""
@@ -120,7 +127,7 @@ class Running:
 
     def __exit__(self, kind, *_):
         time.sleep(0.3)  # the last events reach it
-        self.cpu_s = self._cpu_s() - self.cpu_at_start
+        self.cpu_s = self.cpu_since_s()
         self.rss_bytes = self._rss_bytes()
         self.kernel_ns = self._kernel_ns() - self.kernel_ns_at_start
         asked = self._ask_serve() if self.is_serve else None
