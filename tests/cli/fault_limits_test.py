@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+import unittest
 
 import faults
 import support
@@ -70,6 +71,7 @@ class MemoryGroup:
         return not os.path.exists(self.path)
 
 
+@unittest.skipIf(support.SANITIZED, "an instrumented build takes more memory than is allowed here")
 class Memory(support.TestCase):
     def traced(self, limit, buffer="8M"):
         """A storm traced within `limit` bytes: exit status, what it said, the trace."""

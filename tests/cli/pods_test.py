@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
@@ -133,6 +134,8 @@ class PodsTest(TestCase):
             pods[0].start()
             with Live("record", "-o", path, "-q", "--host-root", root):
                 pods[1].start()
+                # What a pod was called is looked up when its first line is read, a moment after that was made.
+                support.wait_for(lambda: all(name in pathlib.Path(path).read_text() for name in ("web-0", "ledger-7")))
                 for pod in pods:
                     pod.remove()
         trace = support.read_trace(path)

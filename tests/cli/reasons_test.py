@@ -107,10 +107,11 @@ class Reasons(support.TestCase):
 
     @classmethod
     def world_no_port(cls):
+        # An even number: of an odd one, connect() may leave a port out (__inet_hash_connect()).
         return cls.python("""
-sysctl("ip_local_port_range", "40000 40004")
+sysctl("ip_local_port_range", "40000 40005")
 server, kept, failed = listener(9107), [], 0
-for _ in range(8):
+for _ in range(9):
     one = socket.socket()
     try:
         one.connect(("127.0.0.1", 9107))
@@ -125,7 +126,7 @@ assert failed == 3, failed
         report = json.loads(support.run("report", "--format", "json", self.path).out)
         found = [f["text"] for f in report["findings"] if f["kind"] == "port_exhaustion" and "attempts to connect to 127.0.0.1:9107" in f["text"]]
         self.assertEqual(len(found), 1, found)
-        self.assertTrue(found[0].startswith("3 of 8 attempts"), found)
+        self.assertTrue(found[0].startswith("3 of 9 attempts"), found)
 
     @classmethod
     def world_unreachable(cls):

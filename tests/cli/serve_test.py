@@ -215,7 +215,8 @@ class Serve(TestCase):
             taken = run("serve", "--listen", f"127.0.0.1:{serve.port}", "--socket", "", *HERE)
             self.assert_error(taken, 1, f"127.0.0.1:{serve.port}", "in use")
         # It may remove nothing any more: nobody answers there, and the next one takes the place.
-        self.assertTrue(stat.S_ISSOCK(os.stat(serve.socket).st_mode))
+        if not SANITIZED:  # an instrumented build gives nothing up, and removes it
+            self.assertTrue(stat.S_ISSOCK(os.stat(serve.socket).st_mode))
         self.assertIn("no serve answers", run("stuck", *HERE, "--socket", serve.socket, "-v").err)
         with Live("serve", "--listen", f"127.0.0.1:{free_port()}", "--socket", serve.socket) as again:
             wait_for(lambda: run("stuck", *HERE, "--socket", serve.socket, "-v").err.startswith("tcpdwell: serve knows"))
@@ -337,7 +338,8 @@ class Serve(TestCase):
             self.assert_nothing_lost(lost_by_place(got))
             # Its own clients are loopback connections too, and counted.
             self.assertGreaterEqual(got['tcpdwell_transitions_total{old="CLOSE_WAIT",new="LAST_ACK"}'], made)
-            self.assertLess(got["process_resident_memory_bytes"], 200e6)
+            if not SANITIZED:
+                self.assertLess(got["process_resident_memory_bytes"], 200e6)
             self.assertLess(len(os.listdir(f"/proc/{serve.process.pid}/fd")), 400)
         self.assertEqual(serve.outcome.status, 0, serve.outcome)
 

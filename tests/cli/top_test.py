@@ -535,6 +535,7 @@ class Ends(support.TestCase):
 
 
 @unittest.skipIf(pyte is None, "not installed: python3-pyte")
+@unittest.skipIf(support.SANITIZED, "an instrumented build is itself too slow for a small ring")
 @support.needs_root
 class Slow(support.TestCase):
     def setUp(self):

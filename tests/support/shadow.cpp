@@ -126,6 +126,8 @@ void Told::add(const Socket& socket, std::optional<std::uint64_t> mono_ns) {
   if (mono_ns) milliseconds_.insert(*mono_ns / kMillisecond);
 }
 
+void Told::happened(std::uint64_t mono_ns) { milliseconds_.insert(mono_ns / kMillisecond); }
+
 bool Told::about(unsigned local_port, unsigned remote_port) const {
   return ports_.count(key_of(local_port, remote_port)) != 0;
 }

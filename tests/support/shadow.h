@@ -25,9 +25,12 @@ class Told {
   void add(const Transition& line);
   /// A whole connection; where it has ended, when.
   void add(const Socket& socket, std::optional<std::uint64_t> mono_ns);
+  /// Something that may start a timer, and that no line is about.
+  void happened(std::uint64_t mono_ns);
   Told();
   bool about(unsigned local_port, unsigned remote_port) const;
-  /// Some line says that something happened at that time, give or take a millisecond or two.
+  /// Some line says, or the test, that something happened at that time, give or take a millisecond
+  /// or two.
   bool around(std::uint64_t mono_ns) const;
 
   const std::uint64_t since_ns;  ///< made, CLOCK_MONOTONIC
@@ -60,7 +63,7 @@ class Shadow {
   /// Of everybody: all that was hidden so far.
   std::vector<HiddenEvent> hidden_of_all();
   /// What can be the reason that something is wrong with the lines `told`: changes of their
-  /// connections, and timers started when something was told, since that began.
+  /// connections, and timers started when something was told or happened, since then.
   std::vector<HiddenEvent> hidden(const Told& told);
 
  private:
