@@ -11,9 +11,11 @@
 #include <memory>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 #include "support/blindfold.h"
 #include "support/collect.h"
+#include "support/loopback.h"
 #include "support/netns.h"
 #include "support/sys.h"
 #include "support/workload.h"
@@ -35,16 +37,30 @@ std::uint64_t found_out(Tracer& tracer) {
   return tracer.lost().value()[static_cast<std::size_t>(LossPlace::Recursion)];
 }
 
+/// Connects from `port` to `to`, which ends a time-wait socket that has these ends at once.
+End connect_anew(std::uint16_t port, std::uint16_t to) {
+  End end(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  sys(setsockopt(end.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "SO_REUSEADDR");
+  const sockaddr_in here = loopback(port);
+  const sockaddr_in there = loopback(to);
+  sys(bind(end.fd(), reinterpret_cast<const sockaddr*>(&here), sizeof here), "bind");
+  sys(connect(end.fd(), reinterpret_cast<const sockaddr*>(&there), sizeof there), "connect");
+  return end;
+}
+
 TEST(Unseen, TimeWaitSocketsThatEndedAreFoundOut) {
   TD_REQUIRE_KERNEL_TESTS();
   constexpr std::size_t kConnections = 5;
+  constexpr std::uint16_t kListener = 7100;
+  constexpr std::uint16_t kFirstClient = 7200;
   Collector collected;
-  auto netns = std::make_unique<Netns>();
-  const auto tracer = seeded_tracer(*netns, collected);
-  {
-    Workload workload;
-    for (std::size_t n = 0; n < kConnections; ++n)
-      workload.run({Net::V4, Side::Client, Ending::Close});
+  const Netns netns;
+  const auto tracer = seeded_tracer(netns, collected);
+  LoopbackListener listener(kListener);
+  for (std::uint16_t n = 0; n < kConnections; ++n) {
+    const End client = connect_anew(static_cast<std::uint16_t>(kFirstClient + n), kListener);
+    listener.accept().close();  // the listener's end is the one that waits
   }
   const auto lines_to = [&](State state) {
     return std::count_if(
@@ -56,10 +72,11 @@ TEST(Unseen, TimeWaitSocketsThatEndedAreFoundOut) {
                          [](const Transition& t) { return t.to == State::TimeWait; });
   };
   ASSERT_TRUE(drain_until(*tracer, collected, [&] { return in_time_wait() == kConnections; }));
+  std::vector<End> next;
   {
     const Blindfold blindfold;
-    netns.reset();                            // takes its time-wait sockets down
-    std::this_thread::sleep_for(seconds(5));  // at the kernel's leisure
+    for (std::uint16_t n = 0; n < kConnections; ++n)
+      next.push_back(connect_anew(static_cast<std::uint16_t>(kFirstClient + n), kListener));
   }
   ASSERT_EQ(lines_to(State::Close), 0);
   ASSERT_TRUE(drain_until(
