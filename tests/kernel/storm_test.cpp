@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "support/collect.h"
 #include "support/expected.h"
 #include "support/netns.h"
@@ -147,6 +150,14 @@ std::uint64_t ends(const Counts& counts) {
   return total;
 }
 
+/// Until the programs were run for so many: whoever sent a FIN may have gone on before the kernel
+/// has delivered it, in its thread for softirqs.
+void wait_for_transitions(const Tracer& tracer, std::uint64_t count) {
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (tracer.balance().value().handled < count && std::chrono::steady_clock::now() < limit)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+}
+
 // A reader that sleeps loses lines; it must be told, to the line. Last lines wait for it.
 TEST(Storm, AFullRingIsCounted) {
   TD_REQUIRE_KERNEL_TESTS();
@@ -160,12 +171,13 @@ TEST(Storm, AFullRingIsCounted) {
   StormOptions options;
   options.connections = 2'000;
   const StormResult result = Storm(netns, options).result();
+  const Counts expected = expected_counts(result, options.ending);
+  wait_for_transitions(**tracer, sum(expected));
   Tally tally;
   finish(**tracer, tally);
   const LossCounts lost = (*tracer)->lost().value();
   const std::uint64_t ring = lost[static_cast<std::size_t>(LossPlace::Ring)];
   EXPECT_GT(ring, 0U);
-  const Counts expected = expected_counts(result, options.ending);
   EXPECT_EQ(tally.total() + ring, sum(expected));
   std::uint64_t ended = 0;
   for (const State from : kLifeOrder) ended += tally.count(from, State::Close);
