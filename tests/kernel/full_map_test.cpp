@@ -36,7 +36,7 @@ TEST(FullMap, TimeWaitIsNotObserved) {
   end.dwell = Bound::Unknown;
   end.gap = true;
   lab.hold(60);
-  followed.to(State::Close, followed.remote.send(kRst), Reason::ResetByPeer);
+  followed.orphan_is_reset(followed.remote.send(kRst), Reason::ResetByPeer);
   lab.check(std::chrono::seconds(5), lost_in_map(1));
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 /// Ends it from any state, TIME_WAIT included.
 void reset(Call& call) { call.to(State::Close, call.remote.send(kRst), Reason::ResetByPeer); }
+void reset_orphan(Call& call) { call.orphan_is_reset(call.remote.send(kRst), Reason::ResetByPeer); }
 
 TEST(Closing, PeerFirst) {
   TD_REQUIRE_KERNEL_TESTS();
@@ -124,6 +125,7 @@ struct ResetIn {
   const char* state;
   void (*reach)(Call&);
   Delivery delivery = Delivery::Softirq;
+  void (*end)(Call&) = reset;
 };
 void PrintTo(const ResetIn& one, std::ostream* out) { *out << one.state; }
 
@@ -136,7 +138,7 @@ const std::vector<ResetIn> kResets = {
        call.remote.expect(kFin | kAck);
        call.to(State::FinWait2, call.remote.send(kAck));
      }},
-    {"OrphanedFinWait2", [](Call& call) { call.close_first(); }},
+    {"OrphanedFinWait2", [](Call& call) { call.close_first(); }, Delivery::Softirq, reset_orphan},
     {"CloseWait", [](Call& call) { call.peer_closes_first(); }},
     {"Closing",
      [](Call& call) {
@@ -149,7 +151,8 @@ const std::vector<ResetIn> kResets = {
        call.to(State::LastAck, call.local.close());
      }},
     {"TimeWait", [](Call& call) { call.close_to_time_wait(); }},
-    {"OrphanedFinWait2InProcess", [](Call& call) { call.close_first(); }, Delivery::Process},
+    {"OrphanedFinWait2InProcess", [](Call& call) { call.close_first(); }, Delivery::Process,
+     reset_orphan},
     {"TimeWaitInProcess", [](Call& call) { call.close_to_time_wait(); }, Delivery::Process},
 };
 
@@ -162,7 +165,7 @@ TEST_P(Reset, EndsTheStateAtOnce) {
   lab.hold(20);
   for (Call* call : calls) GetParam().reach(*call);
   lab.hold(120);
-  for (Call* call : calls) reset(*call);
+  for (Call* call : calls) GetParam().end(*call);
   lab.check();
 }
 

@@ -3,7 +3,6 @@
 /// end, but for the end of the minute: time_wait_minute_test.cpp.
 #include <gtest/gtest.h>
 
-#include "capture/probe.h"
 #include "support/lab.h"
 
 namespace tcpdwell::test {
@@ -107,11 +106,7 @@ TEST(TimeWait, DataForAnOrphan) {
   Call& call = lab.connected();
   call.close_first();
   lab.hold(100);
-  // By timers, who sent the RST shows where the kernel tells of those it sends for time-wait
-  // sockets.
-  const bool told = lab.way() == Minisockets::Fentry || kernel_tells_resets_of_time_wait();
-  call.to(State::Close, call.remote.send(kAck | kPsh, "late"),
-          told ? Reason::ResetLocal : Reason::None);
+  call.orphan_is_reset(call.remote.send(kAck | kPsh, "late"), Reason::ResetLocal);
   lab.check();
 }
 

@@ -20,10 +20,10 @@ std::optional<std::uint64_t> mono_ns(std::optional<std::int64_t> wall_ns) {
 /// Passes everything on, and notes what was told.
 class Noting : public Consumer {
  public:
-  Noting(Consumer& consumer, bool minisockets) : consumer_(consumer), minisockets_(minisockets) {}
+  Noting(Consumer& consumer, Minisockets way) : consumer_(consumer), way_(way) {}
   Status transition(const Transition& transition) override {
     told_in_test().add(transition);
-    end_reasons().add(transition, minisockets_);
+    end_reasons().add(transition, way_);
     return consumer_.transition(transition);
   }
   Status seed(const Seed& seed) override { return consumer_.seed(seed); }
@@ -35,11 +35,11 @@ class Noting : public Consumer {
 
  private:
   Consumer& consumer_;
-  bool minisockets_;
+  Minisockets way_;
 };
 
 void drain(Tracer& tracer, Consumer& consumer) {
-  Noting noting(consumer, tracer.minisockets() != Minisockets::Off);
+  Noting noting(consumer, tracer.minisockets());
   while (true) {
     const Result<bool> more = tracer.drain(noting);
     if (!more) throw std::runtime_error("drain: " + more.error().message);

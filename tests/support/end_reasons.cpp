@@ -5,26 +5,35 @@
 
 #include <numeric>
 
+#include "capture/probe.h"
+
 namespace tcpdwell::test {
 namespace {
 
 /// Both sides have sent their FINs, or nothing was open. Where time-wait sockets are told the side
-/// that closed first goes on to TIME_WAIT, which ends for a reason.
-bool plain(State from, bool minisockets) {
+/// that closed first goes on to TIME_WAIT, which ends for a reason; else the hand-over to a
+/// time-wait socket looks like an end.
+bool plain(State from, Minisockets way) {
   if (from == State::Listen || from == State::LastAck) return true;
-  return !minisockets && (from == State::FinWait2 || from == State::Closing);
+  return way == Minisockets::Off && (from == State::FinWait2 || from == State::Closing);
 }
 
 }  // namespace
 
-void EndReasons::add(const Transition& line, bool minisockets) {
+bool tells_resets_of_orphans(Minisockets way) {
+  return way == Minisockets::Fentry || kernel_tells_resets_of_time_wait();
+}
+
+void EndReasons::add(const Transition& line, Minisockets way) {
   if (!line.last()) return;
   if (line.reason != Reason::None)
     ++reasoned_;
-  else if (plain(line.from, minisockets))
+  else if (plain(line.from, way))
     ++plain_;
   else if (line.gap)
     ++gaps_;  // what led to it was lost, which was counted
+  else if (line.from == State::FinWait2 && !tells_resets_of_orphans(way))
+    ++untold_;
   else
     ++without_[line.path.empty() ? std::string(name_of(line.from)) : line.path.to_string()];
 }
@@ -36,8 +45,9 @@ std::uint64_t EndReasons::unexplained() const {
 
 std::string EndReasons::text() const {
   std::string text = fmt::format(
-      "{} ends: {} plain closes, {} with a reason, {} after a gap, {} without\n",
-      plain_ + reasoned_ + gaps_ + unexplained(), plain_, reasoned_, gaps_, unexplained());
+      "{} ends: {} plain closes, {} with a reason, {} after a gap, {} not told here, {} without\n",
+      plain_ + reasoned_ + gaps_ + untold_ + unexplained(), plain_, reasoned_, gaps_, untold_,
+      unexplained());
   for (const auto& [path, count] : without_) text += fmt::format("no reason: {} {}\n", count, path);
   return text;
 }

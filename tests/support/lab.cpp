@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "capture/probe.h"
+#include "support/end_reasons.h"
 
 namespace tcpdwell::test {
 namespace {
@@ -59,6 +60,10 @@ Step& Call::orphan_gets_fin() {
   step.bounded =
       !remote.has_timestamps() || !kernel_has_field("inet_timewait_sock", "tw_entry_stamp");
   return step;
+}
+
+Step& Call::orphan_is_reset(Stamp when, Reason reason) {
+  return to(State::Close, when, tells_resets_of_orphans(lab_->way()) ? reason : Reason::None);
 }
 
 Step& Call::tell(State state, Stamp when, Reason reason) {

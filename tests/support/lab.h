@@ -32,6 +32,9 @@ class Call {
   Step& to(State state, Stamp when, Reason reason = Reason::None);
   /// The peer's FIN comes to the time-wait socket of an orphan in FIN_WAIT2: TIME_WAIT.
   Step& orphan_gets_fin();
+  /// A RST ended an orphan in FIN_WAIT2, or its answer to data: CLOSE, for `reason` if that is told
+  /// here.
+  Step& orphan_is_reset(Stamp when, Reason reason);
   /// The same where the kernel cannot be asked, since these ports are another connection's now.
   Step& tell(State state, Stamp when, Reason reason = Reason::None);
 
