@@ -42,7 +42,7 @@ static __always_inline void it_was_our_abort(struct sock *sk, const struct td_re
 	/* Else it was moved to another CPU in between. */
 	if (here->ended == (__u64)sk)
 		key.use = here->ended_use;
-	key.cookie = bpf_get_socket_cookie(sk);
+	key.cookie = here->cookie;
 	c = bpf_map_lookup_elem(&owed, &key);
 	if (!c || c->last.reason != TD_REASON_RESET_BY_PEER)
 		return;
@@ -75,7 +75,7 @@ int BPF_PROG(on_send_reset, struct sock *sk, const struct sk_buff *skb)
 		header = (void *)READ(skb, head) + READ(skb, transport_header);
 		last->rport = bpf_ntohs(READ(header, source));
 	}
-	last->sk = (__u64)sk;
+	last->cookie = bpf_get_socket_cookie(sk);
 	it_was_our_abort(sk, last);
 	last->ended = 0;
 	return 0;

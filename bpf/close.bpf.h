@@ -102,7 +102,7 @@ static __always_inline void close_full(struct td_counters *count, const struct s
 	if (line->reason == TD_REASON_NO_LOCAL_PORT)
 		__sync_fetch_and_add(&ports_ran_out, 1);
 	line->waits = may_be_our_abort(sk, s, line);
-	sent = reset_sent(sk);
+	sent = reset_sent_for_orphan(sk, line->cookie);
 	if (sent && line->reason == TD_REASON_RESET_LOCAL)
 		stats.rst = sent->why;
 	if (line->reason == TD_REASON_RESET_BY_PEER)

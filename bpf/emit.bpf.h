@@ -9,6 +9,14 @@
 #include "stays.bpf.h"
 #include "tally.bpf.h"
 
+/* From `since` until `until`, worth what `bound` says. That it is at least nothing is known of all.
+ */
+static __always_inline void lasted(struct td_line *line, __u8 bound, __u64 since, __u64 until)
+{
+	line->dwell_ns = bound != TD_DWELL_UNKNOWN && until > since ? until - since : 0;
+	line->dwell = bound == TD_DWELL_AT_LEAST && !line->dwell_ns ? TD_DWELL_UNKNOWN : bound;
+}
+
 static __always_inline void identify(struct td_who *who, const struct tcp_sock *tp)
 {
 	const struct sock_common *c = &tp->inet_conn.icsk_inet.sk.__sk_common;

@@ -95,7 +95,7 @@ static __always_inline void on_tw_end(struct inet_timewait_sock *tw, __u8 reason
 
 	if (!count || !m)
 		return;
-	sent = reason == TD_REASON_RESET_LOCAL ? reset_sent(tw) : NULL;
+	sent = reason == TD_REASON_RESET_LOCAL ? reset_sent(cookie) : NULL;
 	if (sent)
 		m->stats.rst = sent->why;
 	mini_over(count, cookie, m, bpf_ktime_get_ns(), reason);

@@ -49,7 +49,7 @@ static __always_inline bool tw_lives(__u64 tw, __u64 cookie)
 /* When TIME_WAIT began. */
 struct td_began {
 	__u64 at_ns;
-	__u8 bound; /* TD_DWELL_AT_LEAST: then or earlier */
+	__u8 bound; /* TD_DWELL_AT_LEAST: then or earlier, unless jiffies were late (surely_by()) */
 };
 
 static __always_inline bool tw_is_stamped(const struct inet_timewait_sock *tw)
@@ -82,6 +82,14 @@ static __always_inline void tw_began(struct td_began *began, const struct inet_t
 		began->bound = TD_DWELL_AT_LEAST;
 	}
 	began->at_ns = ago_ns > 0 ? now - ago_ns : now;
+}
+
+/* By when at the latest, as seen at `now`. */
+static __always_inline __u64 surely_by(__u64 at_ns, __u8 bound, __u64 now)
+{
+	if (bound != TD_DWELL_EXACT)
+		at_ns += LATE_JIFFIES * cfg.jiffy_ns;
+	return at_ns < now ? at_ns : now;
 }
 
 /*
@@ -190,8 +198,9 @@ static __always_inline void forget_orphan(__u64 cookie)
 }
 
 /* FIN_WAIT2 -> TIME_WAIT inside the time-wait socket. Where the FIN may have come earlier than
- * `when`, FIN_WAIT2 lasted at least as long as it was seen. So too where `when` is a stamp whose
- * millisecond began before FIN_WAIT2 did: the FIN came before that millisecond was over. */
+ * `when`, FIN_WAIT2 lasted at least as long as it was seen, and TIME_WAIT since it surely was. So
+ * too where `when` is a stamp whose millisecond began before FIN_WAIT2 did: the FIN came before
+ * that millisecond was over. */
 static __noinline int mini_change(struct td_counters *count, __u64 cookie, struct td_mini *m,
 				  __u64 when, __u32 bound)
 {
@@ -199,26 +208,27 @@ static __noinline int mini_change(struct td_counters *count, __u64 cookie, struc
 			       .cookie = cookie,
 			       .old_state = TD_FIN_WAIT2,
 			       .new_state = TD_TIME_WAIT};
-	__u64 until;
+	__u64 surely;
 
 	if (!claim(&m->change_due, cookie))
 		return 0;
+	surely = surely_by(when, bound, m->ended_ns ?: bpf_ktime_get_ns());
 	if (bound == TD_DWELL_EXACT && when <= m->s.since_ns) {
 		bound = TD_DWELL_AT_LEAST;
 		when += STAMP_NS;
+		surely = when;
 	}
-	until = bound == TD_DWELL_EXACT ? when : m->alive_ns;
 	if (m->ended_ns && when > m->ended_ns)
 		when = m->ended_ns; /* in that very millisecond */
 	if (when < m->s.since_ns)
 		when = m->s.since_ns;
 	line.mono_ns = when;
-	if (m->s.since) {
-		line.dwell = bound == TD_DWELL_EXACT ? m->s.since : TD_DWELL_AT_LEAST;
-		line.dwell_ns = until > m->s.since_ns ? until - m->s.since_ns : 0;
-	}
+	if (bound == TD_DWELL_EXACT)
+		lasted(&line, m->s.since, m->s.since_ns, when);
+	else if (m->s.since)
+		lasted(&line, bound, m->s.since_ns, m->alive_ns);
 	m->s.path = m->s.path << 4 | TD_TIME_WAIT;
-	m->s.since_ns = when;
+	m->s.since_ns = surely > when ? surely : when;
 	m->s.since = bound;
 	barrier(); /* the state last: find() */
 	m->s.state = TD_TIME_WAIT;
@@ -255,8 +265,7 @@ static __noinline int end_unheard_of(struct td_counters *count, __u64 cookie,
 	if (older && !bpf_map_lookup_elem(&walked_nets, &who.netns))
 		return 0;
 	if (began.at_ns) {
-		line.dwell = began.bound;
-		line.dwell_ns = when - began.at_ns;
+		lasted(&line, began.bound, surely_by(began.at_ns, began.bound, when), when);
 	}
 	s.path = (__u64)line.old_state << 4 | TD_CLOSE;
 	count_one(&count->unseen);
@@ -273,9 +282,7 @@ static __noinline int tell_end(struct td_counters *count, __u64 cookie, struct t
 			       .reason = m->reason,
 			       .restarts = m->restarts};
 
-	line.dwell = m->s.since;
-	if (line.dwell)
-		line.dwell_ns = line.mono_ns > m->s.since_ns ? line.mono_ns - m->s.since_ns : 0;
+	lasted(&line, m->s.since, m->s.since_ns, line.mono_ns);
 	m->s.path = m->s.path << 4 | TD_CLOSE;
 	return emit(count, &line, &m->who, &m->s, m->has_stats ? &m->stats : NULL);
 }

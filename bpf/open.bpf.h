@@ -107,8 +107,7 @@ static __noinline int look_at_entry(struct td_line *line, const struct td_who *w
 		: !found.dwell || (look_since_ns && found.since_ns <= look_since_ns))
 		return 0;
 	line->old_state = line->new_state = found.state;
-	line->dwell = found.dwell;
-	line->dwell_ns = line->mono_ns > found.since_ns ? line->mono_ns - found.since_ns : 0;
+	lasted(line, found.dwell, found.since_ns, line->mono_ns);
 	return line->cookie ? write_open(count, line, who, s) : 0;
 }
 

@@ -21,6 +21,16 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define READ(from, ...)                                                                            \
 	(cfg.casts ? ___arrow(TD_CAST(from), __VA_ARGS__) : BPF_CORE_READ(from, __VA_ARGS__))
 
+/* So many jiffies may be counted in no time: one has begun when it is counted, not passed, and all
+ * may be behind the clock. A CPU sees to that when five are missing, whose own tick may be late
+ * (tick_sched_do_timer, since Linux 5.18: a1ff03cd6fb9 "tick: Detect and fix jiffies update
+ * stall"). */
+#define LATE_JIFFIES 8
+
+/* enum sock_flags, include/net/sock.h */
+#define SOCK_DEAD 0 /* no process has it open any more */
+#define SOCK_DONE 1 /* the peer's FIN was received */
+
 struct sock_common___cookie {
 	struct {
 		__u64 counter;

@@ -30,10 +30,6 @@
 #define EHOSTDOWN 112
 #define EHOSTUNREACH 113
 
-/* enum sock_flags, include/net/sock.h */
-#define SOCK_DEAD 0 /* no process has it open any more */
-#define SOCK_DONE 1 /* the peer's FIN was received */
-
 /* Something ended it that leaves nothing to a time-wait socket. ETIMEDOUT and ECONNABORTED come of
  * tcp_write_err() and tcp_abort() alone. */
 static __always_inline bool ended_by_force(const struct sock *sk, const struct td_sock *s)
@@ -155,9 +151,8 @@ static __always_inline __u8 reason_of(const struct sock *sk, const struct tcp_so
 		line->error = error;
 		return error == ETIMEDOUT ? TD_REASON_TIMEOUT : TD_REASON_ABORTED;
 	}
-	/* Another socket may have had this address just before. But tcp_out_of_resources() gives up
-	 * what is not acknowledged. */
-	if (tp->snd_una != tp->write_seq && reset_sent(sk))
+	/* tcp_out_of_resources() gives up what is not acknowledged. */
+	if (tp->snd_una != tp->write_seq && reset_sent_for_orphan(sk, line->cookie))
 		return TD_REASON_RESET_LOCAL;
 	if (BPF_CORE_READ_BITFIELD(tp, repair))
 		return TD_REASON_REPAIRED;

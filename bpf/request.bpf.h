@@ -172,13 +172,20 @@ static __always_inline __u8 reason_to_time_out(const struct request_sock *req)
 						      : TD_REASON_SYN_TIMEOUT;
 }
 
-/* tcp_check_req() answers it with a RST of ours: a SYN in its window, or the accept queue is full
- * and net.ipv4.tcp_abort_on_overflow is set. That is sent for the listener. */
-static __always_inline bool request_was_reset(const struct sock_common *req)
-{
-	struct td_reset *sent = reset_sent((void *)READ(req, skc_listener));
+#define TD_AT_ONCE_NS 10000000ull
 
-	return sent && sent->rport == bpf_ntohs(READ(req, skc_dport));
+/* tcp_check_req() answers it with a RST of ours and drops it: a SYN in its window, or the accept
+ * queue is full and net.ipv4.tcp_abort_on_overflow is set. That is sent for the listener, so one to
+ * the same port that is older may have been another's. */
+static __always_inline __u8 reason_to_reset(const struct sock_common *req)
+{
+	struct sock_common___cookie *listener = (void *)READ(req, skc_listener);
+	struct td_reset *sent = reset_sent(READ(listener, skc_cookie.counter));
+
+	if (!sent || sent->rport != bpf_ntohs(READ(req, skc_dport)))
+		return TD_REASON_RESET_BY_PEER;
+	return bpf_ktime_get_ns() - sent->at_ns < TD_AT_ONCE_NS ? TD_REASON_RESET_LOCAL
+								: TD_REASON_NONE;
 }
 
 /* Why a request is dropped whose time is not over, and whose handshake is not either. Only a
@@ -199,7 +206,7 @@ static __always_inline __u8 reason_to_drop(const struct request_sock *req)
 	}
 	if (listener_is_closed(common))
 		return TD_REASON_LISTENER_CLOSED;
-	return request_was_reset(common) ? TD_REASON_RESET_LOCAL : TD_REASON_RESET_BY_PEER;
+	return reason_to_reset(common);
 }
 
 static __always_inline bool looks_for_requests(void)

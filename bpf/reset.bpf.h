@@ -11,10 +11,10 @@
 #include "read.bpf.h"
 #include "slots.bpf.h"
 
-/* The RST that this CPU sent last. What it ends ends at once, on the same CPU: a segment's work, or
- * a timer's, goes on without a break. */
+/* The RST that this CPU sent last. What it ends ends next, on the same CPU: a segment's work, or a
+ * timer's, goes on there. */
 struct td_reset {
-	__u64 sk; /* address of the socket, of whatever kind; a listener's for its requests */
+	__u64 cookie; /* of the socket, of whatever kind; a listener's for its requests; 0 = none */
 	__u64 at_ns;
 	__u32 why;   /* as td_stats.rst */
 	__u16 rport; /* of the segment that it answers; 0 = it answers none */
@@ -33,17 +33,20 @@ struct {
 	__type(value, struct td_reset);
 } resets SEC(".maps");
 
-#define TD_AT_ONCE_NS 1000000ull
-
-/* The one that was sent for this socket just now, or NULL. */
-static __always_inline struct td_reset *reset_sent(const void *sk)
+/* If it was for the socket with this cookie; or NULL. */
+static __always_inline struct td_reset *reset_sent(__u64 cookie)
 {
 	__u32 zero = 0;
 	struct td_reset *last = bpf_map_lookup_elem(&resets, &zero);
 
-	if (!last || last->sk != (__u64)sk || bpf_ktime_get_ns() - last->at_ns > TD_AT_ONCE_NS)
-		return NULL;
-	return last;
+	return last && cookie && last->cookie == cookie ? last : NULL;
+}
+
+/* tcp_out_of_resources() and tcp_keepalive_timer() send a RST for an orphan and then end it. A RST
+ * that answers a segment to a socket that is not connected yet does not end that. */
+static __always_inline struct td_reset *reset_sent_for_orphan(const struct sock *sk, __u64 cookie)
+{
+	return sk->__sk_common.skc_flags & (1 << SOCK_DEAD) ? reset_sent(cookie) : NULL;
 }
 
 static __always_inline void forget_reset(void)
@@ -52,7 +55,7 @@ static __always_inline void forget_reset(void)
 	struct td_reset *last = bpf_map_lookup_elem(&resets, &zero);
 
 	if (last)
-		last->sk = 0;
+		last->cookie = 0;
 }
 
 struct tcp_options_received___stamps {

@@ -101,8 +101,8 @@ static __always_inline __u64 quiet_ns(const struct tcp_sock *tp)
 {
 	__s32 ago = (__u32)bpf_jiffies64() - tp->rcv_tstamp;
 
-	/* A jiffy has begun, not passed, when it is counted. */
-	return tp->rcv_tstamp && ago > 1 ? (__u64)(ago - 1) * cfg.jiffy_ns : 0;
+	return tp->rcv_tstamp && ago > LATE_JIFFIES ? (__u64)(ago - LATE_JIFFIES) * cfg.jiffy_ns
+						    : 0;
 }
 
 static __always_inline struct td_scratch *scratch_space(void)
@@ -291,10 +291,9 @@ static __noinline int seed_time_wait(struct seq_file *seq, struct tcp_timewait_s
 	mini_alive(m, line.mono_ns, bpf_jiffies64());
 	if (m->s.state == TD_TIME_WAIT) {
 		tw_began(&began, tw, line.mono_ns);
-		m->s.since_ns = began.at_ns;
+		m->s.since_ns = surely_by(began.at_ns, began.bound, line.mono_ns);
 		m->s.since = began.bound;
-		line.dwell = m->s.since;
-		line.dwell_ns = line.mono_ns - m->s.since_ns;
+		lasted(&line, m->s.since, m->s.since_ns, line.mono_ns);
 	}
 	line.new_state = m->s.state;
 	who_of_common(&m->who, &tw->__tw_common);

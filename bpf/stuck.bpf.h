@@ -74,8 +74,7 @@ static __noinline int tell_waiting(struct seq_file *seq, struct tcp_sock *tp, st
 	if (*(volatile __u64 *)&s->cookie != cookie || !address_passes(&who) || !owner_passes(s))
 		return 0;
 	line.new_state = state;
-	line.dwell = found.dwell;
-	line.dwell_ns = line.mono_ns > found.since_ns ? line.mono_ns - found.since_ns : 0;
+	lasted(&line, found.dwell, found.since_ns, line.mono_ns);
 	fill(e, &line, &who, s);
 	e->kind = TD_KIND_SEED;
 	e->size = sizeof(*e);

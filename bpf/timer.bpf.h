@@ -102,9 +102,8 @@ static __always_inline void note_unseen_fin(struct td_mini *m, const struct inet
  * and end it (TCP_TW_RST); one that is a RST itself ends it in tcp_timewait_state_process(). Known
  * where the tracepoint tells of time-wait sockets (cfg.resets_told).
  */
-static __always_inline __u8 reason_to_cancel(struct inet_timewait_sock *tw)
+static __always_inline __u8 reason_to_cancel(struct inet_timewait_sock *tw, bool sent)
 {
-	bool sent = reset_sent(tw);
 	__u8 reason = TD_REASON_RESET_BY_PEER;
 
 	forget_reset();
@@ -123,14 +122,14 @@ static __always_inline void on_tw_cancel(struct td_counters *count, struct inet_
 	__u64 cookie = tw_cookie(tw);
 	__u64 *slot = decide_other(count, cookie);
 	struct td_mini *m = bpf_map_lookup_elem(&minis, &cookie);
-	struct td_reset *sent = reset_sent(tw);
+	struct td_reset *sent = reset_sent(cookie);
 	__u32 why = sent ? sent->why : 0;
 
 	if (!m || !slot)
 		return;
 	/* This CPU's programs read these, and the sweep a moment (TD_MOMENT_NS) later, when all is
 	 * visible. */
-	m->reason = makes_records() ? reason_to_cancel(tw) : TD_REASON_NONE;
+	m->reason = makes_records() ? reason_to_cancel(tw, sent) : TD_REASON_NONE;
 	if (m->reason == TD_REASON_RESET_LOCAL)
 		m->stats.rst = why;
 	m->ended_ns = bpf_ktime_get_ns();

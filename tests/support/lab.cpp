@@ -56,9 +56,9 @@ std::uint64_t Call::wait_for(State state) {
 Step& Call::orphan_gets_fin() {
   Step& step = to(State::TimeWait, remote.send(kFin | kAck));
   if (lab_->way() != Minisockets::Timer) return step;
-  step.slack += 2 * kJiffy;
   step.bounded =
       !remote.has_timestamps() || !kernel_has_field("inet_timewait_sock", "tw_entry_stamp");
+  step.slack += (step.bounded ? kLateJiffies : 2) * kJiffy;
   return step;
 }
 

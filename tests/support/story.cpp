@@ -16,7 +16,7 @@ std::string line_text(State from, State to, Bound dwell, Reason reason) {
   return text + "\n";
 }
 
-/// The dwell that ends with step `i` may be known as a lower bound only.
+/// The dwell that ends with step `i` may be known as a lower bound only, or not at all.
 bool may_be_bounded(const Story& story, std::size_t i) {
   return i > 0 && i < story.steps.size() && (story.steps[i].bounded || story.steps[i - 1].bounded);
 }
@@ -25,8 +25,8 @@ std::string text_of(const std::vector<Transition>& lines, const Story& story) {
   std::string text;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const Transition& line = lines[i];
-    const bool as_good = line.dwell.bound == Bound::AtLeast && may_be_bounded(story, i);
-    text += line_text(line.from, line.to, as_good ? Bound::Exact : line.dwell.bound, line.reason);
+    const Bound told = may_be_bounded(story, i) ? story.steps[i].dwell : line.dwell.bound;
+    text += line_text(line.from, line.to, told, line.reason);
   }
   return text;
 }

@@ -17,6 +17,8 @@ inline constexpr std::uint64_t kTolerance = 2 * kMillisecond;
 inline constexpr std::uint64_t kBoundSlack = 260 * kMillisecond;
 /// Added where the tracer reads the kernel's own stamp, which counts in jiffies (CONFIG_HZ=250).
 inline constexpr std::uint64_t kJiffy = 4 * kMillisecond;
+/// As many of them a busy kernel may be late to count (bpf/minisocket.bpf.h).
+inline constexpr std::uint64_t kLateJiffies = 8;
 
 struct Step {
   State to = State::Unknown;
@@ -26,8 +28,8 @@ struct Step {
   std::uint64_t slack = kTolerance;
   bool gap = false;  ///< the line says that one before it was lost
   /// The tracer may know no more than that it was then or earlier: of the states on both sides of
-  /// this step a lower bound will do. Set for a FIN to a time-wait socket without a stamp, followed
-  /// by timers.
+  /// this step a lower bound will do, and nothing of one that is shorter than what is not known of
+  /// it. Set for a FIN to a time-wait socket without a stamp, followed by timers.
   bool bounded = false;
 };
 
