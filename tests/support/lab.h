@@ -30,13 +30,13 @@ class Call {
   /// The kernel's end has gone to `state`, at `when`; the kernel is asked whether that is so (not
   /// about a request: to ask gives it a cookie, and that is the tracer's to do).
   Step& to(State state, Stamp when, Reason reason = Reason::None);
+  /// As to(), where the kernel cannot be asked, since these ports are another connection's now.
+  Step& tell(State state, Stamp when, Reason reason = Reason::None);
   /// The peer's FIN comes to the time-wait socket of an orphan in FIN_WAIT2: TIME_WAIT.
   Step& orphan_gets_fin();
   /// A RST ended an orphan in FIN_WAIT2, or its answer to data: CLOSE, for `reason` if that is told
   /// here.
   Step& orphan_is_reset(Stamp when, Reason reason);
-  /// The same where the kernel cannot be asked, since these ports are another connection's now.
-  Step& tell(State state, Stamp when, Reason reason = Reason::None);
 
   /// close(), and the peer acknowledges: FIN_WAIT1, FIN_WAIT2.
   void close_first(unsigned fin_wait1_ms = 0);

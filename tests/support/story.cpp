@@ -46,8 +46,15 @@ void expect_times(const Transition& line, const Story& story, std::size_t i) {
   const Step& step = story.steps[i];
   EXPECT_TRUE(step.when.holds(line.mono_ns, step.slack))
       << "at " << line.mono_ns << ", truth " << step.when.before << " to " << step.when.after;
-  if (line.dwell.bound == Bound::Unknown || i == 0) return;
+  if (i == 0) return;
   const Span truth = story.dwell(i);
+  if (line.dwell.bound == Bound::Unknown) {
+    // A bound of nothing: no further below the truth than any other.
+    if (step.dwell != Bound::Unknown) {
+      EXPECT_LE(truth.shortest, kBoundSlack);
+    }
+    return;
+  }
   if (line.dwell.bound == Bound::AtLeast) {
     EXPECT_LE(line.dwell.ns, truth.longest);
     EXPECT_GE(line.dwell.ns + kBoundSlack, truth.shortest);

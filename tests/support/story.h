@@ -17,7 +17,7 @@ inline constexpr std::uint64_t kTolerance = 2 * kMillisecond;
 inline constexpr std::uint64_t kBoundSlack = 260 * kMillisecond;
 /// Added where the tracer reads the kernel's own stamp, which counts in jiffies (CONFIG_HZ=250).
 inline constexpr std::uint64_t kJiffy = 4 * kMillisecond;
-/// As many of them a busy kernel may be late to count (bpf/minisocket.bpf.h).
+/// As many of them a busy kernel may be late to count (LATE_JIFFIES, bpf/read.bpf.h).
 inline constexpr std::uint64_t kLateJiffies = 8;
 
 struct Step {
