@@ -37,18 +37,6 @@ std::uint64_t found_out(Tracer& tracer) {
   return tracer.lost().value()[static_cast<std::size_t>(LossPlace::Recursion)];
 }
 
-/// Connects from `port` to `to`, which ends a time-wait socket that has these ends at once.
-End connect_anew(std::uint16_t port, std::uint16_t to) {
-  End end(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int on = 1;
-  sys(setsockopt(end.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "SO_REUSEADDR");
-  const sockaddr_in here = loopback(port);
-  const sockaddr_in there = loopback(to);
-  sys(bind(end.fd(), reinterpret_cast<const sockaddr*>(&here), sizeof here), "bind");
-  sys(connect(end.fd(), reinterpret_cast<const sockaddr*>(&there), sizeof there), "connect");
-  return end;
-}
-
 TEST(Unseen, TimeWaitSocketsThatEndedAreFoundOut) {
   TD_REQUIRE_KERNEL_TESTS();
   constexpr std::size_t kConnections = 5;
@@ -59,7 +47,7 @@ TEST(Unseen, TimeWaitSocketsThatEndedAreFoundOut) {
   const auto tracer = seeded_tracer(netns, collected);
   LoopbackListener listener(kListener);
   for (std::uint16_t n = 0; n < kConnections; ++n) {
-    const End client = connect_anew(static_cast<std::uint16_t>(kFirstClient + n), kListener);
+    const End client = End::to(kListener, kFirstClient + n);
     listener.accept().close();  // the listener's end is the one that waits
   }
   const auto lines_to = [&](State state) {
@@ -76,7 +64,7 @@ TEST(Unseen, TimeWaitSocketsThatEndedAreFoundOut) {
   {
     const Blindfold blindfold;
     for (std::uint16_t n = 0; n < kConnections; ++n)
-      next.push_back(connect_anew(static_cast<std::uint16_t>(kFirstClient + n), kListener));
+      next.push_back(End::to(kListener, kFirstClient + n));  // takes a time-wait socket's place
   }
   ASSERT_EQ(lines_to(State::Close), 0);
   ASSERT_TRUE(drain_until(

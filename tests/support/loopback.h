@@ -28,8 +28,10 @@ class End {
   explicit End(int fd) : fd_(fd) {
     if (fd < 0) throw std::system_error(errno, std::generic_category(), "socket");
   }
-  static End to(std::uint16_t port) {
+  /// From that port, also where it is in TIME_WAIT; 0: from any.
+  static End to(std::uint16_t port, std::uint16_t from = 0) {
     End end(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (from != 0) end.take(from);
     const sockaddr_in address = loopback(port);
     if (::connect(end.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
       throw std::system_error(errno, std::generic_category(), "connect");
@@ -51,6 +53,12 @@ class End {
   }
 
  private:
+  void take(std::uint16_t port) {
+    const int on = 1;
+    const sockaddr_in here = loopback(port);
+    sys(setsockopt(fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "SO_REUSEADDR");
+    sys(bind(fd(), reinterpret_cast<const sockaddr*>(&here), sizeof here), "bind");
+  }
   Fd fd_;
 };
 
