@@ -264,9 +264,8 @@ static __noinline int end_unheard_of(struct td_counters *count, __u64 cookie,
 	older = began.at_ns ? began.at_ns < began_ns : when < began_ns + ORPHAN_NS;
 	if (older && !bpf_map_lookup_elem(&walked_nets, &who.netns))
 		return 0;
-	if (began.at_ns) {
+	if (began.at_ns)
 		lasted(&line, began.bound, surely_by(began.at_ns, began.bound, when), when);
-	}
 	s.path = (__u64)line.old_state << 4 | TD_CLOSE;
 	count_one(&count->unseen);
 	return emit(count, &line, &who, &s, NULL);
