@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /// A host may keep programs from running, for a moment and without telling. What happens meanwhile
 /// to time-wait sockets is found out later, and said to be unknown where it is.
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -17,7 +16,9 @@
 #include "support/collect.h"
 #include "support/loopback.h"
 #include "support/netns.h"
+#include "support/shadow.h"
 #include "support/sys.h"
+#include "support/truth.h"
 #include "support/workload.h"
 
 namespace tcpdwell::test {
@@ -25,6 +26,9 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+constexpr std::uint16_t kListener = 7100;
+constexpr std::uint16_t kFirstClient = 7200;
 
 std::unique_ptr<Tracer> seeded_tracer(const Netns& netns, Collector& collected) {
   auto tracer = start_tracer(netns.inode(), Minisockets::Auto);
@@ -40,8 +44,6 @@ std::uint64_t found_out(Tracer& tracer) {
 TEST(Unseen, TimeWaitSocketsThatEndedAreFoundOut) {
   TD_REQUIRE_KERNEL_TESTS();
   constexpr std::size_t kConnections = 5;
-  constexpr std::uint16_t kListener = 7100;
-  constexpr std::uint16_t kFirstClient = 7200;
   Collector collected;
   const Netns netns;
   const auto tracer = seeded_tracer(netns, collected);
@@ -94,11 +96,9 @@ TEST(Unseen, LivingTimeWaitSocketsAreLeftAlone) {
   EXPECT_EQ(found_out(*tracer), 0U);
 }
 
-sockaddr_in address_of(int fd, decltype(getsockname)* end) {
-  sockaddr_in address{};
-  socklen_t size = sizeof address;
-  sys(end(fd, reinterpret_cast<sockaddr*>(&address), &size), "an address");
-  return address;
+void acknowledge_at_once(const End& end) {
+  const int on = 1;
+  sys(setsockopt(end.fd(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on), "TCP_QUICKACK");
 }
 
 TEST(Unseen, AHandOverIsHeardOfAtItsEnd) {
@@ -107,16 +107,11 @@ TEST(Unseen, AHandOverIsHeardOfAtItsEnd) {
   Netns netns;
   netns.set_sysctl("net.ipv4.tcp_fin_timeout", "4");
   const auto tracer = seeded_tracer(netns, collected);
-  const Fd listener(sys(socket(AF_INET, SOCK_STREAM, 0), "socket"));
-  sys(listen(listener.get(), 1), "listen");
-  const sockaddr_in there = address_of(listener.get(), getsockname);
-  Fd client(sys(socket(AF_INET, SOCK_STREAM, 0), "socket"));
-  sys(connect(client.get(), reinterpret_cast<const sockaddr*>(&there), sizeof there), "connect");
-  const Fd server(sys(accept(listener.get(), nullptr, nullptr), "accept"));
-  const sockaddr_in here = address_of(server.get(), getpeername);
-  std::uint64_t cookie = 0;
-  socklen_t size = sizeof cookie;
-  sys(getsockopt(client.get(), SOL_SOCKET, SO_COOKIE, &cookie, &size), "getsockopt");
+  LoopbackListener listener(kListener);
+  End client = End::to(kListener, kFirstClient);
+  const End server = listener.accept();
+  acknowledge_at_once(server);
+  const std::uint64_t cookie = client.cookie();
   const auto came_to = [&](State state) {
     const auto chain = collected.chain(cookie);
     return !chain.empty() && chain.back().to == state;
@@ -124,8 +119,9 @@ TEST(Unseen, AHandOverIsHeardOfAtItsEnd) {
   ASSERT_TRUE(drain_until(*tracer, collected, [&] { return came_to(State::Established); }));
   {
     const Blindfold blindfold;
-    client = Fd();
-    std::this_thread::sleep_for(milliseconds(500));  // an acknowledgment may be delayed
+    told_in_test().happened(monotonic_ns());  // the orphan's timer starts, of which no line tells
+    client.close();
+    std::this_thread::sleep_for(milliseconds(500));
   }
   ASSERT_TRUE(drain_until(
       *tracer, collected, [&] { return came_to(State::Close); }, seconds(30)));
@@ -135,8 +131,8 @@ TEST(Unseen, AHandOverIsHeardOfAtItsEnd) {
   EXPECT_EQ(chain.back().reason, Reason::Expired);
   EXPECT_EQ(chain.back().dwell.bound, Bound::Unknown);
   EXPECT_TRUE(chain.back().gap);
-  EXPECT_EQ(chain.back().socket.local.port, ntohs(here.sin_port));
-  EXPECT_EQ(chain.back().socket.remote.port, ntohs(there.sin_port));
+  EXPECT_EQ(chain.back().socket.local.port, kFirstClient);
+  EXPECT_EQ(chain.back().socket.remote.port, kListener);
   finish(*tracer, collected);
   EXPECT_EQ(found_out(*tracer), 1U);
 }
