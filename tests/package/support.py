@@ -25,7 +25,7 @@ def needs(*programs):
 def output(*words, status=0, **options):
     """What a program says, on both streams; fails unless it ends with `status`."""
     done = subprocess.run(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          stdin=options.pop("stdin", subprocess.DEVNULL), timeout=600, check=False, **options)
+                          stdin=options.pop("stdin", subprocess.DEVNULL), timeout=options.pop("timeout", 600), check=False, **options)
     if status is not None and done.returncode != status:
         raise AssertionError(f"{' '.join(map(str, words))}: exit status {done.returncode}\n{done.stdout}")
     return done.stdout
